@@ -1,0 +1,107 @@
+# Every target sets up what it needs; nothing but Debian, root and the package registries is assumed.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dind-operator
+# The environment is cached by what it is made from, so that a fresh clone reuses it.
+VENV_KEY := $(shell { sed -n '/^dependencies/,/^]/p;/^\[dependency-groups]/,/^]/p' pyproject.toml; cat tests/cluster/venv.sh; python3 --version; } | sha256sum | cut -c1-16)
+VENV := $(CACHE)/venv-$(VENV_KEY)
+PY := PYTHONPATH=operator:. $(VENV)/bin/python
+PYTEST := $(PY) -m pytest
+CLUSTER ?= embedded
+export CLUSTER
+# host, or host,vm: a second, virtual node with cgroup version 2 and AppArmor beside the first.
+NODES ?= host
+export NODES
+# Programs that the machine lacks are built and linked here (kubectl, where there is none or an old one).
+export PATH := $(CACHE)/bin:$(PATH)
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: venv
+venv: $(VENV)/.done ## The Python environment (cached by pyproject.toml)
+
+$(VENV)/.done: pyproject.toml
+	@tests/cluster/venv.sh "$(VENV)" >&2
+
+.PHONY: lint
+lint: setup ## Format, lint, types, import layers, shell scripts
+	$(PY) -m ruff format --check operator tests
+	$(PY) -m ruff check operator tests
+	$(PY) -m mypy
+	PYTHONPATH=operator $(VENV)/bin/lint-imports
+	shellcheck .ci/run tests/all.sh tests/cluster/*.sh tests/cluster/vm/*.sh
+
+.PHONY: crds
+crds: venv ## Generate crds/ from the models (a test fails when they differ)
+	@mkdir -p crds
+	@$(PY) -m dind_operator crds >crds/.new && mv crds/.new crds/dind.dev_dindenvironments.yaml
+
+.PHONY: docs
+docs: venv ## Generate docs/api.md from the models (a test fails when they differ)
+	@$(PY) -c 'import sys; from dind_operator.api.docs import api_markdown; sys.stdout.write(api_markdown())' >docs/.new && mv docs/.new docs/api.md
+
+.PHONY: chart-crds
+chart-crds: ## Copy crds/ into the chart (a test fails when they differ)
+	cp crds/dind.dev_dindenvironments.yaml charts/dind-operator/files/
+
+.PHONY: chart-apparmor
+chart-apparmor: ## Copy the AppArmor profile into the chart (a test fails when they differ)
+	cp image/apparmor/dind charts/dind-operator/files/apparmor-dind
+
+.PHONY: setup cluster cluster-down cluster-status kubeconfig images tools
+setup: venv ## Debian packages that are missing
+	@$(PY) -m tests.cluster setup
+
+cluster: venv ## A Kubernetes cluster on this machine (CLUSTER=current: the one of KUBECONFIG; NODES=host,vm: two nodes)
+	@$(PY) -m tests.cluster up
+
+cluster-down: venv ## Stop the embedded cluster and remove all of it
+	@$(PY) -m tests.cluster down
+
+cluster-status: venv ## What of the embedded cluster runs
+	@$(PY) -m tests.cluster status
+
+kubeconfig: venv ## Print the path of the cluster's kubeconfig
+	@$(PY) -m tests.cluster kubeconfig
+
+images: venv ## Build the project's images and import what changed
+	@$(PY) -m tests.cluster images
+
+tools: setup ## Build Kubernetes, CoreDNS and Helm from Go modules (cached)
+	@$(PY) -m tests.cluster tool kubenode coredns helm3 helm4 >/dev/null
+
+# The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
+DURATIONS := --durations=8 --durations-min=2
+
+.PHONY: unit integration e2e e2e-long e2e-vm test
+unit: tools ## Pure parts, scripts under dash and busybox, the chart
+	$(PYTEST) tests/unit -q $(DURATIONS)
+
+integration: tools ## The operator in process against a real API server
+	$(PYTEST) tests/integration -q $(DURATIONS)
+
+e2e: cluster images ## The operator as a pod, real kubelet, nested builds
+	$(PYTEST) tests/e2e -v $(DURATIONS)
+
+e2e-long: cluster images ## A node saturated for five minutes restarts nothing
+	$(PYTEST) tests/e2e/environments/test_busy.py --long -v $(DURATIONS)
+
+e2e-vm: venv ## What needs cgroup v2 and AppArmor (first: make cluster images NODES=host,vm)
+	$(PYTEST) tests/vm -v $(DURATIONS)
+
+test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs)
+	@tests/all.sh
+
+.PHONY: demo bench bench-short
+EXAMPLE ?= examples/builder.yaml
+demo: venv ## From nothing to an image built inside an environment (EXAMPLE=file)
+	@$(PY) -m tests.demo $(EXAMPLE)
+
+bench: venv ## All benchmarks, into docs/benchmarks.md (half an hour; the machine should be quiet)
+	@$(PY) -m tests.bench
+
+bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes)
+	$(PYTEST) tests/bench -v $(DURATIONS)

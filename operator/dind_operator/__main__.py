@@ -1,0 +1,90 @@
+"""The command line: run the operator, print the CRD, report on an environment."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from dind_operator import __version__
+
+MAX_LINES = 1000
+"""Of one log in a report: more does not help a reader and does not fit a bug tracker."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 failed, 2 wrong usage or settings."""
+    options = _parser().parse_args(arguments)
+    if options.command == "run":
+        return _run()
+    if options.command == "crds":
+        return _crds()
+    return _report(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dind-operator", description="Docker-in-Docker environments on Kubernetes.")
+    parser.add_argument("--version", action="version", version=f"dind-operator {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the operator (settings: DIND_* environment variables)")
+    commands.add_parser("crds", help="print the CustomResourceDefinition as YAML")
+    report = commands.add_parser("report", help="print what a bug report about an environment needs")
+    report.add_argument("name")
+    report.add_argument("-n", "--namespace", default="default", help="where the environment is (default: default)")
+    report.add_argument(
+        "--lines", type=_lines, default=30, help="how many of the last lines of each log, 0 to 1000 (default 30)"
+    )
+    report.add_argument(
+        "--node-log",
+        metavar="FILE",
+        help="add the AppArmor messages about the environment out of its node's log: what `journalctl -k` prints there, "
+        "or audit.log; - reads standard input",
+    )
+    report.add_argument("-o", "--output", choices=["text", "yaml"], default="text", help="default text")
+    return parser
+
+
+def _lines(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_LINES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {MAX_LINES}")
+    return int(text)
+
+
+def _run() -> int:
+    from kubernetes.aio.config import ConfigException  # noqa: PLC0415 - `crds` must not load a client
+
+    from dind_operator.runtime import logs  # noqa: PLC0415
+    from dind_operator.runtime.run import run_operator  # noqa: PLC0415
+    from dind_operator.runtime.settings import Settings  # noqa: PLC0415
+
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            variable = f"DIND_{problem['loc'][0]}".upper()
+            print(f"dind-operator: the environment variable {variable}: {problem['msg']}", file=sys.stderr)
+        return 2
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        return asyncio.run(run_operator(settings))
+    except ConfigException as error:
+        print(f"dind-operator: no cluster to serve: {error}. Run it in a pod, or set KUBECONFIG.", file=sys.stderr)
+        return 1
+
+
+def _crds() -> int:
+    from dind_operator.api.crd import crd_yaml  # noqa: PLC0415
+
+    sys.stdout.write(crd_yaml())
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from dind_operator.runtime.report import print_report  # noqa: PLC0415
+
+    return asyncio.run(print_report(options.name, options.namespace, options.lines, options.output, options.node_log))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

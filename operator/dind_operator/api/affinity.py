@@ -1,0 +1,201 @@
+"""Affinity and label selectors in the shapes of a pod's spec, with bounds that keep the API server's checks cheap."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from .model import ApiModel, WholeNumber
+from .rules import KEY_MAX_LENGTH, keys, rule, validations
+
+LABEL_KEY_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+LABEL_KEY_REMEDY: Final = (
+    "a label's key is malformed: use letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, "
+    "optionally after a lower-case domain and '/'"
+)
+LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=KEY_MAX_LENGTH, pattern=LABEL_KEY_PATTERN)]
+LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=LABEL_VALUE_PATTERN)]
+NamespaceName = Annotated[
+    str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
+# A node's name in matchFields, or the text of a number for Gt and Lt.
+NodeValue = Annotated[str, StringConstraints(max_length=253)]
+
+_ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
+_SET: Final[dict[str, Any]] = {"x-kubernetes-list-type": "set"}
+LABEL_MAP: Final[dict[str, Any]] = {"x-kubernetes-map-type": "atomic", **keys(LABEL_KEY_PATTERN, LABEL_KEY_REMEDY)}
+_VALUES: Final = "operators In and NotIn need values, Exists and DoesNotExist take none: add or remove values"
+_WHOLE_NUMBER: Final = "^[+-]?[0-9]{1,18}$"
+_ONE_NUMBER: Final = "operators Gt and Lt compare with one whole number: set values to one such as ['4']"
+
+
+class SelectorOperator(StrEnum):
+    """How a label is compared with a list of values."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+class NodeOperator(StrEnum):
+    """How a node's label or field is compared with a list of values."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+    GT = "Gt"
+    LT = "Lt"
+
+
+def _check_values(operator: str, values: list[str] | None) -> None:
+    if operator in {"Gt", "Lt"}:
+        if len(values or []) != 1 or not re.fullmatch(_WHOLE_NUMBER, (values or [""])[0]):
+            raise ValueError(_ONE_NUMBER)
+    elif (operator in {"In", "NotIn"}) != bool(values):
+        raise ValueError(_VALUES)
+
+
+_HAS_VALUES: Final = "(has(self.values) && size(self.values) > 0)"
+
+
+class LabelRequirement(ApiModel):
+    """One comparison of a label with values."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(rule(f"(self.operator in ['In', 'NotIn']) == {_HAS_VALUES}", _VALUES))
+    )
+
+    key: LabelKey = Field(description="The label's key.")
+    operator: SelectorOperator = Field(description="How the label is compared.")
+    values: Annotated[list[LabelValue], Field(max_length=16)] | None = Field(
+        default=None, description="The values, for In and NotIn.", json_schema_extra=_ATOMIC
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_values(self.operator, self.values)
+        return self
+
+
+class LabelSelector(ApiModel):
+    """Which pods or namespaces are meant."""
+
+    match_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] | None = Field(
+        default=None, description="Labels that must have these values.", json_schema_extra=LABEL_MAP
+    )
+    match_expressions: Annotated[list[LabelRequirement], Field(max_length=16)] | None = Field(
+        default=None, description="Comparisons that must all hold.", json_schema_extra=_ATOMIC
+    )
+
+
+class NodeRequirement(ApiModel):
+    """One comparison of a node's label or field with values."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(
+                f"self.operator in ['Gt', 'Lt'] || (self.operator in ['In', 'NotIn']) == {_HAS_VALUES}",
+                _VALUES,
+            ),
+            rule(
+                "!(self.operator in ['Gt', 'Lt']) || has(self.values) && size(self.values) == 1 && "
+                f"self.values[0].matches('{_WHOLE_NUMBER}')",
+                _ONE_NUMBER,
+            ),
+        )
+    )
+
+    key: LabelKey = Field(description="The label or field.")
+    operator: NodeOperator = Field(description="How it is compared; Gt and Lt compare whole numbers.")
+    values: Annotated[list[NodeValue], Field(max_length=32)] | None = Field(
+        default=None, description="The values; none for Exists and DoesNotExist.", json_schema_extra=_ATOMIC
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_values(self.operator, self.values)
+        return self
+
+
+class NodeSelectorTerm(ApiModel):
+    """Comparisons that must all hold for a node."""
+
+    match_expressions: Annotated[list[NodeRequirement], Field(max_length=16)] | None = Field(
+        default=None, description="Comparisons of the node's labels.", json_schema_extra=_ATOMIC
+    )
+    match_fields: Annotated[list[NodeRequirement], Field(max_length=4)] | None = Field(
+        default=None, description="Comparisons of the node's fields (metadata.name).", json_schema_extra=_ATOMIC
+    )
+
+
+class NodeSelector(ApiModel):
+    """Terms of which at least one must hold."""
+
+    node_selector_terms: Annotated[list[NodeSelectorTerm], Field(min_length=1, max_length=8)] = Field(
+        description="At least one of these must hold.", json_schema_extra=_ATOMIC
+    )
+
+
+class PreferredNodes(ApiModel):
+    """A preference for nodes, with its weight."""
+
+    weight: WholeNumber = Field(ge=1, le=100, description="How much the preference counts.")
+    preference: NodeSelectorTerm = Field(description="Which nodes are preferred.")
+
+
+class NodeAffinity(ApiModel):
+    """Nodes to run on."""
+
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = Field(
+        default=None, description="The pod runs only on nodes that match."
+    )
+    preferred_during_scheduling_ignored_during_execution: (
+        Annotated[list[PreferredNodes], Field(max_length=8)] | None
+    ) = Field(default=None, description="Nodes that match are preferred.", json_schema_extra=_ATOMIC)
+
+
+class PodAffinityTerm(ApiModel):
+    """Pods to be near to or far from, and what near means."""
+
+    topology_key: LabelKey = Field(
+        description="The node label whose equal values mean near.", examples=["kubernetes.io/hostname"]
+    )
+    label_selector: LabelSelector | None = Field(default=None, description="Which pods are meant.")
+    namespaces: Annotated[list[NamespaceName], Field(max_length=16)] | None = Field(
+        default=None, description="Namespaces of those pods; without it, the environment's own.", json_schema_extra=_SET
+    )
+    namespace_selector: LabelSelector | None = Field(
+        default=None, description="Namespaces by label, added to `namespaces`; {} is all of them."
+    )
+
+
+class WeightedPodTerm(ApiModel):
+    """A preference about other pods, with its weight."""
+
+    weight: WholeNumber = Field(ge=1, le=100, description="How much the preference counts.")
+    pod_affinity_term: PodAffinityTerm = Field(description="Which pods, and what near means.")
+
+
+class PodAffinity(ApiModel):
+    """Other pods to be near to, or far from."""
+
+    required_during_scheduling_ignored_during_execution: (
+        Annotated[list[PodAffinityTerm], Field(max_length=8)] | None
+    ) = Field(default=None, description="Must hold when the pod is placed.", json_schema_extra=_ATOMIC)
+    preferred_during_scheduling_ignored_during_execution: (
+        Annotated[list[WeightedPodTerm], Field(max_length=8)] | None
+    ) = Field(default=None, description="Preferred when the pod is placed.", json_schema_extra=_ATOMIC)
+
+
+class Affinity(ApiModel):
+    """Nodes and pods to be near to or far from."""
+
+    node_affinity: NodeAffinity | None = Field(default=None, description="Nodes to run on.")
+    pod_affinity: PodAffinity | None = Field(default=None, description="Pods to share a node or zone with.")
+    pod_anti_affinity: PodAffinity | None = Field(default=None, description="Pods to keep away from.")

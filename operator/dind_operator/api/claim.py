@@ -1,0 +1,99 @@
+"""The claim of a generic ephemeral volume, in the shape Kubernetes gives it and with bounds.
+
+Left out on purpose: `volumeMode`, because Docker needs a file system; `volumeName`, because the next pod would claim the same
+volume; `dataSource`, because a daemon's folder is no template for another's.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from .affinity import LABEL_MAP, LabelKey, LabelSelector, LabelValue
+from .model import ApiModel
+from .names import SUBDOMAIN_PATTERN
+from .quantity import Quantity, parse_bytes
+from .rules import positive, rule, shape, validations
+
+CLAIM_NOT_POSITIVE: Final = "resources.requests.storage must be more than zero: write a quantity such as 20Gi"
+_NOT_A_CLASS: Final = (
+    "storageClassName is no name of a StorageClass: use lower-case letters, digits, '-' and '.', or leave it out for the "
+    "cluster's default"
+)
+AnnotationValue = Annotated[str, StringConstraints(max_length=1024)]
+
+
+class AccessMode(StrEnum):
+    """Who may mount the volume. Two daemons on one volume would destroy it, so there is no Many."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+
+
+class ClaimRequests(ApiModel):
+    """How much is claimed."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(
+                f"!isQuantity(string(self.storage)) || {positive('self.storage')}", CLAIM_NOT_POSITIVE, path=".storage"
+            )
+        )
+    )
+
+    storage: Quantity = Field(description="The size of the volume, at least.", examples=["20Gi"])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if parse_bytes(self.storage) == 0:
+            raise ValueError(CLAIM_NOT_POSITIVE)
+        return self
+
+
+class ClaimResources(ApiModel):
+    """The size of the claim."""
+
+    requests: ClaimRequests = Field(description="How much is claimed.")
+
+
+class ClaimMetadata(ApiModel):
+    """What the claim carries besides its name, which follows from the pod's."""
+
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] | None = Field(
+        default=None, description="Labels of the claim.", json_schema_extra=LABEL_MAP
+    )
+    annotations: Annotated[dict[LabelKey, AnnotationValue], Field(max_length=16)] | None = Field(
+        default=None, description="Annotations of the claim, for its provisioner.", json_schema_extra=LABEL_MAP
+    )
+
+
+class ClaimSpec(ApiModel):
+    """What the volume must be like."""
+
+    access_modes: Annotated[list[AccessMode], Field(min_length=1, max_length=2)] = Field(
+        default_factory=lambda: [AccessMode.READ_WRITE_ONCE],
+        description="ReadWriteOnce: one node at a time; ReadWriteOncePod: one pod at a time.",
+        json_schema_extra={"default": ["ReadWriteOnce"], "x-kubernetes-list-type": "set"},
+    )
+    resources: ClaimResources = Field(description="The size of the claim.")
+    storage_class_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        pattern=SUBDOMAIN_PATTERN,
+        description="The StorageClass that provides the volume; left out, the cluster's default one.",
+        examples=["local-nvme"],
+        json_schema_extra=shape(SUBDOMAIN_PATTERN, _NOT_A_CLASS),
+    )
+    selector: LabelSelector | None = Field(
+        default=None, description="Which volumes are meant, where they exist beforehand, by their labels."
+    )
+
+
+class VolumeClaimTemplate(ApiModel):
+    """A PersistentVolumeClaim without a name."""
+
+    metadata: ClaimMetadata | None = Field(default=None, description="Labels and annotations of the claim.")
+    spec: ClaimSpec = Field(description="What the volume must be like.")

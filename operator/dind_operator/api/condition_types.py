@@ -1,0 +1,35 @@
+"""Every condition, with what it says."""
+
+from __future__ import annotations
+
+from .documented import Documented
+
+
+class ConditionType(Documented):
+    """What a condition is about."""
+
+    READY = (
+        "Ready",
+        (
+            "The nested daemon answers and can be used. False with reason Suspended when the environment is suspended, "
+            "as was asked for. This is the one to wait for."
+        ),
+    )
+    POD_SCHEDULED = "PodScheduled", "The pod was placed on a node."
+    CGROUPS_MOUNTED = (
+        "CgroupsMounted",
+        ("The pod's check mounted the cgroup hierarchy for real and a child group with limits worked."),
+    )
+    STORAGE_HEALTHY = (
+        "StorageHealthy",
+        ("The volume at /var/lib/docker carries Docker's layers without copying them, and has room."),
+    )
+    DAEMON_READY = "DaemonReady", "dockerd answers `/_ping` on its socket."
+    ISOLATION_VERIFIED = (
+        "IsolationVerified",
+        (
+            "A container that was started through the Docker API is in a cgroup below the pod's, so the pod's limits hold it. "
+            "Absent where that was not found out; without the permission to read pod logs it never is."
+        ),
+    )
+    UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."

@@ -1,0 +1,137 @@
+"""The nested Docker daemon: its image, what it may use, and its own settings."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from .daemon_rules import args_errors, args_rules, config_errors, config_schema
+from .model import ApiModel
+from .owned import OWNED_FLAGS
+from .quantity import parse_quantity
+from .resources import MEMORY, RESERVE_NEEDS_LIMIT, Reserve, Resources
+from .rules import REQUIRED, amount, both_amounts, rule, shape, validations, value_rule
+
+
+class PullPolicy(StrEnum):
+    """When the node pulls the image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+class LogLevel(StrEnum):
+    """How much dockerd writes to its log."""
+
+    DEBUG = "Debug"
+    INFO = "Info"
+    WARN = "Warn"
+    ERROR = "Error"
+    FATAL = "Fatal"
+
+
+SecretName = Annotated[
+    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+]
+Argument = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]*$"),
+    Field(json_schema_extra=validations(*args_rules())),
+]
+
+
+# Only what cannot be part of any reference is refused here; the container runtime knows the rest.
+IMAGE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$"
+
+
+class LocalSecret(ApiModel):
+    """A Secret in the environment's own namespace."""
+
+    name: SecretName = Field(description="The Secret's name.", examples=["registry-credentials"])
+
+
+_RESERVE: Final = "self.reserve.memory"
+_LIMIT: Final = "self.resources.limits['memory']"
+_HAS_RESERVE: Final = "has(self.reserve) && has(self.reserve.memory)"
+_HAS_LIMIT: Final = "has(self.resources) && has(self.resources.limits) && 'memory' in self.resources.limits"
+_RESERVE_REMEDY: Final = "lower reserve.memory or raise resources.limits.memory, nested containers get the difference"
+_RULES: Final = validations(
+    rule(f"!({_HAS_RESERVE}) || {_HAS_LIMIT}", RESERVE_NEEDS_LIMIT, path=".resources", reason=REQUIRED),
+    value_rule(
+        f"!({_HAS_RESERVE} && {_HAS_LIMIT}) || !({both_amounts(_RESERVE, _LIMIT)}) || "
+        f"{amount(_RESERVE)}.isLessThan({amount(_LIMIT)})",
+        f"'reserve.memory ' + string({_RESERVE}) + ' is not below resources.limits.memory ' + string({_LIMIT}) + "
+        f"': {_RESERVE_REMEDY}'",
+        f"reserve.memory is not below resources.limits.memory: {_RESERVE_REMEDY}",
+        path=".reserve.memory",
+    ),
+)
+
+
+class DaemonSpec(ApiModel):
+    """The nested Docker daemon."""
+
+    model_config = ConfigDict(json_schema_extra=_RULES)
+
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=512,
+        pattern=IMAGE_PATTERN,
+        description="Any image that has dockerd, also Alpine's. Left out, the operator's own; which one is shown in "
+        "`status.daemonImage`.",
+        examples=["docker:28-dind"],
+        json_schema_extra=shape(
+            IMAGE_PATTERN, "image is no image reference: write it as registry/name:tag or name@digest"
+        ),
+    )
+    image_pull_policy: PullPolicy | None = Field(
+        default=None,
+        description="When the node pulls the image. Left out, Always for the tag latest or no tag, else IfNotPresent.",
+    )
+    image_pull_secrets: Annotated[list[LocalSecret], Field(max_length=16)] | None = Field(
+        default=None,
+        description="Secrets in the environment's namespace with which the node pulls the pod's images.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    resources: Resources = Field(
+        default_factory=Resources,
+        description="What the daemon and everything nested in it may use together.",
+    )
+    reserve: Reserve = Field(
+        default_factory=Reserve,
+        description="What is held back from nested containers, so that they run out of memory before the daemon does.",
+    )
+    config: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Settings of dockerd, as in its daemon.json. What the operator owns is refused by name; "
+        "`exec-opts` is merged with the operator's. If nested containers need long to stop, set `shutdown-timeout` to the "
+        "longest of their stop timeouts and 5 more: the pod's grace period follows it, and the operator cannot see theirs.",
+        examples=[{"registry-mirrors": ["https://mirror.example.com"]}],
+        json_schema_extra=config_schema(),
+    )
+    args: Annotated[list[Argument], Field(max_length=64)] = Field(
+        default_factory=list,
+        description="Further arguments of dockerd, for what daemon.json cannot say. Write a flag and its value as "
+        "`--flag=value`. Refused in every spelling, because the operator owns them: "
+        f"{', '.join(f'--{flag}' for flag in sorted(OWNED_FLAGS))}.",
+        examples=[["--storage-driver=overlay2"]],
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="How much dockerd writes to its log.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*config_errors(self.config), *args_errors(self.args)]
+        limit = (self.resources.limits or {}).get(MEMORY)
+        reserve = self.reserve.memory
+        if reserve is not None and limit is None:
+            problems.append(RESERVE_NEEDS_LIMIT)
+        elif reserve is not None and limit is not None and parse_quantity(reserve) >= parse_quantity(limit):
+            problems.append(f"reserve.memory {reserve} is not below resources.limits.memory {limit}: {_RESERVE_REMEDY}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self

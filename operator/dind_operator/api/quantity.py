@@ -1,0 +1,105 @@
+"""Kubernetes quantities, exactly: the arithmetic behind limits, reserves and volumes must not round.
+
+The grammar is that of k8s.io/apimachinery resource.Quantity. Values are kept as the user wrote them (a string) and
+turned into numbers only where something is computed, so that what reaches the pod is what stands in the spec.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_CEILING, Decimal, localcontext
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from .rules import shape
+
+BINARY_SUFFIXES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
+DECIMAL_SUFFIXES: Final = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "": Decimal(1),
+    "k": Decimal(10**3),
+    "M": Decimal(10**6),
+    "G": Decimal(10**9),
+    "T": Decimal(10**12),
+    "P": Decimal(10**15),
+    "E": Decimal(10**18),
+}
+
+# No sign: an amount to hold, limit or reserve is never negative. RE2 and Python read this pattern alike.
+QUANTITY_PATTERN: Final = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$"
+# Long enough for any amount down to one byte or one nano-cpu; short enough to keep the cost of CEL rules known.
+QUANTITY_MAX_LENGTH: Final = 40
+QUANTITY_REMEDY: Final = "not a quantity: write a number without a sign and a suffix, as in 500m, 2, 512Mi or 10G"
+_PARTS: Final = re.compile(
+    r"\+?(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,2}))?"
+)
+# Digits kept while computing: 40 written digits times 10^99 stays exact.
+_PRECISION: Final = 160
+# A Kubernetes quantity saturates here; what the API server would silently cap is refused instead.
+MAX_VALUE: Final = 2**63 - 1
+
+
+class InvalidQuantity(ValueError):  # noqa: N818 - it says what the text is
+    """The text is no Kubernetes quantity. The message names the value and a remedy."""
+
+
+def parse_quantity(text: str | int) -> Decimal:
+    """The exact value: bytes for memory and storage, cores for cpu. Raises InvalidQuantity."""
+    written = str(text)
+    match = _PARTS.fullmatch(written) if len(written) <= QUANTITY_MAX_LENGTH and not isinstance(text, bool) else None
+    if match is None:
+        raise InvalidQuantity(f"{written[:QUANTITY_MAX_LENGTH]!r} is refused: {QUANTITY_REMEDY}")
+    with localcontext() as context:
+        context.prec = _PRECISION
+        value = Decimal(match["number"])
+        if match["exponent"]:
+            value *= Decimal(10) ** int(match["exponent"])
+        else:
+            suffix = match["suffix"] or ""
+            value *= BINARY_SUFFIXES.get(suffix) or DECIMAL_SUFFIXES[suffix]
+    if value > MAX_VALUE:
+        raise InvalidQuantity(f"{written!r} is more than Kubernetes can count (2^63-1): write a smaller quantity")
+    return value
+
+
+def parse_bytes(text: str | int) -> int:
+    """Whole bytes, rounded up as Kubernetes does (a fraction of a byte takes a byte). Raises InvalidQuantity."""
+    return int(parse_quantity(text).to_integral_value(rounding=ROUND_CEILING))
+
+
+def format_bytes(amount: int) -> str:
+    """The shortest exact binary form: 536870912 -> 512Mi, 1000 -> 1000."""
+    if amount < 0:
+        raise InvalidQuantity(f"{amount} is negative; a quantity of bytes is not")
+    for suffix, factor in reversed(BINARY_SUFFIXES.items()):
+        if amount and amount % factor == 0:
+            return f"{amount // factor}{suffix}"
+    return str(amount)
+
+
+def _checked(value: Any) -> Any:
+    """Integers become text (YAML `memory: 1073741824` is one); text must parse."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise InvalidQuantity(f"{value!r} is not a quantity: write it as text, such as '512Mi', or as a whole number")
+    parse_quantity(value)
+    return str(value)
+
+
+# A quantity as the user wrote it. In the CRD: integer or string, as in every Kubernetes API.
+Quantity = Annotated[
+    str,
+    BeforeValidator(_checked),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": QUANTITY_MAX_LENGTH,
+            "minimum": 0,
+            **shape(QUANTITY_PATTERN, QUANTITY_REMEDY, text="string(self)"),
+        }
+    ),
+]

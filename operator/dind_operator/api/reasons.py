@@ -1,0 +1,309 @@
+"""Every reason that a condition may carry, with what it means and what to do about it.
+
+A reason is a word programs may compare. The documentation beside it is the one users read in docs/api.md.
+"""
+
+from __future__ import annotations
+
+from .documented import Documented
+
+
+class Reason(Documented):
+    """Why a condition is as it is."""
+
+    # Life of an environment
+    PENDING = (
+        "Pending",
+        "The operator has not looked at the environment yet.",
+        ("If it stays, check that the operator runs: `kubectl get pods -A -l app.kubernetes.io/name=dind-operator`."),
+    )
+    READY = "Ready", "The nested daemon answers."
+    SUSPENDING = "Suspending", "The environment is being suspended; its pod is ending."
+    SUSPENDED = (
+        "Suspended",
+        "The environment is suspended, as `spec.operatingMode` asks.",
+        ("Set `spec.operatingMode` to Running to resume."),
+    )
+    TERMINATING = "Terminating", "The old pod is shutting down; a new one follows."
+    POD_PENDING = "PodPending", "The pod exists and its containers have not started yet."
+    INITIALIZING = "Initializing", "The pod's checks run in the init container."
+    DAEMON_STARTING = "DaemonStarting", "The daemon's container runs and dockerd does not answer yet."
+    DAEMON_NOT_READY = (
+        "DaemonNotReady",
+        "dockerd answered before and does not answer now.",
+        ("Wait: a daemon that is only busy answers again. If it does not, the liveness probe restarts it."),
+    )
+    BACKING_OFF = (
+        "BackingOff",
+        "Pods of the environment failed one after another; the next is made later.",
+        ("Read `status.lastFailure`; the time of the next attempt is `status.recreateAfter`."),
+    )
+    NOT_CHECKED = "NotChecked", "The check behind this condition has not run in the present pod yet."
+
+    # What stands in the way of a pod
+    WAITING_FOR_PREDECESSOR = (
+        "WaitingForPredecessor",
+        "A pod that an earlier environment of the same name left is still ending.",
+        "Wait; it is removed by garbage collection.",
+    )
+    POD_CONFLICT = (
+        "PodConflict",
+        "A pod of the environment's name exists and does not belong to it.",
+        ("Delete or rename that pod, or give the environment another name."),
+    )
+    NAMESPACE_NOT_ENABLED = (
+        "NamespaceNotEnabled",
+        "The namespace is not open to environments.",
+        ("Ask an administrator to run `kubectl label namespace <namespace> dind.dev/environments=enabled`."),
+    )
+    INVALID_SPEC = (
+        "InvalidSpec",
+        "The spec does not hold together; it was written under an older definition.",
+        ("Correct the field that the message names."),
+    )
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        "A ResourceQuota of the namespace leaves no room for the pod.",
+        ("Set or lower `spec.daemon.resources`, delete other pods, or have the quota raised."),
+    )
+    POD_SECURITY_FORBIDDEN = (
+        "PodSecurityForbidden",
+        "Pod Security Admission of the namespace refuses the pod; every security mode needs more than baseline.",
+        ("Use a namespace whose label `pod-security.kubernetes.io/enforce` is privileged; the operator changes none."),
+    )
+    ADMISSION_DENIED = (
+        "AdmissionDenied",
+        "An admission webhook or policy refused the pod.",
+        ("Read the message, which is the policy's own, and have the policy or the spec changed."),
+    )
+    FORBIDDEN = (
+        "Forbidden",
+        "The operator lacks a permission.",
+        ("Grant what the message names; the chart's ClusterRole holds everything the operator needs."),
+    )
+    API_CALL_FAILED = (
+        "ApiCallFailed",
+        "The API server, or a webhook that it asks, could not do what the environment's pod needs; it is tried again.",
+        ("Read the message, which is the API server's own: most often a webhook on pods does not answer."),
+    )
+    RUNTIME_CLASS_MISSING = (
+        "RuntimeClassMissing",
+        "The cluster has no RuntimeClass of the name that the pod asks for.",
+        ("Have it made (docs/security.md), or name another in `spec.security.runtimeClassName`."),
+    )
+    INVALID_POD = (
+        "InvalidPod",
+        "The API server refused the pod as invalid.",
+        (
+            "Correct the field that the message names; it is most often under `spec.scheduling` or "
+            "`spec.daemon.resources`."
+        ),
+    )
+    HOST_PATH_NOT_ALLOWED = (
+        "HostPathNotAllowed",
+        "The installation does not allow the folder of `spec.storage.hostPath.path`; no pod is made.",
+        "Choose a folder directly below an allowed prefix, have one allowed (docs/storage.md), or use another volume.",
+    )
+    HOST_PATH_IN_USE = (
+        "HostPathInUse",
+        "Another environment has that folder of the node, one above it or one in it.",
+        "Choose another folder, or another node for each by `kubernetes.io/hostname` in `spec.scheduling.nodeSelector`.",
+    )
+    UNSCHEDULABLE = (
+        "Unschedulable",
+        "No node can take the pod.",
+        ("Read the message, which is the scheduler's own; lower the requests or change `spec.scheduling`."),
+    )
+    SCHEDULED = "Scheduled", "The pod was placed on a node."
+    IMAGE_PULL_FAILED = (
+        "ImagePullFailed",
+        "An image of the pod cannot be pulled.",
+        ("Check the image's name and `spec.daemon.imagePullSecrets`; the kubelet keeps trying."),
+    )
+
+    RUNTIME_HANDLER_MISSING = (
+        "RuntimeHandlerMissing",
+        "The node's container runtime lacks the RuntimeClass's handler, or cannot make user namespaces.",
+        ("Add the handler on the node (docs/security.md), or choose other nodes with `spec.scheduling`."),
+    )
+
+    # The pod's checks
+    CGROUPS_MOUNTED = "CgroupsMounted", "The cgroup hierarchy was mounted and nested limits work."
+    NO_MEMORY_LIMIT = (
+        "NoMemoryLimit",
+        "The cgroups work, and no memory limit holds nested containers back.",
+        ("Set `spec.daemon.resources.limits.memory`; without a limit there is no reserve for the daemon either."),
+    )
+    CGROUPS_NOT_MOUNTABLE = (
+        "CgroupsNotMountable",
+        "The cgroup hierarchy cannot be mounted on this node.",
+        ("Check that no policy took privileges off the pod and that its AppArmor profile allows mounts."),
+    )
+    CONTROLLER_MISSING = (
+        "ControllerMissing",
+        "The node's kernel lacks a cgroup controller that Docker needs.",
+        (
+            "Enable the controller that the message names on the node, or keep environments off it with "
+            "`spec.scheduling`."
+        ),
+    )
+    CHILD_GROUP_FAILED = (
+        "ChildGroupFailed",
+        "A child cgroup with limits could not be made.",
+        ("Read the message; on cgroup v2 the node must delegate the controllers to pods."),
+    )
+    NESTED_LIMIT_NOT_POSITIVE = (
+        "NestedLimitNotPositive",
+        "After the reserve and a memory-backed volume nothing of the memory limit is left.",
+        "Raise `spec.daemon.resources.limits.memory`, or lower `spec.daemon.reserve.memory` or `sizeLimit`.",
+    )
+    CGROUP_VERSION_UNSUPPORTED = (
+        "CgroupVersionUnsupported",
+        "The node has cgroup version 1, on which only mode Privileged works.",
+        ("Boot the node with cgroup version 2, choose such nodes with `spec.scheduling`, or use mode Privileged."),
+    )
+    CGROUP_NOT_WRITABLE = (
+        "CgroupNotWritable",
+        "In mode UserNamespace the container may not write its own cgroup.",
+        ("Set `cgroup_writable = true` for the RuntimeClass's handler in containerd's configuration."),
+    )
+    USER_NAMESPACE_MISSING = (
+        "UserNamespaceMissing",
+        "In mode UserNamespace the pod got no user namespace.",
+        ("Use Kubernetes 1.33 or later, containerd 2.0 or later and Linux 6.3 or later on the node."),
+    )
+    PROC_MASKED = (
+        "ProcMasked",
+        "Nested containers cannot mount /proc or /sys.",
+        ("Use Kubernetes 1.33 or later, and an AppArmor profile that allows mounts."),
+    )
+    SECURITY_MODE_UNKNOWN = (
+        "SecurityModeUnknown",
+        "The node tool is older than the operator and does not know the security mode.",
+        ("Use node-tool and operator of the same version."),
+    )
+    STORAGE_HEALTHY = "StorageHealthy", "The volume at /var/lib/docker carries Docker's layers, and has room."
+    STORAGE_NOT_OVERLAY_CAPABLE = (
+        "StorageNotOverlayCapable",
+        "No overlay can be mounted on the volume at /var/lib/docker; Docker would copy whole layers.",
+        "Use a volume on ext4, xfs (ftype=1) or tmpfs; the message names the file system that was found.",
+    )
+    STORAGE_NOT_WRITABLE = (
+        "StorageNotWritable",
+        "The volume at /var/lib/docker cannot be written.",
+        ("Check that the node's disk is neither full nor read-only."),
+    )
+    HOST_PATH_IS_LINK = (
+        "HostPathIsLink",
+        "The folder of `spec.storage.hostPath.path` is reached through a symbolic link, or is no folder.",
+        ("Have the link removed on the node, or choose another folder."),
+    )
+    FUSE_OVERLAYFS_MISSING = (
+        "FuseOverlayfsMissing",
+        "The volume carries no overlay, and fuse-overlayfs, which could help, is not in the image or has no /dev/fuse.",
+        "Use a volume on ext4, xfs or tmpfs; or an image with fuse-overlayfs, in mode Privileged, on a node with fuse.",
+    )
+    COPYING_DRIVER = (
+        "CopyingDriver",
+        "dockerd copies every layer whole (storage driver vfs), because nothing better worked on the volume.",
+        ("Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave `storage-driver` out of `spec.daemon`."),
+    )
+    INSTALL_FAILED = (
+        "InstallFailed",
+        "The daemon's wrapper could not be copied into the pod's own volume.",
+        ("Check that the node's disk is neither full nor read-only, and the node-tool image's version."),
+    )
+    PREFLIGHT_FAILED = (
+        "PreflightFailed",
+        "The pod's checks failed without a report that could be read.",
+        ("Read the log of the init container mount-cgroups."),
+    )
+    APPARMOR_UNAVAILABLE = (
+        "AppArmorUnavailable",
+        "The node cannot enforce the AppArmor profile: it has no AppArmor, or the profile is not loaded.",
+        "Load the profile on the nodes, choose such nodes with `spec.scheduling`, or use another "
+        "`spec.security.appArmorProfile`.",
+    )
+
+    # The daemon
+    INVALID_DAEMON_CONFIG = (
+        "InvalidDaemonConfig",
+        "dockerd refused its settings and ended.",
+        ("Correct `spec.daemon.config` or `spec.daemon.args`; `report` and the pod's log have dockerd's own sentence."),
+    )
+    DAEMON_NOT_FOUND = (
+        "DaemonNotFound",
+        "The daemon's image has no dockerd.",
+        "Set `spec.daemon.image` to an image with the Docker daemon, such as docker:dind.",
+    )
+    DAEMON_NOT_RUNNABLE = (
+        "DaemonNotRunnable",
+        "dockerd of the daemon's image does not run on this node.",
+        "Check that the image fits the node's architecture.",
+    )
+    STORAGE_DRIVER_FAILED = (
+        "StorageDriverFailed",
+        "dockerd could not use its storage driver on the volume at /var/lib/docker.",
+        "Leave `storage-driver` out of `spec.daemon.config` and `args`, or give the volume another file system.",
+    )
+    NETWORK_SETUP_FAILED = (
+        "NetworkSetupFailed",
+        "dockerd could not set up its bridge or its firewall rules.",
+        "Check that the node has the kernel modules for iptables or nftables and bridges, and that the addresses in "
+        "`spec.daemon.config` (bip, default-address-pools) are free.",
+    )
+    DISK_FULL = (
+        "DiskFull",
+        "The volume at /var/lib/docker is full or nearly so: builds fail. The daemon goes on, unless it was just starting.",
+        "Remove images and build cache (`docker system prune`), or give `spec.storage` a larger volume.",
+    )
+    DAEMON_FAILED = (
+        "DaemonFailed",
+        "dockerd ended with an error.",
+        ("Read the log of the container daemon: `kubectl logs <pod> -c daemon --previous`."),
+    )
+    DAEMON_CRASH_LOOP = (
+        "DaemonCrashLoop",
+        "dockerd ends again and again; the kubelet waits between restarts.",
+        ("Read `status.lastFailure` and the log: `kubectl logs <pod> -c daemon --previous`."),
+    )
+    OUT_OF_MEMORY = (
+        "OutOfMemory",
+        "The daemon was killed because the pod's memory limit was reached.",
+        ("Raise `spec.daemon.resources.limits.memory` or `spec.daemon.reserve.memory`."),
+    )
+    POD_FAILED = "PodFailed", "The pod failed and is replaced.", "Read the message and `status.lastFailure`."
+    EVICTED = (
+        "Evicted",
+        "The node evicted the pod to win back memory or disk; it is replaced.",
+        ("Set `storage.emptyDir.sizeLimit` and requests that match what builds use."),
+    )
+    NODE_LOST = (
+        "NodeLost",
+        "The pod's node does not answer.",
+        (
+            "Bring the node back, or delete the node or taint it `node.kubernetes.io/out-of-service` so that the "
+            "pod can be replaced elsewhere."
+        ),
+    )
+
+    # Where nested containers are
+    ISOLATION_VERIFIED = "IsolationVerified", "A container that the Docker API started is in a cgroup below the pod's."
+    NESTED_OUTSIDE_POD = (
+        "NestedOutsidePod",
+        "A container that the Docker API started is outside the pod's cgroup: the pod's limits do not hold it.",
+        ("Use a daemon image with an unchanged dockerd, and delete the pod to start again."),
+    )
+
+    # Whether the pod follows the spec
+    UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."
+    SPEC_CHANGED = (
+        "SpecChanged",
+        "The spec changed in a way that needs a new pod.",
+        ("With updatePolicy OnDelete, delete the pod when it suits you."),
+    )
+    OPERATOR_CHANGED = (
+        "OperatorChanged",
+        "The operator was upgraded and would make the pod differently.",
+        ("Nothing has to be done; the change is applied when the pod is next made. Delete the pod to have it now."),
+    )

@@ -1,0 +1,130 @@
+"""The whole of `spec`: what a user asks for. Everything may be left out, and `spec: {}` is a working daemon."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .affinity import Affinity
+from .daemon import DaemonSpec, LocalSecret, LogLevel, PullPolicy
+from .model import ApiModel
+from .probes import ProbesSpec, ProbeTuning
+from .quantity import parse_quantity
+from .resources import MEMORY, Reserve, Resources
+from .rules import NO_DEFAULT, amount, both_amounts, validations, value_rule
+from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
+from .security import AppArmorProfile, AppArmorType, SecurityMode, SecuritySpec
+from .storage import EmptyDirStorage, EphemeralStorage, HostPathStorage, StorageMedium, StorageSpec
+
+__all__ = [
+    "Affinity",
+    "AppArmorProfile",
+    "AppArmorType",
+    "DaemonSpec",
+    "DindEnvironmentSpec",
+    "EmptyDirStorage",
+    "EphemeralStorage",
+    "HostPathStorage",
+    "LocalSecret",
+    "LogLevel",
+    "OperatingMode",
+    "ProbeTuning",
+    "ProbesSpec",
+    "PullPolicy",
+    "Reserve",
+    "Resources",
+    "SchedulingSpec",
+    "SecurityMode",
+    "SecuritySpec",
+    "StorageMedium",
+    "StorageSpec",
+    "Toleration",
+    "TopologySpreadConstraint",
+    "UpdatePolicy",
+]
+
+
+class OperatingMode(StrEnum):
+    """Whether the environment runs."""
+
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+
+
+class UpdatePolicy(StrEnum):
+    """When a change of the spec reaches the pod."""
+
+    RECREATE = "Recreate"
+    ON_DELETE = "OnDelete"
+
+
+_SIZE: Final = "self.storage.emptyDir.sizeLimit"
+_LIMIT: Final = "self.daemon.resources.limits['memory']"
+_RESERVE: Final = "self.daemon.reserve.memory"
+_HAS_BOTH: Final = (
+    "has(self.storage) && has(self.storage.emptyDir) && "
+    "self.storage.emptyDir.medium == 'Memory' && has(self.storage.emptyDir.sizeLimit) && "
+    "has(self.daemon.resources) && has(self.daemon.resources.limits) && 'memory' in self.daemon.resources.limits"
+)
+_HAS_RESERVE: Final = f"has(self.daemon.reserve) && has({_RESERVE}) && isQuantity(string({_RESERVE}))"
+_NOTHING_LEFT: Final = (
+    "leave nothing of daemon.resources.limits.memory to nested containers: raise the limit, or lower sizeLimit or "
+    "daemon.reserve.memory"
+)
+_RULES: Final = validations(
+    value_rule(
+        f"!({_HAS_BOTH}) || !({both_amounts(_SIZE, _LIMIT)}) || {amount(_LIMIT)}.sub({amount(_SIZE)})"
+        f".sub({_HAS_RESERVE} ? {amount(_RESERVE)} : quantity('0')).isGreaterThan(quantity('0'))",
+        f"'storage.emptyDir.sizeLimit ' + string({_SIZE}) + ' (in memory) and the daemon reserve {_NOTHING_LEFT}; "
+        f"the limit is ' + string({_LIMIT})",
+        f"storage.emptyDir.sizeLimit (in memory) and the daemon reserve {_NOTHING_LEFT}",
+        path=".storage.emptyDir.sizeLimit",
+    ),
+)
+
+
+class DindEnvironmentSpec(ApiModel):
+    """What is wanted."""
+
+    model_config = ConfigDict(json_schema_extra=_RULES)
+
+    operating_mode: OperatingMode = Field(
+        default=OperatingMode.RUNNING,
+        description="Running keeps a pod. Suspended removes it, and with it everything on an emptyDir, until the "
+        "mode is Running again.",
+    )
+    daemon: DaemonSpec = Field(
+        default_factory=DaemonSpec, description="The nested Docker daemon: image, resources, settings."
+    )
+    storage: StorageSpec = Field(
+        default_factory=StorageSpec,
+        description="Where Docker keeps images and layers: exactly one kind of volume. Left out, an emptyDir on the "
+        "node's disk.",
+        # Written into the object, it would stand beside the kind that `kubectl apply` brings later.
+        json_schema_extra={NO_DEFAULT: True},
+    )
+    security: SecuritySpec = Field(
+        default_factory=SecuritySpec, description="The daemon's privileges and its AppArmor profile."
+    )
+    scheduling: SchedulingSpec = Field(default_factory=SchedulingSpec, description="Where the pod may run.")
+    probes: ProbesSpec = Field(default_factory=ProbesSpec, description="Times of the probes on the nested daemon.")
+    update_policy: UpdatePolicy = Field(
+        default=UpdatePolicy.RECREATE,
+        description="Recreate replaces the pod when a change of the spec needs it. OnDelete leaves it running with the "
+        "old settings, says so in the condition UpToDate, and applies the change when the pod is next made.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        volume, limit = self.storage.empty_dir, (self.daemon.resources.limits or {}).get(MEMORY)
+        if volume is None or volume.medium is not StorageMedium.MEMORY or volume.size_limit is None or limit is None:
+            return self
+        reserve = parse_quantity(self.daemon.reserve.memory or 0)
+        if parse_quantity(limit) - parse_quantity(volume.size_limit) - reserve <= 0:
+            raise ValueError(
+                f"storage.emptyDir.sizeLimit {volume.size_limit} (in memory) and the daemon reserve {_NOTHING_LEFT}; "
+                f"the limit is {limit}"
+            )
+        return self

@@ -1,0 +1,172 @@
+"""Where Docker keeps images and layers: exactly one kind of volume, never the container's own overlay."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .claim import VolumeClaimTemplate
+from .model import ApiModel
+from .quantity import Quantity, parse_bytes
+from .rules import NO_DEFAULT, REQUIRED, cel_text, positive, rule, validations, value_rule
+
+
+class StorageMedium(StrEnum):
+    """What backs an emptyDir."""
+
+    DISK = ""
+    MEMORY = "Memory"
+
+
+MEMORY_NEEDS_SIZE = (
+    "emptyDir.medium Memory needs a sizeLimit, because the volume is taken from the memory limit: "
+    "set sizeLimit, or leave medium out to use the node's disk"
+)
+SIZE_NOT_POSITIVE = "emptyDir.sizeLimit must be more than zero: write a quantity such as 20Gi, or leave it out"
+
+
+class EmptyDirStorage(ApiModel):
+    """A volume that lives and dies with the pod."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule("self.medium != 'Memory' || has(self.sizeLimit)", MEMORY_NEEDS_SIZE, reason=REQUIRED),
+            rule(
+                f"!has(self.sizeLimit) || !isQuantity(string(self.sizeLimit)) || {positive('self.sizeLimit')}",
+                SIZE_NOT_POSITIVE,
+                path=".sizeLimit",
+            ),
+        )
+    )
+
+    medium: StorageMedium = Field(
+        default=StorageMedium.DISK,
+        description="What backs the volume: empty for the node's disk, Memory for tmpfs. Memory is fast, is charged to "
+        "`daemon.resources.limits.memory`, and requires `sizeLimit`.",
+    )
+    size_limit: Quantity | None = Field(
+        default=None,
+        description="The most the volume may hold. On disk the pod is evicted when it is exceeded (noticed by "
+        "polling); in memory it is a hard limit. Without it the node's disk is the limit.",
+        examples=["20Gi"],
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.medium is StorageMedium.MEMORY and self.size_limit is None:
+            raise ValueError(MEMORY_NEEDS_SIZE)
+        if self.size_limit is not None and parse_bytes(self.size_limit) == 0:
+            raise ValueError(SIZE_NOT_POSITIVE)
+        return self
+
+
+class EphemeralStorage(ApiModel):
+    """A volume that a storage class provides, claimed for the pod and given back with it."""
+
+    volume_claim_template: VolumeClaimTemplate = Field(
+        description="The claim that is made with each pod, named after it, and deleted with it."
+    )
+
+
+# Absolute, without empty parts; the two names that would lead elsewhere are refused by a rule of their own, because no
+# pattern of RE2 can say "not these". The text may stand in a shell's variable and in a condition: no blanks, no quotes.
+HOST_PATH_PATTERN: Final = r"^(/[A-Za-z0-9_.@+:-]+)+$"
+HOST_PATH_MAX_LENGTH: Final = 512
+_HOST_PATH_REMEDY: Final = (
+    "write the absolute path of a folder of its own, such as /srv/dind/my-docker, of letters, digits and '_', '.', '@', "
+    "'+', ':', '-', without '..', '.' or '//' and without '/' at its end"
+)
+
+
+class HostPathStorage(ApiModel):
+    """A folder of the node. It outlives the pod and the environment."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            value_rule(
+                f"self.path.matches('{HOST_PATH_PATTERN}') && !self.path.split('/').exists(p, p == '.' || p == '..')",
+                f"'hostPath.path ' + self.path + ' cannot be used: {cel_text(_HOST_PATH_REMEDY)}'",
+                f"hostPath.path cannot be used: {_HOST_PATH_REMEDY}",
+                path=".path",
+            )
+        )
+    )
+
+    path: str = Field(
+        min_length=2,
+        max_length=HOST_PATH_MAX_LENGTH,
+        description="A folder on the node, directly below one of the prefixes that the installation allows (none unless "
+        "an administrator did: `hostPath.allowedPrefixes` of the chart). It is made if it is not there, may not be a "
+        "symbolic link, belongs to one environment at a time, and is never removed: what Docker left in it is found "
+        "again by the next pod on that node.",
+        examples=["/srv/dind/my-docker"],
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not is_plain_path(self.path):
+            raise ValueError(f"hostPath.path {self.path} cannot be used: {_HOST_PATH_REMEDY}")
+        return self
+
+
+def is_plain_path(path: str) -> bool:
+    """Absolute and without anything that leads elsewhere when it is read as text. Links only the node can know."""
+    return re.fullmatch(HOST_PATH_PATTERN, path) is not None and not {".", ".."} & set(path.split("/"))
+
+
+_KINDS: Final = ("emptyDir", "ephemeral", "hostPath")
+_COUNT: Final = " + ".join(f"(has(self.{kind}) ? 1 : 0)" for kind in _KINDS)
+ONE_KIND: Final = (
+    "storage must name exactly one kind of volume: set emptyDir: {}, ephemeral or hostPath, or leave storage out"
+)
+ONLY_ONE_KIND: Final = (
+    "storage must name exactly one kind of volume and names more: keep one of emptyDir, ephemeral and hostPath, and "
+    "set the others to null"
+)
+
+
+class StorageSpec(ApiModel):
+    """Exactly one kind of volume for /var/lib/docker."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(f"{_COUNT} > 0", ONE_KIND, reason=REQUIRED),
+            rule(f"{_COUNT} < 2", ONLY_ONE_KIND),
+        )
+    )
+
+    empty_dir: EmptyDirStorage | None = Field(
+        default=None,
+        description="A volume that is made with the pod and removed with it: images and layers are lost when the pod "
+        "is replaced, and kept when only its container restarts.",
+        json_schema_extra={NO_DEFAULT: True},
+    )
+    ephemeral: EphemeralStorage | None = Field(
+        default=None,
+        description="A volume of a storage class that is claimed for each pod and given back with it: bounded, and "
+        "apart from the node's own disk. A full one fails the build and nothing else.",
+        json_schema_extra={NO_DEFAULT: True},
+    )
+    host_path: HostPathStorage | None = Field(
+        default=None,
+        description="A folder of the node, where the installation allows it. Images and layers stay when the pod is "
+        "replaced on the same node.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_the_default(cls, value: Any) -> Any:
+        """The API server refuses a storage without a kind; in an object it let through it can only mean the default."""
+        names = {*_KINDS, "empty_dir", "host_path"}
+        if isinstance(value, dict) and not any(value.get(name) is not None for name in names):
+            return {**value, "emptyDir": {}}
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if sum(kind is not None for kind in (self.empty_dir, self.ephemeral, self.host_path)) != 1:
+            raise ValueError(ONLY_ONE_KIND)
+        return self

@@ -1,0 +1,91 @@
+"""The spec's models: defaults, what is accepted, what is refused and with which words."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from dind_operator.api.spec import (
+    AppArmorType,
+    DindEnvironmentSpec,
+    LogLevel,
+    OperatingMode,
+    SecurityMode,
+    StorageMedium,
+    UpdatePolicy,
+)
+
+
+def parse(spec: dict[str, Any]) -> DindEnvironmentSpec:
+    return DindEnvironmentSpec.model_validate(spec)
+
+
+def test_an_empty_spec_is_whole() -> None:
+    spec = parse({})
+    assert spec.operating_mode is OperatingMode.RUNNING
+    assert spec.update_policy is UpdatePolicy.RECREATE
+    assert spec.daemon.image is None
+    assert spec.daemon.log_level is LogLevel.INFO
+    assert spec.daemon.args == []
+    assert spec.daemon.config == {}
+    assert spec.daemon.reserve.memory is None
+    assert spec.storage.empty_dir.medium is StorageMedium.DISK
+    assert spec.security.mode is SecurityMode.PRIVILEGED
+    assert spec.security.app_armor_profile.type is AppArmorType.UNCONFINED
+    assert spec.probes.liveness is None
+
+
+def test_what_was_read_is_written_as_it_was() -> None:
+    written = {
+        "operatingMode": "Suspended",
+        "daemon": {
+            "image": "docker:28-dind",
+            "imagePullSecrets": [{"name": "a"}],
+            "resources": {"limits": {"cpu": "1", "example.com/gpu": "1"}, "requests": {"example.com/gpu": "1.0"}},
+            "reserve": {},
+            "config": {"debug": True, "log-opts": {"max-size": "10m"}},
+            "args": ["--storage-driver=overlay2"],
+            "logLevel": "Warn",
+        },
+        "storage": {"emptyDir": {"medium": "", "sizeLimit": "20Gi"}},
+        "security": {"mode": "Privileged", "appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"}},
+        "scheduling": {
+            "tolerations": [{"operator": "Exists"}],
+            "affinity": {
+                "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "a/b"}]}
+            },
+        },
+        "probes": {"startup": {"periodSeconds": 2}},
+        "updatePolicy": "OnDelete",
+    }
+    assert parse(written).to_dict() == written
+
+
+def test_an_integer_is_a_quantity_and_is_kept_as_text() -> None:
+    spec = parse({"daemon": {"resources": {"limits": {"memory": 1073741824}}}})
+    assert spec.daemon.resources.limits == {"memory": "1073741824"}
+
+
+def test_models_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        parse({}).operating_mode = OperatingMode.SUSPENDED  # type: ignore[misc]
+
+
+MEMORY = {"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"storage": MEMORY},
+        {"storage": MEMORY, "daemon": {"resources": {"limits": {"memory": "1025Mi"}}}},
+        {"storage": MEMORY, "daemon": {"resources": {"limits": {"memory": "2Gi"}}, "reserve": {"memory": "1023Mi"}}},
+        {"daemon": {"resources": {"limits": {"memory": "1Gi"}}, "reserve": {"memory": "1023Mi"}}},
+        {"daemon": {"resources": {"limits": {"memory": "1Gi"}, "requests": {"memory": "1024Mi"}}}},
+        {"daemon": {"resources": {"limits": {"hugepages-2Mi": "4Mi", "memory": "1Gi"}}}},
+        {"daemon": {"config": {"exec-opts": ["isolation=process"]}}},
+        {"daemon": {"args": ["-D", "--bip=172.30.0.1/16"]}},
+    ],
+)
+def test_amounts_that_fit_are_accepted(spec: dict[str, Any]) -> None:
+    parse(spec)

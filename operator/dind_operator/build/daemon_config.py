@@ -1,0 +1,52 @@
+"""daemon.json: the user's keys and, over them, the ones the operator owns.
+
+Everything goes into the file and nothing onto the command line, because dockerd refuses to start when one setting is
+given in both. The user's ``args`` are the only flags.
+"""
+
+import json
+from typing import Any
+
+from dind_operator.api.conditions import Reason
+from dind_operator.api.owned import owned_exec_opt
+from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.build.errors import UnbuildableError
+
+SOCKET = "/run/dind/docker.sock"
+DATA_ROOT = "/var/lib/docker"
+CGROUP_PARENT = "/docker"
+"""Nested containers' parent below the pod's own group; the wrapper gives it limit - reserve."""
+CGROUP_DRIVER = "native.cgroupdriver=cgroupfs"
+"""No systemd runs in the pod that could manage scopes."""
+MAX_CONFIG_BYTES = 64 * 1024
+"""It travels in one environment variable; the kernel takes at most 128 KiB for one (MAX_ARG_STRLEN)."""
+
+
+def daemon_config(spec: DindEnvironmentSpec) -> str:
+    """The complete daemon.json, compact and with sorted keys.
+
+    Keys that the operator owns cannot be in the user's part: the model refuses them by name.
+    Raises UnbuildableError (InvalidDaemonConfig) when it is too large.
+    """
+    user = dict(spec.daemon.config)
+    config: dict[str, Any] = user | {
+        "hosts": [f"unix://{SOCKET}"],
+        "data-root": DATA_ROOT,
+        "exec-root": "/var/run/docker",
+        "pidfile": "/var/run/docker.pid",
+        "cgroup-parent": CGROUP_PARENT,
+        "exec-opts": _exec_opts(user.get("exec-opts")),
+        "log-level": spec.daemon.log_level.value.lower(),
+    }
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    if len(text.encode()) > MAX_CONFIG_BYTES:
+        raise UnbuildableError(
+            Reason.INVALID_DAEMON_CONFIG,
+            f"spec.daemon.config is {len(text.encode())} bytes as JSON; at most {MAX_CONFIG_BYTES} fit. Make it smaller.",
+        )
+    return text
+
+
+def _exec_opts(user: object) -> list[str]:
+    kept = [str(option) for option in user] if isinstance(user, list) else []
+    return [option for option in kept if not owned_exec_opt(option)] + [CGROUP_DRIVER]

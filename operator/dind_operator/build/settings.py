@@ -1,0 +1,22 @@
+"""What the installation decides for every environment: images and the default reserve."""
+
+from dataclasses import dataclass
+
+DEFAULT_RESERVE_MEMORY = "256Mi"
+"""Held back from nested containers for dockerd, containerd and their shims; measured in docs/benchmarks.md."""
+
+DEFAULT_RUNTIME_CLASS = "dind"
+"""Of mode UserNamespace: what the documentation and the chart call the RuntimeClass with writable cgroups."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """Defaults that may change with a release, so they are resolved here and shown in status, never written to spec."""
+
+    daemon_image: str
+    node_tool_image: str
+    node_tool_pull_policy: str = "IfNotPresent"
+    default_reserve_memory: str = DEFAULT_RESERVE_MEMORY
+    default_runtime_class: str = DEFAULT_RUNTIME_CLASS
+    host_path_prefixes: tuple[str, ...] = ()
+    """Folders of the nodes in which environments may have a folder of their own; none unless an administrator says so."""

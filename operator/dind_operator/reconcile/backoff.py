@@ -1,0 +1,29 @@
+"""When a failed pod may be made again. The state is in status, so that it survives restarts of the operator."""
+
+from datetime import datetime, timedelta
+
+FIRST_DELAY = timedelta(seconds=1)
+MAX_DELAY = timedelta(minutes=5)
+"""The kubelet's own cap for restarts of a container."""
+RECOVERED_AFTER = timedelta(minutes=10)
+"""As with the kubelet: a pod that was well for so long starts the count anew."""
+
+
+def next_count(previous: int, ready_for: timedelta | None) -> int:
+    """How many pods in a row have failed now; ``ready_for`` is how long the last one was ready, None if it never was."""
+    recovered = ready_for is not None and ready_for >= RECOVERED_AFTER
+    return 1 if recovered else previous + 1
+
+
+def delay(count: int) -> timedelta:
+    """1 s, 2 s, 4 s, … to 5 minutes, by how many pods in a row have failed."""
+    doublings = min(max(count, 1) - 1, 10)
+    return min(FIRST_DELAY * int(2**doublings), MAX_DELAY)
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """A time of the API; None for nothing or nonsense."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,50 @@
+"""What reconciling needs of a cluster, and nothing more. Implemented by ``runtime.client``."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Key = tuple[str, str]
+"""Namespace and name of an environment (and of its pod)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event to record on an environment. ``warning`` chooses its type."""
+
+    reason: str
+    message: str
+    warning: bool
+
+
+class Cluster(Protocol):
+    """Live calls. Each may raise ClusterError."""
+
+    async def environment(self, key: Key) -> dict[str, Any] | None:
+        """Read live; None if absent."""
+
+    async def pod(self, key: Key) -> dict[str, Any] | None:
+        """Read live; None if absent."""
+
+    async def node(self, name: str) -> dict[str, Any] | None:
+        """Read live; None if absent."""
+
+    async def create_pod(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Create; returns the stored object."""
+
+    async def delete_pod(self, key: Key, uid: str, *, force: bool) -> None:
+        """Delete if the uid still is the one named. ``force``: with no grace period, for a node that is gone."""
+
+    async def patch_pod_metadata(self, key: Key, seen: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
+        """Merge labels and annotations if the pod still is as it was seen, else CONFLICT; returns the stored object."""
+
+    async def patch_status(self, key: Key, seen: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        """Merge into status if the environment still is as it was seen, else CONFLICT; returns the stored object."""
+
+    async def daemon_log_head(self, key: Key) -> str:
+        """The first lines of the daemon's log, bounded."""
+
+    async def daemon_log_tail(self, key: Key) -> str:
+        """The last lines of the daemon's log, bounded."""
+
+    async def record(self, environment: dict[str, Any], note: Note) -> None:
+        """Record an Event; best effort."""

@@ -1,0 +1,189 @@
+"""Strategies for everything that may be observed: environment x pod x node x namespace."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from tests.unit import objects
+from tests.unit.objects import NOW, POD_UID, PREFLIGHT, SETTINGS, container, terminated
+from tests.unit.reconcile.world import World
+
+from dind_operator.api.conditions import Reason, format_time
+from dind_operator.build.settings import BuildSettings
+from dind_operator.reconcile.observed import NodeView
+from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
+
+SPECS: list[dict[str, Any]] = [
+    {},
+    {"operatingMode": "Suspended"},
+    {"updatePolicy": "OnDelete"},
+    {"daemon": {"image": "docker:28-dind", "resources": {"limits": {"memory": "2Gi"}}}},
+    {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}, "updatePolicy": "OnDelete"},
+    {"daemon": {"resources": {"limits": {"memory": "100Mi"}}}},  # the default reserve leaves nothing
+    {"security": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"}}},
+    {"unknown": "field"},
+]
+POD_SPECS = [fields for fields in SPECS if "unknown" not in fields and "100Mi" not in json.dumps(fields)]
+NEWER = BuildSettings(daemon_image="registry.example.com/daemon:2", node_tool_image=SETTINGS.node_tool_image)
+
+TAILS = ["", "failed to start daemon: no space left on device", "unknown flag: --nope", "\x1b[31m" * 20, "{" * 300]
+MESSAGES = st.sampled_from(
+    [
+        "",
+        "not json",
+        json.dumps(PREFLIGHT),
+        json.dumps(
+            PREFLIGHT | {"ok": False, "error": {"check": "Storage", "reason": "StorageNotWritable", "message": "x"}}
+        ),
+        json.dumps(PREFLIGHT | {"ok": False, "error": {"check": "Cgroups", "reason": "Ready", "message": "x" * 3000}}),
+        json.dumps({"version": 1, "docker": "26.1.5", "exitCode": 1, "tail": TAILS[1]}),
+        json.dumps({"version": 1, "docker": "26.1.5", "exitCode": 1, "tail": TAILS[2]}),
+        json.dumps(PREFLIGHT | {"memory": {"limitBytes": None}}),
+        json.dumps(PREFLIGHT | {"ok": False, "error": {"check": "Install", "reason": "InstallFailed", "message": "x"}}),
+        json.dumps({"error": {"check": "Daemon", "reason": "ConfigInvalid", "message": "x"}}),
+        "[" * 2000,
+    ]
+) | st.text(max_size=50)
+TIMES = st.sampled_from(["2025-06-01T11:40:00Z", "2025-06-01T11:59:30Z"])
+
+
+@st.composite
+def states(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["none", "waiting", "running", "terminated"]))
+    if kind == "none":
+        return {}
+    if kind == "running":
+        return {"running": {"startedAt": draw(TIMES)}}
+    if kind == "waiting":
+        reason = draw(
+            st.sampled_from(
+                ["PodInitializing", "ImagePullBackOff", "ErrImagePull", "CrashLoopBackOff", "RunContainerError", ""]
+            )
+        )
+        return {"waiting": {"reason": reason, "message": draw(st.text(max_size=30))}}
+    return terminated(
+        draw(st.sampled_from([0, 1, 137, 255])),
+        draw(MESSAGES),
+        reason=draw(st.sampled_from(["Error", "OOMKilled", "StartError"])),
+        finished=draw(TIMES),
+    )
+
+
+@st.composite
+def containers(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    return container(
+        name,
+        draw(states()),
+        lastState=draw(states().filter(lambda state: "running" not in state and "waiting" not in state)),
+        ready=draw(st.booleans()),
+        started=draw(st.booleans()),
+        restartCount=draw(st.integers(0, 5)),
+    )
+
+
+@st.composite
+def own_pods(draw: st.DrawFn, fields: dict[str, Any]) -> dict[str, Any]:
+    same = fields in POD_SPECS and draw(st.booleans())
+    pod = objects.pod(fields if same else draw(st.sampled_from(POD_SPECS)), draw(st.sampled_from([SETTINGS, NEWER])))
+    if draw(st.booleans()):
+        objects.scheduled(pod)
+        if draw(st.booleans()):
+            pod["status"]["conditions"].append({"type": "Ready", "status": draw(st.sampled_from(["True", "False"]))})
+        objects.set_containers(
+            pod,
+            draw(st.none() | containers("mount-cgroups")),
+            draw(st.none() | containers("daemon")),
+        )
+    pod["status"]["phase"] = draw(st.sampled_from(["Pending", "Running", "Running", "Failed", "Succeeded", "Unknown"]))
+    if pod["status"]["phase"] == "Failed":
+        pod["status"]["reason"] = draw(st.sampled_from(["", "AppArmor", "Evicted", "OutOfcpu", "NodeShutdown"]))
+        pod["status"]["message"] = draw(st.text(max_size=600))
+    if draw(st.booleans()):
+        pod["metadata"]["labels"] = draw(
+            st.sampled_from([{}, {"dind.dev/environment": "other"}, pod["metadata"]["labels"]])
+        )
+        pod["metadata"]["annotations"].pop("dind.dev/intent-hash", None)
+    return pod
+
+
+@st.composite
+def foreign_pods(draw: st.DrawFn) -> dict[str, Any]:
+    pod = objects.running_pod() if draw(st.booleans()) else objects.failed_pod("Evicted")
+    pod["metadata"]["uid"] = "foreign"
+    owner = pod["metadata"]["ownerReferences"][0]
+    pod["metadata"]["ownerReferences"] = draw(
+        st.sampled_from(
+            [
+                [],
+                [owner | {"uid": "an-earlier-environment"}],
+                [owner | {"controller": False}],
+                [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "rs", "controller": True}],
+            ]
+        )
+    )
+    return pod
+
+
+@st.composite
+def statuses(draw: st.DrawFn) -> dict[str, Any]:
+    """What an operator may have stored."""
+    status: dict[str, Any] = {
+        "observedGeneration": draw(st.integers(0, 2)),
+        "phase": draw(st.sampled_from(["Pending", "Running", "Recovering", "Failed", "Suspended"])),
+        "recreations": draw(st.integers(0, 40)),
+        "conditions": [
+            {
+                "type": draw(st.sampled_from(["Ready", "DaemonReady", "Foreign"])),
+                "status": "False",
+                "reason": draw(st.sampled_from(["Ready", "BackingOff", "Evicted", "Pending"])),
+                "message": "m",
+                "lastTransitionTime": "2025-06-01T10:00:00Z",
+            }
+        ],
+        "podUID": draw(st.sampled_from([POD_UID, "another"])),
+        "docker": {"serverVersion": "26.1.5"},
+        "reserveMemory": "256Mi",
+    }
+    if draw(st.booleans()):
+        status["recreateAfter"] = format_time(NOW + timedelta(seconds=draw(st.integers(-60, 300))))
+    if draw(st.booleans()):
+        status["lastFailure"] = {
+            "reason": draw(st.sampled_from([Reason.EVICTED, Reason.APPARMOR_UNAVAILABLE, Reason.POD_FAILED])).value,
+            "message": "m",
+            "time": draw(TIMES),
+            "podName": "builder",
+            "podUID": draw(st.sampled_from([POD_UID, "another"])),
+            "nodeBootID": draw(st.sampled_from(["boot-1", "boot-0"])),
+        }
+    return status
+
+
+NODES = st.sampled_from(
+    [None, objects.node(), objects.node(gone=True), objects.node(ready=False), objects.node(boot="boot-2")]
+) | st.just(NodeView("node-a", {"spec": {"taints": [{"key": "node.kubernetes.io/out-of-service"}]}, "status": {}}))
+NAMESPACES = st.sampled_from(
+    [objects.namespace()] * 12 + [objects.namespace(labelled=False), objects.namespace(ending=True), None]
+)
+VOLUMES = st.sampled_from([None, *(VolumeReport(full=full, usedBytes=9, limitBytes=10) for full in (True, False))])
+ISOLATIONS = st.sampled_from([None, *(IsolationReport(inside=inside) for inside in (True, False, None))])
+REPORTS = st.none() | st.just(DaemonReport(serverVersion="26.1.5", storageDriver="overlay2"))
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, foreign: bool | None = None, deleted: bool = False) -> World:
+    fields = draw(st.sampled_from(SPECS))
+    environment = objects.environment(copy.deepcopy(fields), generation=draw(st.integers(1, 2)))
+    if deleted:
+        environment["metadata"]["deletionTimestamp"] = "2025-06-01T12:00:00Z"
+    status = draw(st.none() | statuses())
+    if status is not None:
+        environment["status"] = status
+    strangers = foreign if foreign is not None else draw(st.integers(0, 5)) == 0
+    pod = draw(foreign_pods()) if strangers else draw(st.none() | own_pods(fields))
+    if pod is not None and draw(st.integers(0, 3)) == 0:
+        pod["metadata"]["deletionTimestamp"] = "2025-06-01T11:59:50Z"
+    return World(environment, pod, draw(NAMESPACES), draw(NODES), draw(REPORTS), draw(VOLUMES), draw(ISOLATIONS))

@@ -1,0 +1,115 @@
+"""Makes text of others fit to print: secrets masked, control characters shown instead of obeyed.
+
+A report is pasted into public places. Masking errs on the side of too much: a word that looks secret hides its value.
+"""
+
+import re
+import unicodedata
+from typing import Any
+
+MASK = "***"
+_SECRET_KEY = re.compile(
+    r"pass(word|wd|phrase)?|secret|token|auth|credential|api[-_]?key|private[-_]?key", re.IGNORECASE
+)
+_URL = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)([^\s'\"]*)")
+_DIGEST = re.compile(r"sha(256|512):")
+"""What follows the @ of an image's digest."""
+_WORD = r"[A-Za-z0-9_.-]"
+_TELLTALE = (
+    r"pass(?:word|wd|phrase)|(?<![A-Za-z])pass(?![A-Za-z])|secret|token|credential|registry-config|(?:api|private|access)[-_]?key|"
+    r"(?<![A-Za-z])auth(?![A-Za-z])"
+)
+_KEY = re.compile(
+    # Tried once for each word, from its beginning: a tenant's megabyte of letters must not take hours.
+    rf"(?<!{_WORD})(?={_WORD}*(?:{_TELLTALE}))(?P<flag>--)?{_WORD}+"
+    # JSON within a log line has backslashes before its quotes; a flag's value is the next word, or the next of a list.
+    r"(?:(?:\\*[\"'])?\s*[=:]\s*|(?(flag)[ \t,\"'\\]*[ \t,]|(?!)))",
+    re.IGNORECASE,
+)
+_FLAG = re.compile(rf"--(?={_WORD}*(?:{_TELLTALE})){_WORD}+", re.IGNORECASE)
+_QUOTE = re.compile(r"(\\*)([\"'])")
+_BARE = re.compile(r"[^\s,;&\"']+")
+_CLOSING = re.compile(r"(\\*)([\"'])|\n")
+_BEARER = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----)[^-]*")
+_NAMES_ONLY = frozenset({"imagePullSecrets"})
+"""Keys that look secret and hold only the names of Secrets."""
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories: controls, formats (they reverse or hide text), surrogates, private, unassigned, line separators."""
+_MAX_DEPTH = 50
+"""Deeper than any daemon.json; what lies below is not shown."""
+
+
+def masked(value: Any, depth: int = 0) -> Any:
+    """Plain data with secret-looking values masked: by their key, and inside text."""
+    if depth > _MAX_DEPTH:
+        return MASK
+    if isinstance(value, dict):
+        return {
+            masked_text(str(key)): MASK if item and _secret(str(key)) else masked(item, depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        flags = [False, *(isinstance(item, str) and _FLAG.fullmatch(item) is not None for item in value)]
+        return [MASK if flag else masked(item, depth + 1) for flag, item in zip(flags, value, strict=False)]
+    return masked_text(value) if isinstance(value, str) else value
+
+
+def _secret(key: str) -> bool:
+    return key not in _NAMES_ONLY and _SECRET_KEY.search(key) is not None
+
+
+def masked_text(text: str) -> str:
+    """Text without what stands before the @ of a URL, after ``password=`` and the like, after ``Bearer``, in a private key."""
+    text = _PRIVATE_KEY.sub(rf"\g<1>{MASK}", text)
+    text = _URL.sub(_masked_url, text)
+    text = _BEARER.sub(rf"\g<1> {MASK}", text)
+    return _masked_values(text)
+
+
+def _masked_url(url: re.Match[str]) -> str:
+    """A password may hold an @ or a slash: all before the last @ is taken for it."""
+    scheme, rest = url.groups()
+    at = rest.rfind("@")
+    while at >= 0 and _DIGEST.match(rest, at + 1):
+        at = rest.rfind("@", 0, at)
+    return f"{scheme}{MASK}{rest[at:]}" if at >= 0 else f"{scheme}{rest}"
+
+
+def _masked_values(text: str) -> str:
+    parts, done = [], 0
+    while (key := _KEY.search(text, done)) is not None:
+        parts.append(text[done : key.end()])
+        done = _value_end(text, key.end())
+        if done > key.end():
+            parts.append(MASK)
+    return "".join([*parts, text[done:]])
+
+
+def _value_end(text: str, start: int) -> int:
+    """Where a value ends: a bare word at a space or comma, a quoted one at the quote of its own depth or with the line."""
+    opening = _QUOTE.match(text, start)
+    if opening is None:
+        bare = _BARE.match(text, start)
+        return bare.end() if bare else start
+    depth = len(opening[1])
+    for quote in _CLOSING.finditer(text, opening.end()):
+        if quote[0] == "\n":
+            return quote.start()
+        # A string within strings closes with as many backslashes as it opened with, each one more doubled by each depth.
+        if quote[2] == opening[2] and len(quote[1]) % (2 * (depth + 1)) == depth:
+            return quote.end()
+    return len(text)
+
+
+def visible(text: str) -> str:
+    """Text without line breaks or control characters: those are shown as escapes, so that a terminal does nothing."""
+    return "".join(character if _printable(character) else _escaped(character) for character in text)
+
+
+def _printable(character: str) -> bool:
+    return (character.isascii() and character.isprintable()) or unicodedata.category(character) not in _UNPRINTABLE
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,0 +1,83 @@
+"""The installation's settings, from environment variables (prefix ``DIND_``). The chart sets them from its values."""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from dind_operator.api.names import SUBDOMAIN_PATTERN
+from dind_operator.api.quantity import parse_bytes
+from dind_operator.api.storage import is_plain_path
+from dind_operator.build.settings import DEFAULT_RESERVE_MEMORY, DEFAULT_RUNTIME_CLASS, BuildSettings
+from dind_operator.reconcile.observed import Policy
+
+
+def _quantity(text: str) -> str:
+    parse_bytes(text)
+    return text
+
+
+def _listed(value: object) -> object:
+    """The JSON of a variable; pydantic-settings' own reader ends with a traceback when it is none."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _prefixes(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Plain paths, none within another: or the folder of one environment could lie in that of another."""
+    for path in found:
+        if not is_plain_path(path):
+            raise ValueError(f"{path!r} is no absolute path without '.', '..', '//' and a '/' at its end")
+        if outer := next((other for other in found if path.startswith(other + "/")), None):
+            raise ValueError(f"{path!r} lies within {outer!r}: leave one of them out")
+    return found
+
+
+HostPathPrefixes = Annotated[
+    tuple[Annotated[str, Field(max_length=256)], ...],
+    NoDecode,
+    BeforeValidator(_listed),
+    AfterValidator(_prefixes),
+    Field(max_length=64),
+]
+
+
+class Settings(BaseSettings):
+    """Durations are in seconds. A value that cannot be used ends the program with a sentence that names the variable."""
+
+    model_config = SettingsConfigDict(env_prefix="DIND_", frozen=True)
+
+    daemon_image: Annotated[str, Field(min_length=1)]
+    node_tool_image: Annotated[str, Field(min_length=1)]
+    node_tool_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    default_reserve_memory: Annotated[str, AfterValidator(_quantity)] = DEFAULT_RESERVE_MEMORY
+    default_runtime_class: Annotated[str, Field(pattern=SUBDOMAIN_PATTERN, max_length=253)] = DEFAULT_RUNTIME_CLASS
+
+    # As JSON: ["/srv/dind"]. Commas and colons may stand in a path.
+    host_path_prefixes: HostPathPrefixes = ()
+
+    require_namespace_label: bool = True
+    read_pod_logs: bool = True
+    volume_check_seconds: Annotated[float, Field(ge=0, le=86400)] = 60
+    workers: Annotated[int, Field(ge=1, le=256)] = 32
+    resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300
+
+    listen_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    leader_election: bool = True
+    pod_namespace: str = "default"
+    pod_name: str = ""
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def policy(self) -> Policy:
+        """What of it the plan needs."""
+        build = BuildSettings(
+            daemon_image=self.daemon_image,
+            node_tool_image=self.node_tool_image,
+            node_tool_pull_policy=self.node_tool_pull_policy,
+            default_reserve_memory=self.default_reserve_memory,
+            default_runtime_class=self.default_runtime_class,
+            host_path_prefixes=self.host_path_prefixes,
+        )
+        return Policy(build=build, require_namespace_label=self.require_namespace_label)

@@ -1,0 +1,78 @@
+"""Settings: what is missing or wrong is told with the variable's name, on one line each."""
+
+import pytest
+
+from dind_operator.__main__ import main
+from dind_operator.runtime.settings import Settings
+
+NEEDED = {"DIND_DAEMON_IMAGE": "daemon:1", "DIND_NODE_TOOL_IMAGE": "node-tool:1"}
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("DIND_")]:
+        monkeypatch.delenv(name)
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_two_images_are_enough() -> None:
+    settings = Settings()  # type: ignore[call-arg]
+    assert settings.policy.build.daemon_image == "daemon:1"
+    assert settings.policy.build.default_runtime_class == "dind"
+    assert settings.policy.require_namespace_label is True
+    assert (settings.workers, settings.resync_seconds, settings.listen_port) == (32, 300, 8080)
+
+
+def test_the_chart_can_turn_the_label_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIND_REQUIRE_NAMESPACE_LABEL", "false")
+    assert Settings().policy.require_namespace_label is False  # type: ignore[call-arg]
+
+
+def test_no_folder_of_a_node_is_allowed_unless_somebody_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().policy.build.host_path_prefixes == ()  # type: ignore[call-arg]
+    monkeypatch.setenv("DIND_HOST_PATH_PREFIXES", '["/srv/dind", "/srv/dind-2"]')
+    assert Settings().policy.build.host_path_prefixes == ("/srv/dind", "/srv/dind-2")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DIND_DAEMON_IMAGE", ""),
+        ("DIND_DAEMON_IMAGE", None),
+        ("DIND_NODE_TOOL_IMAGE", None),
+        ("DIND_NODE_TOOL_PULL_POLICY", "Sometimes"),
+        ("DIND_DEFAULT_RESERVE_MEMORY", "a lot"),
+        ("DIND_DEFAULT_RESERVE_MEMORY", "-1Gi"),
+        ("DIND_DEFAULT_RUNTIME_CLASS", ""),
+        ("DIND_DEFAULT_RUNTIME_CLASS", "Not A Name"),
+        ("DIND_REQUIRE_NAMESPACE_LABEL", "perhaps"),
+        ("DIND_WORKERS", "0"),
+        ("DIND_WORKERS", "many"),
+        ("DIND_RESYNC_SECONDS", "0"),
+        ("DIND_VOLUME_CHECK_SECONDS", "-1"),
+        ("DIND_RESYNC_SECONDS", "nan"),
+        ("DIND_LISTEN_PORT", "70000"),
+        ("DIND_LOG_FORMAT", "xml"),
+        ("DIND_LOG_LEVEL", "loud"),
+        ("DIND_HOST_PATH_PREFIXES", "/srv/dind"),
+        ("DIND_HOST_PATH_PREFIXES", '{"/srv": 1}'),
+        ("DIND_HOST_PATH_PREFIXES", '["srv"]'),
+        ("DIND_HOST_PATH_PREFIXES", '["/"]'),
+        ("DIND_HOST_PATH_PREFIXES", '["/srv/../etc"]'),
+        ("DIND_HOST_PATH_PREFIXES", '["/srv/dind", "/srv"]'),
+    ],
+)
+def test_a_wrong_value_ends_the_program_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str | None
+) -> None:
+    if value is None:
+        monkeypatch.delenv(variable)
+    else:
+        monkeypatch.setenv(variable, value)
+    assert main(["run"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"dind-operator: the environment variable {variable}: ")

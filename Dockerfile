@@ -1,0 +1,108 @@
+# Four images from one file; each target says what for. Base and packages are Debian's, so one source of updates.
+#   operator         runs in the cluster, non-root, with a read-only root file system
+#   node-tool        the init container: mounts and proves cgroups on the node, hands its tool to the daemon's container
+#   daemon           Docker and the wrapper, for sites that cannot pull docker:dind, and for Docker in Docker in Docker
+#   apparmor-loader  keeps the AppArmor profiles in the kernels of the nodes. Optional
+# A proxy's certificate authority for pip: --secret id=ca,src=BUNDLE (optional).
+
+# --- the static helper, and a shell for an image that has nothing else ---
+FROM debian:trixie-slim AS tool
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends busybox-static gcc libc6-dev make musl-tools \
+ && rm -rf /var/lib/apt/lists/*
+COPY image/dind-helper /src
+RUN make -C /src
+COPY image/lib.sh image/modes.sh image/cgroups.sh image/storage.sh image/preflight.sh image/cgroups-mount image/entrypoint image/runc-wrapper /tool/usr/local/lib/dind/
+RUN cp /src/dind-helper /tool/usr/local/lib/dind/ \
+ && chmod 755 /tool/usr/local/lib/dind/*
+# Only what the scripts call: the fewer programs in a privileged container the better.
+RUN mkdir -p /node-tool/bin /node-tool/tmp \
+ && cp -a /tool/. /node-tool/ \
+ && cp "$(command -v busybox)" /node-tool/bin/busybox \
+ && for applet in cat chmod cp dirname ln mkdir mount mv rm rmdir sh sleep true umount uname; do \
+      ln -s busybox "/node-tool/bin/$applet"; \
+    done
+
+FROM scratch AS node-tool
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="dind-operator node tool" \
+      org.opencontainers.image.description="Mounts and proves cgroups for a nested Docker daemon, and installs its wrapper" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.licenses="Apache-2.0 AND MIT AND GPL-2.0-only"
+COPY --from=tool /node-tool/ /
+ENV PATH=/usr/local/lib/dind:/bin
+ENTRYPOINT ["/usr/local/lib/dind/cgroups-mount"]
+CMD ["preflight", "--install", "/dind"]
+
+FROM debian:trixie-slim AS daemon
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="dind-operator daemon" \
+      org.opencontainers.image.description="A Docker daemon that runs inside a privileged container, from Debian's packages" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# git, xz and ps are what dockerd itself starts: for builds from a repository, xz-compressed layers and `docker top`.
+# fuse-overlayfs is for volumes that carry no overlay: those on an overlay, for one.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      ca-certificates docker-buildx docker-cli docker-compose docker.io fuse-overlayfs git iptables procps xz-utils \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
+COPY --from=tool /tool/ /
+# An overlay cannot carry an overlay: the images and containers inside need a file system of their own.
+VOLUME /var/lib/docker
+ENTRYPOINT ["/usr/local/lib/dind/entrypoint"]
+
+# --- the loader: of the package, the compiler of profiles and the language it is told to speak ---
+FROM debian:trixie-slim AS parser
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends apparmor \
+ && rm -rf /var/lib/apt/lists/*
+
+FROM debian:trixie-slim AS apparmor-loader
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="dind-operator AppArmor loader" \
+      org.opencontainers.image.description="Loads the AppArmor profiles dind and dind-complain on a node" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.licenses="Apache-2.0 AND GPL-2.0-only"
+COPY --from=parser /usr/sbin/apparmor_parser /usr/sbin/
+COPY --from=parser /etc/apparmor.d/abi/3.0 /etc/apparmor.d/abi/3.0
+COPY image/apparmor/loader image/apparmor/dind-complain.sed /usr/local/lib/dind/
+COPY image/apparmor/dind /etc/dind-apparmor/dind
+# Without a configuration the parser warns, and Debian's would name a file that is not here.
+RUN chmod 755 /usr/local/lib/dind/loader && mkdir /etc/apparmor && : >/etc/apparmor/parser.conf
+ENTRYPOINT ["/usr/local/lib/dind/loader"]
+CMD ["run"]
+
+# --- the operator: dependencies and the package in a virtual environment that has no pip ---
+FROM debian:trixie-slim AS wheel
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv --without-pip /opt/dind-operator
+WORKDIR /src
+COPY pyproject.toml ./
+# Apart from the sources, so that editing those does not fetch the dependencies again.
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
+    python3 -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' >/tmp/requirements.txt \
+ && python3 -m pip --python /opt/dind-operator/bin/python install --no-cache-dir --disable-pip-version-check -r /tmp/requirements.txt
+COPY README.md LICENSE ./
+COPY operator operator
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
+    python3 -m pip --python /opt/dind-operator/bin/python install --no-cache-dir --disable-pip-version-check --no-deps .
+
+FROM debian:trixie-slim AS operator
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="dind-operator" \
+      org.opencontainers.image.description="A Kubernetes operator that turns a DindEnvironment into a Docker daemon of its own" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates python3 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
+COPY --from=wheel /opt/dind-operator /opt/dind-operator
+# Nothing is written at run time: no byte code, no home, no temporary files.
+ENV PATH=/opt/dind-operator/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+ENTRYPOINT ["dind-operator"]
+CMD ["run"]

@@ -1,0 +1,96 @@
+/*
+ * One static program for what POSIX sh cannot do: a cgroup namespace, a question to dockerd over its unix socket,
+ * and a PID 1 that reaps. It is copied into containers of any distribution, so it uses nothing but the kernel.
+ */
+#ifndef DIND_HELPER_H
+#define DIND_HELPER_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Exit status of the helper's own failures before COMMAND runs; docker and env use the same number. */
+#define EXIT_HELPER 125
+#define EXIT_USAGE 2
+
+/* The kubelet keeps at most this much of a container's termination message. */
+#define MESSAGE_MAX 4096
+/* How much of dockerd's last words goes into the message: a screenful, and room for escapes within MESSAGE_MAX. */
+#define TAIL_MAX 2000
+
+int cgroupns_main(int argc, char **argv);
+int ping_main(int argc, char **argv);
+int init_main(int argc, char **argv);
+int json_escape_main(int argc, char **argv);
+int volume_main(int argc, char **argv);
+int lock_main(int argc, char **argv);
+
+/* Milliseconds of the monotonic clock; deadlines are points on it. */
+long long now_ms(void);
+void sleep_ms(long ms);
+
+struct http_answer {
+    int status;
+    size_t length;
+    char error[256];
+};
+/* A request without a body has neither type nor length. */
+struct http_request {
+    const char *method, *path, *type, *body;
+    size_t length;
+};
+/*
+ * One request over the unix socket, whole before the deadline. Returns the HTTP status and the NUL-terminated body
+ * (cut at size), or -1 with a one-line reason in `error`.
+ */
+int http_call(const char *socket_path, const struct http_request *asked, long long deadline, char *body, size_t size,
+              struct http_answer *answer);
+/* The same with GET. */
+int http_get(const char *socket_path, const char *path, long long deadline, char *body, size_t size,
+             struct http_answer *answer);
+
+/*
+ * Appends text as the inside of a JSON string; bytes that are not UTF-8 become U+FFFD, so the result is always valid.
+ * Returns the length needed; nothing is written past size (and the result is then not terminated: try again shorter).
+ */
+size_t json_escape(char *out, size_t size, const char *text, size_t length);
+/* The still escaped value of a string member of the outermost object; 0 when absent, no string, or too long. */
+int json_member(const char *json, const char *name, char *out, size_t size);
+
+/* Copies everything from a pipe to stderr in a thread and keeps the end of it. 0, or why there is no thread. */
+int tail_start(int from);
+/* Waits shortly for what is still in the pipe; returns the length copied to out (at most TAIL_MAX). */
+size_t tail_finish(char *out);
+
+/* Asks until dockerd answers and prints the `dind-report` line once. Run in a child of init. */
+void report_run(const char *socket_path);
+
+/*
+ * Starts a container through the Docker API, looks where the kernel put it, removes it, and prints one line,
+ * `dind-isolation {"version":1,"inside":true|false|null,...}`. `group` is the cgroup-parent that dockerd was given.
+ */
+void isolation_run(const char *socket_path, const char *group);
+/* The program of that container: does nothing until it is ended. */
+int pause_main(int argc, char **argv);
+
+/*
+ * Keeps the limit of nested containers `reserve` bytes below the container's own, when that is changed while it runs
+ * (a pod that is resized in place). For ever: run in a child of init.
+ */
+void limits_run(const char *group, unsigned long long reserve) __attribute__((noreturn));
+
+/* What a file system holds and may hold, in bytes and in files. */
+struct volume {
+    unsigned long long used, limit, inodes_used, inodes_limit;
+};
+/* Whether it is to be called full, given what it was called before. */
+int volume_full(const struct volume *volume, int was_full);
+/* Prints a `dind-volume` line whenever the volume at path has become full or has room again. For ever. */
+void volume_watch(const char *path) __attribute__((noreturn));
+
+/* The folder, locked as long as what is returned stays open; -1 with errno (EWOULDBLOCK: somebody else has it). */
+int lock_folder(const char *path);
+
+/* Replaces the termination message, when there is a file for one. status is that of waitpid. */
+void message_write(const char *path, const char *docker_version, int status, const char *tail, size_t length);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * The smallest HTTP client that can ask dockerd. HTTP/1.0, so that the answer is neither chunked nor kept alive:
+ * it ends where the connection ends. Every wait is bounded by one deadline, whatever the other side does.
+ */
+#include "helper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Between tries to connect while the listener's queue is full; short against every timeout in use. */
+#define RETRY_MS 20
+
+static int refuse(struct http_answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct http_answer *answer, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(answer->error, sizeof answer->error, format, args);
+    va_end(args);
+    return -1;
+}
+
+static int await(int fd, short events, long long deadline) {
+    struct pollfd wanted = {fd, events, 0};
+
+    for (;;) {
+        long long left = deadline - now_ms();
+        int ready;
+
+        if (left <= 0) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        ready = poll(&wanted, 1, (int)left);
+        if (ready > 0)
+            return 0;
+        if (ready < 0 && errno != EINTR)
+            return -1;
+    }
+}
+
+static int connect_by(const char *path, long long deadline, struct http_answer *answer) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (strlen(path) >= sizeof address.sun_path)
+        return refuse(answer, "the socket's path is too long for a unix socket: %.100s...", path);
+    strcpy(address.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return refuse(answer, "cannot make a socket: %s", strerror(errno));
+    while (connect(fd, (struct sockaddr *)&address, sizeof address)) {
+        /* A unix socket whose queue is full says EAGAIN at once and cannot be polled for. */
+        if ((errno != EAGAIN && errno != EINTR) || now_ms() >= deadline) {
+            refuse(answer, "cannot connect to %.100s: %s", path, strerror(errno == EAGAIN ? ETIMEDOUT : errno));
+            close(fd);
+            return -1;
+        }
+        sleep_ms(RETRY_MS);
+    }
+    return fd;
+}
+
+static int send_all(int fd, const char *bytes, size_t left, long long deadline) {
+    while (left) {
+        ssize_t sent = send(fd, bytes, left, MSG_NOSIGNAL);
+
+        if (sent >= 0) {
+            bytes += sent;
+            left -= (size_t)sent;
+        } else if ((errno != EAGAIN && errno != EINTR) || await(fd, POLLOUT, deadline)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Reads to the end of the connection or of the buffer; -1 on an error or at the deadline. */
+static ssize_t receive_all(int fd, char *buffer, size_t size, long long deadline) {
+    size_t length = 0;
+
+    while (length < size - 1) {
+        ssize_t got = recv(fd, buffer + length, size - 1 - length, 0);
+
+        if (got == 0)
+            break;
+        if (got > 0)
+            length += (size_t)got;
+        else if ((errno != EAGAIN && errno != EINTR) || await(fd, POLLIN, deadline))
+            return -1;
+    }
+    buffer[length] = 0;
+    return (ssize_t)length;
+}
+
+static int parse(char *text, size_t length, struct http_answer *answer) {
+    char *end;
+
+    if (sscanf(text, "HTTP/%*d.%*d %d", &answer->status) != 1)
+        return refuse(answer, "the answer is not HTTP");
+    end = strstr(text, "\r\n\r\n");
+    if (!end)
+        return refuse(answer, "the answer ends within its headers");
+    answer->length = length - (size_t)(end + 4 - text);
+    memmove(text, end + 4, answer->length + 1);
+    return answer->status;
+}
+
+int http_call(const char *socket_path, const struct http_request *asked, long long deadline, char *body, size_t size,
+              struct http_answer *answer) {
+    char head[512];
+    ssize_t length;
+    int fd, result;
+
+    memset(answer, 0, sizeof *answer);
+    fd = connect_by(socket_path, deadline, answer);
+    if (fd < 0)
+        return -1;
+    snprintf(head, sizeof head, "%s %s HTTP/1.0\r\nHost: docker\r\n", asked->method, asked->path);
+    if (asked->type)
+        snprintf(head + strlen(head), sizeof head - strlen(head), "Content-Type: %s\r\nContent-Length: %zu\r\n",
+                 asked->type, asked->length);
+    strncat(head, "\r\n", sizeof head - strlen(head) - 1);
+    if (send_all(fd, head, strlen(head), deadline) || send_all(fd, asked->body, asked->length, deadline) ||
+        (length = receive_all(fd, body, size, deadline)) < 0)
+        result = refuse(answer, errno == ETIMEDOUT ? "no answer to %s in time" : "%s: the connection broke", asked->path);
+    else
+        result = parse(body, (size_t)length, answer);
+    close(fd);
+    return result;
+}
+
+int http_get(const char *socket_path, const char *path, long long deadline, char *body, size_t size,
+             struct http_answer *answer) {
+    const struct http_request asked = {"GET", path, NULL, NULL, 0};
+
+    return http_call(socket_path, &asked, deadline, body, size, answer);
+}

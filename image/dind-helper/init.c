@@ -1,0 +1,175 @@
+/*
+ * PID 1 of the daemon's container: passes signals on to its child, reaps what is orphaned (shims, build steps), ends
+ * with the child's status, and leaves the child's last words in the termination message when it failed.
+ */
+#include "helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct options {
+    const char *message, *docker, *report, *group, *reserve, *volume, *lock;
+    char **command;
+};
+
+static const char usage[] =
+    "usage: dind-helper init [--message FILE] [--docker VERSION] [--report SOCKET] [--group CGROUP] [--reserve BYTES]"
+    " [--volume DIRECTORY] [--lock DIRECTORY] -- COMMAND...\n";
+
+static int parse(int argc, char **argv, struct options *options) {
+    int next = 1;
+
+    for (; next + 1 < argc && strcmp(argv[next], "--"); next += 2) {
+        if (!strcmp(argv[next], "--message"))
+            options->message = argv[next + 1];
+        else if (!strcmp(argv[next], "--docker"))
+            options->docker = argv[next + 1];
+        else if (!strcmp(argv[next], "--report"))
+            options->report = argv[next + 1];
+        else if (!strcmp(argv[next], "--group"))
+            options->group = argv[next + 1];
+        else if (!strcmp(argv[next], "--reserve"))
+            options->reserve = argv[next + 1];
+        else if (!strcmp(argv[next], "--volume"))
+            options->volume = argv[next + 1];
+        else if (!strcmp(argv[next], "--lock"))
+            options->lock = argv[next + 1];
+        else
+            break;
+    }
+    if (next + 1 >= argc || strcmp(argv[next], "--") || (options->group && *options->group != '/')) {
+        fputs(usage, stderr);
+        return -1;
+    }
+    options->command = argv + next + 1;
+    return 0;
+}
+
+static pid_t start(char **command, int stderr_fd, const sigset_t *mask) {
+    pid_t child = fork();
+    int reason;
+
+    if (child)
+        return child;
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    dup2(stderr_fd, STDERR_FILENO);
+    execvp(*command, command);
+    reason = errno;
+    fprintf(stderr, "dind-helper: cannot run %s: %s\n", *command, strerror(reason));
+    _exit(reason == ENOENT ? 127 : 126);
+}
+
+/* What is not the daemon's business and not to outlive it, in a process of its own each. */
+static pid_t start_beside(void (*run)(const struct options *), const struct options *options, const sigset_t *mask) {
+    pid_t child = fork();
+
+    if (child)
+        return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    run(options);
+    _exit(0);
+}
+
+static void tell(const struct options *options) {
+    report_run(options->report);
+    if (options->group)
+        isolation_run(options->report, options->group);
+    if (options->volume)
+        volume_watch(options->volume);
+}
+
+static void follow(const struct options *options) {
+    limits_run(options->group, strtoull(options->reserve, NULL, 10));
+}
+
+/* Reaps whatever has ended; 1 and the status when the child is among them. */
+static int reap(pid_t child, int *status) {
+    int done = 0, ended;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &ended, WNOHANG)) > 0)
+        if (pid == child) {
+            *status = ended;
+            done = 1;
+        }
+    return done;
+}
+
+static int supervise(pid_t child, const sigset_t *signals) {
+    int status = 0;
+
+    for (;;) {
+        siginfo_t got;
+
+        if (sigwaitinfo(signals, &got) < 0)
+            continue;
+        if (got.si_signo != SIGCHLD)
+            kill(child, got.si_signo);
+        else if (reap(child, &status))
+            return status;
+    }
+}
+
+/* Before anything is started, so no signal is lost; faults of this program itself stay deadly. */
+static void block(sigset_t *signals, sigset_t *before) {
+    /* Inherited as ignored, it would never come. */
+    signal(SIGCHLD, SIG_DFL);
+    sigfillset(signals);
+    sigdelset(signals, SIGSEGV);
+    sigdelset(signals, SIGBUS);
+    sigdelset(signals, SIGILL);
+    sigdelset(signals, SIGFPE);
+    sigdelset(signals, SIGABRT);
+    sigprocmask(SIG_SETMASK, signals, before);
+}
+
+int init_main(int argc, char **argv) {
+    struct options options = {.docker = ""};
+    char tail[TAIL_MAX];
+    sigset_t signals, before;
+    pid_t child, beside[2] = {0, 0};
+    size_t length;
+    int status, pipe_fds[2];
+
+    if (parse(argc, argv, &options))
+        return EXIT_USAGE;
+    /* Held by this process, and so until the daemon has ended, in whatever way. */
+    if (options.lock && lock_folder(options.lock) < 0) {
+        fprintf(stderr, "dind-helper init: cannot lock %s: %s\n", options.lock, strerror(errno));
+        return EXIT_HELPER;
+    }
+    /* Outside of a container's PID 1 orphans come here too. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    block(&signals, &before);
+    /* Not for the child: whatever it starts would hold its log open. */
+    if (pipe2(pipe_fds, O_CLOEXEC) || (child = start(options.command, pipe_fds[1], &before)) < 0) {
+        perror("dind-helper init");
+        return EXIT_HELPER;
+    }
+    close(pipe_fds[1]);
+    if (options.report)
+        beside[0] = start_beside(tell, &options, &before);
+    if (options.group && options.reserve)
+        beside[1] = start_beside(follow, &options, &before);
+    if ((errno = tail_start(pipe_fds[0]))) {
+        perror("dind-helper init");
+        kill(child, SIGKILL);
+        return EXIT_HELPER;
+    }
+    status = supervise(child, &signals);
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+        if (beside[i] > 0)
+            kill(beside[i], SIGKILL);
+    length = tail_finish(tail);
+    if (options.message && status)
+        message_write(options.message, options.docker, status, tail, length);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}

@@ -1,0 +1,195 @@
+"""Programs built from Go modules, once per version, and kept in the user's cache.
+
+A tool's folder is named after all it is made from, so a fresh clone finds what an older one built, and a change
+of version or of sources builds beside the old instead of over it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.components import KUBERNETES_VERSION
+from tests.cluster.instance import cache_root
+from tests.cluster.locks import exclusive
+from tests.cluster.progress import ClusterError, say, step
+
+# -s -w: no debug symbols, a third of the size. Trimmed paths and no cgo: the same program on every machine.
+_STRIP = "-s -w"
+_VERSION_PACKAGE = "k8s.io/component-base/version"
+
+
+# Without its release flags Helm 3 templates for Kubernetes 1.20 and refuses any chart that asks for more. Helm 4
+# asks its own modules.
+_HELM_3_KUBERNETES = (
+    "pkg/chartutil.k8sVersionMajor=1",
+    "pkg/chartutil.k8sVersionMinor=37",
+    "pkg/lint/rules.k8sVersionMajor=1",
+    "pkg/lint/rules.k8sVersionMinor=37",
+)
+
+
+def _kubernetes(version: str) -> str:
+    """The linker's flags of a Kubernetes release: its servers and clients compare versions."""
+    major, minor, _ = version.split(".")
+    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    return " ".join([_STRIP, *(f"-X {_VERSION_PACKAGE}.{name}={value}" for name, value in values.items())])
+
+
+def _helm(line: str, version: str, *variables: str) -> str:
+    """The linker's flags of a Helm release: its full version, and more variables of its module."""
+    every = (f"internal/version.version=v{version}", *variables)
+    return " ".join([_STRIP, *(f"-X helm.sh/helm/{line}/{variable}" for variable in every)])
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program: `package` of a published Go module at `version`, or the sources in `folder`.
+
+    `usual` is how long a build takes on two cores with nothing cached, in seconds, as measured.
+    """
+
+    name: str
+    version: str
+    usual: float
+    package: str = ""
+    folder: Path | None = None
+    ldflags: str = _STRIP
+
+    def inputs(self) -> dict[str, str]:
+        """All that decides what the program will be, but for the Go toolchain, whose releases all serve."""
+        sources = ""
+        if self.folder is not None:
+            names = ("go.mod", "go.sum", "main.go")
+            sources = hashlib.sha256(b"\0".join((self.folder / name).read_bytes() for name in names)).hexdigest()
+        return {
+            "name": self.name,
+            "version": self.version,
+            "package": self.package,
+            "sources": sources,
+            "ldflags": self.ldflags,
+        }
+
+    def key(self) -> str:
+        return hashlib.sha256(json.dumps(self.inputs(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def path(self) -> Path:
+        return cache_root() / "tools" / f"{self.name}-{self.version}-{self.key()}" / self.name
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            name="kubenode",
+            version=KUBERNETES_VERSION,
+            usual=420,
+            folder=Path(__file__).with_name("kubenode"),
+            ldflags=_kubernetes(KUBERNETES_VERSION),
+        ),
+        Tool(
+            name="kubectl",
+            version=KUBERNETES_VERSION,
+            usual=100,
+            folder=Path(__file__).with_name("kubectl"),
+            ldflags=_kubernetes(KUBERNETES_VERSION),
+        ),
+        Tool("coredns", "1.12.4", 145, package="github.com/coredns/coredns"),
+        Tool(
+            "helm3",
+            "3.22.0",
+            135,
+            package="helm.sh/helm/v3/cmd/helm",
+            ldflags=_helm("v3", "3.22.0", *_HELM_3_KUBERNETES),
+        ),
+        Tool("helm4", "4.3.1", 200, package="helm.sh/helm/v4/cmd/helm", ldflags=_helm("v4", "4.3.1")),
+    )
+}
+
+
+def tool(name: str) -> Path:
+    """The path of a tool, which is built first if it is not in the cache."""
+    wanted = TOOLS.get(name)
+    if wanted is None:
+        raise ClusterError(f"There is no tool {name!r} to build: choose one of {', '.join(sorted(TOOLS))}.")
+    if not wanted.path.exists():
+        # One build at a time over all tools: two of them on two cores only take turns at the memory.
+        with exclusive(cache_root() / "locks" / "tools.lock", "the tools"):
+            if not wanted.path.exists():
+                _build(wanted)
+    return wanted.path
+
+
+# What the modules of Kubernetes 1.34 and Helm ask for.
+_OLDEST_GO = (1, 24)
+
+
+def go_release(text: str) -> tuple[int, int]:
+    """(major, minor) in what `go env GOVERSION` prints, such as go1.26.8; (0, 0) if it cannot be told."""
+    found = re.match(r"go(\d+)\.(\d+)", text.strip())
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def check_go(what: str) -> None:
+    """Raises ClusterError, before anything is downloaded, when `what` cannot be built with the machine's Go."""
+    needed = f"{what} has to be built, which needs Go {'.'.join(map(str, _OLDEST_GO))} or later on the PATH"
+    remedy = (
+        "install it (Debian 13: the package golang-go; older releases: Go's own archive) and run the command again."
+    )
+    if shutil.which("go") is None:
+        raise ClusterError(f"{needed}, and there is no `go`: {remedy}")
+    version = subprocess.run(["go", "env", "GOVERSION"], check=False, capture_output=True, text=True).stdout
+    if go_release(version) < _OLDEST_GO:
+        raise ClusterError(f"{needed}, and `go` is {version.strip() or 'of unknown version'}: {remedy}")
+
+
+def _build(wanted: Tool) -> None:
+    check_go(f"{wanted.name} {wanted.version}")
+    final = wanted.path.parent
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with step(f"Building {wanted.name} {wanted.version} (once; cached by version)", wanted.usual):
+        work = Path(tempfile.mkdtemp(prefix=f".{wanted.name}-", dir=final.parent))
+        try:
+            work.chmod(0o755)
+            _go(wanted, work)
+            shutil.rmtree(final, ignore_errors=True)
+            work.rename(final)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    say(f"    {wanted.path}")
+
+
+def _go(wanted: Tool, work: Path) -> None:
+    flags = ["-trimpath", f"-ldflags={wanted.ldflags}"]
+    environment = os.environ | {"CGO_ENABLED": "0"}
+    if wanted.folder is not None:
+        command = ["go", "build", "-mod=readonly", *flags, "-o", str(work / wanted.name), "."]
+    else:
+        command = ["go", "install", *flags, f"{wanted.package}@v{wanted.version}"]
+        environment |= {"GOBIN": str(work)}
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=wanted.folder or work,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode != 0:
+        last = "\n".join("    " + line for line in done.stdout.splitlines()[-20:])
+        raise ClusterError(
+            f"Building {wanted.name} {wanted.version} failed. The last lines of `{' '.join(command[:2])}`:\n{last}\n"
+            "The Go module proxy (GOPROXY) must be reachable; run the same command again to go on."
+        )
+    built = work / (wanted.package.rpartition("/")[2] or wanted.name)
+    if built.name != wanted.name:
+        built.rename(work / wanted.name)

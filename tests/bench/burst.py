@@ -1,0 +1,193 @@
+"""A burst of environments against raw pods and against a script that writes the same, on an API server without a node.
+
+The three take turns: what else the machine does, and the API server's own ageing, is shared by all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.bench.api import ENVIRONMENTS, PODS, Api, Object, at_once
+from tests.bench.operator_process import OperatorProcess
+from tests.cluster.progress import say
+
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.build.pod import daemon_pod
+from dind_operator.build.settings import BuildSettings
+
+_MERGE = "application/merge-patch+json"
+_SETTINGS = BuildSettings(daemon_image="dind.local/daemon:dev", node_tool_image="dind.local/node-tool:dev")
+WAIT_SECONDS = 300
+
+
+@dataclass
+class Round:
+    """Seconds for the same number of environments in the three ways, and the operator's cpu seconds in its own."""
+
+    count: int
+    raw: float = 0.0
+    script: float = 0.0
+    operator: float = 0.0
+    operator_cpu: float = 0.0
+
+
+@dataclass
+class Burst:
+    """All rounds of one size."""
+
+    count: int
+    rounds: list[Round] = field(default_factory=list)
+
+    def rates(self, way: str) -> list[float]:
+        """Environments (or pods) a second."""
+        return [self.count / getattr(each, way) for each in self.rounds]
+
+    def ratios(self, way: str) -> list[float]:
+        """The operator's rate over that of `way`, round by round."""
+        return [getattr(each, way) / each.operator for each in self.rounds]
+
+
+def environment(namespace: str, name: str) -> Object:
+    """An environment as a user writes it, with the limits anybody sets."""
+    return {
+        "apiVersion": "dind.dev/v1alpha1",
+        "kind": "DindEnvironment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"daemon": {"resources": {"limits": {"memory": "2Gi"}, "requests": {"cpu": "10m", "memory": "64Mi"}}}},
+    }
+
+
+def pod_of(manifest: Object) -> Object:
+    """The very pod that the operator makes of an environment."""
+    return daemon_pod(DindEnvironment.from_dict(manifest), _SETTINGS)
+
+
+async def make_namespace(api: Api, name: str) -> None:
+    """A namespace that is open for environments."""
+    metadata = {"name": name, "labels": {"dind.dev/environments": "enabled"}}
+    await api.call("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+async def raw_pods(api: Api, namespace: str, count: int) -> float:
+    """Nothing but pods: the most the API server takes from one client."""
+    template = pod_of(environment(namespace, "raw") | {"metadata": _stored_metadata(namespace, "raw")})
+    del template["metadata"]["ownerReferences"]
+
+    async def one(number: int) -> None:
+        body = {**template, "metadata": {**template["metadata"], "name": f"p{number}"}}
+        await api.call("POST", PODS.format(namespace), body)
+
+    return await _timed(at_once(one, count))
+
+
+async def script(api: Api, namespace: str, count: int, status: Object) -> float:
+    """Environments, pods and status as the operator leaves them, written by a script that looks at nothing."""
+    template = pod_of(environment(namespace, "s") | {"metadata": _stored_metadata(namespace, "s")})
+
+    async def one(number: int) -> None:
+        name = f"e{number}"
+        made = await api.call("POST", ENVIRONMENTS.format(namespace), environment(namespace, name))
+        body = copy.deepcopy(template)
+        body["metadata"]["name"] = name
+        body["metadata"]["ownerReferences"][0] |= {"name": name, "uid": made["metadata"]["uid"]}
+        pod = await api.call("POST", PODS.format(namespace), body)
+        said = {**status, "podName": name, "podUID": pod["metadata"]["uid"]}
+        path = f"{ENVIRONMENTS.format(namespace)}/{name}/status"
+        await api.call("PATCH", path, {"status": said}, _MERGE)
+
+    return await _timed(at_once(one, count))
+
+
+async def environments(api: Api, namespace: str, count: int) -> float:
+    """Environments, until the operator has made the pod of each and has said so in its status."""
+    path = ENVIRONMENTS.format(namespace)
+    version = await api.version(path)
+
+    async def one(number: int) -> None:
+        await api.call("POST", path, environment(namespace, f"e{number}"))
+
+    async def seen() -> None:
+        told: set[str] = set()
+        async for _, item in api.watch(path, version):
+            if item.get("status", {}).get("podName"):
+                told.add(item["metadata"]["name"])
+                if len(told) == count:
+                    return
+
+    async def both() -> None:
+        async with asyncio.timeout(WAIT_SECONDS), asyncio.TaskGroup() as group:
+            group.create_task(seen())
+            group.create_task(at_once(one, count))
+
+    return await _timed(both())
+
+
+async def written_status(api: Api, kubeconfig: Path) -> Object:
+    """The status that the operator gives a new environment, for the script to write."""
+    await make_namespace(api, "sample")
+    with OperatorProcess(kubeconfig):
+        await environments(api, "sample", 1)
+    found = await api.call("GET", f"{ENVIRONMENTS.format('sample')}/e0")
+    await clear(api, "sample")
+    status: Object = found["status"]
+    return status
+
+
+async def clear(api: Api, namespace: str) -> None:
+    """Remove everything a round made; nobody else would, without controllers."""
+    for path in (ENVIRONMENTS.format(namespace), PODS.format(namespace)):
+        await api.call("DELETE", path, gracePeriodSeconds=0)
+        while await _any(api, path):  # noqa: ASYNC110 - only asking tells that a collection is empty
+            await asyncio.sleep(0.1)
+
+
+async def run_rounds(api: Api, kubeconfig: Path, count: int, rounds: int, status: Object) -> Burst:
+    """`rounds` rounds of the three ways, each starting with another of them."""
+    burst = Burst(count)
+    for number in range(rounds):
+        done = Round(count)
+
+        async def raw(namespace: str, done: Round = done) -> None:
+            done.raw = await raw_pods(api, namespace, count)
+
+        async def plain(namespace: str, done: Round = done) -> None:
+            done.script = await script(api, namespace, count, status)
+
+        async def operated(namespace: str, done: Round = done) -> None:
+            with OperatorProcess(kubeconfig) as operator:
+                cpu = operator.cpu_seconds()
+                done.operator = await environments(api, namespace, count)
+                done.operator_cpu = operator.cpu_seconds() - cpu
+
+        ways: list[Callable[[str], Awaitable[None]]] = [raw, plain, operated]
+        for place in range(len(ways)):
+            namespace = f"burst-{count}-{number}-{place}"
+            await make_namespace(api, namespace)
+            await ways[(number + place) % len(ways)](namespace)
+            await clear(api, namespace)
+        burst.rounds.append(done)
+        say(
+            f"    {count}: pods {count / done.raw:.0f}/s, script {count / done.script:.0f}/s, environments "
+            f"{count / done.operator:.0f}/s ({done.raw / done.operator:.2f}, {done.script / done.operator:.2f})"
+        )
+    return burst
+
+
+async def _any(api: Api, path: str) -> bool:
+    return bool((await api.call("GET", path, limit=1))["items"])
+
+
+def _stored_metadata(namespace: str, name: str) -> dict[str, Any]:
+    return {"name": name, "namespace": namespace, "uid": "00000000-0000-0000-0000-000000000000", "generation": 1}
+
+
+async def _timed(work: Awaitable[None]) -> float:
+    begin = time.monotonic()
+    await work
+    return time.monotonic() - begin

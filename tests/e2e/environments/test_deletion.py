@@ -1,0 +1,102 @@
+"""Environments go in every way Kubernetes knows, leave nothing, and their names are free again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.cluster.own_images import BUSYBOX_IMAGE
+from tests.e2e.environments.conftest import Environments, load_images, open_namespace
+from tests.environment import Environment, eventually, ready
+from tests.live import Cluster
+from tests.node_view import NodeView
+
+CROWD = 10
+# It ends when asked; others dockerd kills only after ten seconds.
+POLITE = ("sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait")
+DOOMED = "dind-e2e-doomed"
+
+
+@pytest.fixture(scope="module")
+def doomed(kube: Cluster) -> Iterator[str]:
+    """A namespace for a test to delete."""
+    kube.delete("namespace", DOOMED)
+    open_namespace(kube, DOOMED)
+    yield DOOMED
+    kube("delete", "namespace", DOOMED, "--ignore-not-found", "--wait=false")
+
+
+def nothing_left(node: NodeView, uid: str) -> bool:
+    """No cgroup of the pod in any hierarchy, no mount that names it in any process, no folder, no process of it."""
+    folder = node.run(f"ls -d /var/lib/kubelet/pods/{uid} 2>/dev/null || true")
+    return not (folder or node.pod_groups(uid) or node.mounts(uid))
+
+
+def test_deletion_leaves_nothing_on_the_node(environments: Environments, node: NodeView) -> None:
+    environment = environments("traceless").apply().ready()
+    load_images(environment)
+    environment.docker("volume", "create", "data")
+    environment.docker("run", "--detach", "--volume=data:/data", BUSYBOX_IMAGE, *POLITE)
+    uid = environment.pod_uid()
+    # The looks that must find nothing in the end find something now.
+    assert node.pod_groups(uid)
+    assert node.mounts(uid)
+    assert node.run(f"ls -d /var/lib/kubelet/pods/{uid}")
+    links = node.run("ls /sys/class/net").split()
+
+    environment.delete()
+    environment.gone()
+    eventually(lambda: nothing_left(node, uid), f"nothing of the pod {uid} on the node", 60)
+    eventually(lambda: len(node.run("ls /sys/class/net").split()) < len(links), "the pod's link is gone", 30)
+
+
+@pytest.mark.parametrize("cascade", ["background", "foreground"])
+def test_a_name_can_be_applied_again_at_once(environments: Environments, cascade: str) -> None:
+    environment = environments(f"again-{cascade}").apply().ready()
+    load_images(environment)
+    first, old = environment.pod_uid(), (environment.get() or {})["metadata"]["uid"]
+
+    # A foreground deletion keeps the object until its pod is gone: kubectl waits for that, and then the name is free.
+    environment.delete(cascade, wait=cascade == "foreground")
+    environment.apply()
+    environment.ready()
+
+    assert (environment.get() or {})["metadata"]["uid"] != old
+    assert environment.pod_uid() != first
+    assert environment.docker("image", "ls", "--quiet") == "", "the new environment took over an old docker volume"
+
+
+def test_an_orphaned_pod_lives_on_and_is_in_the_way_until_somebody_deletes_it(environments: Environments) -> None:
+    environment = environments("orphan").apply().ready()
+    first = environment.pod_uid()
+    environment.delete("orphan", wait=True)
+    environment.apply()
+    environment.wait_reason("PodConflict", 60)
+    pod = environment.pod()
+    assert pod
+    assert pod["metadata"]["uid"] == first
+    assert "ownerReferences" not in pod["metadata"]
+    assert environment.docker("info", "--format", "{{.Driver}}") == "overlay2"
+    environment.delete_pod()
+    environment.ready()
+    assert environment.pod_uid() != first
+
+
+def test_ten_at_once_become_ready_and_go_with_their_namespace(kube: Cluster, doomed: str, node: NodeView) -> None:
+    crowd = [Environment(kube, doomed, f"crowd-{number}") for number in range(CROWD)]
+    manifests = [environment.manifest() for environment in crowd]
+    kube.apply({"apiVersion": "v1", "kind": "List", "items": manifests})
+    ready(crowd, 240)
+    pods = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in kube.items("pods", doomed)}
+    assert set(pods) == {environment.name for environment in crowd}
+    # They are apart: each has its own daemon.
+    load_images(crowd[0])
+    assert [environment.docker("image", "ls", "--quiet") != "" for environment in crowd] == [True] + [False] * (
+        CROWD - 1
+    )
+    assert {int(pod["status"]["containerStatuses"][0]["restartCount"]) for pod in kube.items("pods", doomed)} == {0}
+
+    kube("delete", "namespace", doomed, "--wait=false")
+    eventually(lambda: kube.get("namespace", doomed) is None, "the namespace is gone", 120, pause=1)
+    for uid in pods.values():
+        eventually(lambda uid=uid: nothing_left(node, uid), f"nothing of the pod {uid} on the node", 60)

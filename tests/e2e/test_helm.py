@@ -1,0 +1,210 @@
+"""The chart's life with the operator running as a pod: no step of it may touch an environment."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.helm import NAMESPACE, RELEASE
+from tests.installation import Installation
+from tests.live import Cluster, Object, condition, eventually, is_ready
+
+from dind_operator.api.reasons import Reason
+from dind_operator.runtime.election import LEASE_NAME
+
+Namespaces = Callable[..., str]
+KIND = "dindenvironments.dind.dev"
+NAME = "sandbox"
+
+
+@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
+def release(request: pytest.FixtureRequest, installations: dict[int, Installation]) -> Iterator[Installation]:
+    """Nothing is installed yet; whatever is at the end is removed."""
+    yield from cleared(installations[request.param])
+
+
+@pytest.fixture
+def release4(installations: dict[int, Installation]) -> Iterator[Installation]:
+    """For what the operator does, whichever Helm installed it."""
+    yield from cleared(installations[4])
+
+
+def cleared(installation: Installation) -> Iterator[Installation]:
+    installation.clear()
+    yield installation
+    installation.clear()
+
+
+@pytest.fixture
+def namespaces(kubectl: Cluster) -> Iterator[Namespaces]:
+    """Makes namespaces that are open to environments, unless other labels are given; deletes them at the end."""
+    made: list[str] = []
+
+    def make(labels: dict[str, str] | None = None) -> str:
+        made.append(f"dind-helm-{uuid.uuid4().hex[:6]}")
+        chosen = {"dind.dev/environments": "enabled"} if labels is None else labels
+        kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made[-1], "labels": chosen}})
+        return made[-1]
+
+    yield make
+    for name in made:
+        kubectl.delete("namespace", name)
+
+
+def apply(kubectl: Cluster, namespace: str, **spec: Any) -> None:
+    kind = {"apiVersion": "dind.dev/v1alpha1", "kind": "DindEnvironment"}
+    kubectl.apply({**kind, "metadata": {"name": NAME, "namespace": namespace}, "spec": spec})
+
+
+def wait_ready(kubectl: Cluster, namespace: str) -> Object:
+    found = kubectl.wait_for(KIND, NAME, namespace, is_ready, what="Ready")
+    assert found is not None
+    return found
+
+
+def daemon(kubectl: Cluster, namespace: str) -> tuple[str, str, int]:
+    """Which daemon runs: equal twice means that nobody restarted it. It must answer, too."""
+    pod = kubectl.existing("pod", NAME, namespace)
+    (status,) = pod["status"]["containerStatuses"]
+    kubectl("exec", NAME, f"--namespace={namespace}", "--container=daemon", "--", "docker", "version")
+    return pod["metadata"]["uid"], status["containerID"], status["restartCount"]
+
+
+def operator_uid(installation: Installation) -> str:
+    (pod,) = [pod for pod in installation.operator_pods() if not pod["metadata"].get("deletionTimestamp")]
+    return str(pod["metadata"]["uid"])
+
+
+def test_installed_it_serves_an_environment(release: Installation, kubectl: Cluster, namespaces: Namespaces) -> None:
+    assert "kubectl label namespace" in release.install()
+    namespace = namespaces()
+    apply(kubectl, namespace)
+    wait_ready(kubectl, namespace)
+    daemon(kubectl, namespace)
+    tested = release.test()
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert kubectl.get("pod", f"{RELEASE}-test", NAMESPACE) is None
+    assert kubectl.get("serviceaccount", f"{RELEASE}-test", NAMESPACE) is None
+    metrics = kubectl(
+        "get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/services/{RELEASE}-metrics:metrics/proxy/metrics"
+    )
+    assert "dind_" in metrics
+    assert_nobody_who_writes_nowhere(kubectl)
+
+
+def assert_nobody_who_writes_nowhere(kubectl: Cluster) -> None:
+    """The operator's process has no user's rights, no capabilities, and no file system to write to."""
+    inside = ("exec", f"deployment/{RELEASE}", f"--namespace={NAMESPACE}", "--", "sh", "-c")
+    assert kubectl(*inside, "id -u").strip() == "65532"
+    assert "CapEff:\t0000000000000000" in kubectl(*inside, "cat /proc/self/status")
+    assert "Read-only file system" in kubectl.run(*inside, "touch /opt/here").stderr
+    kubectl(*inside, "touch /tmp/here")
+
+
+def test_upgrade_and_rollback_restart_no_environment(
+    release: Installation, kubectl: Cluster, namespaces: Namespaces
+) -> None:
+    release.install()
+    namespace = namespaces()
+    apply(kubectl, namespace)
+    wait_ready(kubectl, namespace)
+    before, first = daemon(kubectl, namespace), operator_uid(release)
+
+    release.upgrade({"resyncSeconds": 60, "defaultReserveMemory": "300Mi"})
+    second = operator_uid(release)
+    assert second != first
+    assert release.setting("DIND_RESYNC_SECONDS") == "60"
+    wait_ready(kubectl, namespace)
+    assert daemon(kubectl, namespace) == before
+
+    release.rollback(1)
+    assert operator_uid(release) != second
+    assert release.setting("DIND_RESYNC_SECONDS") == "300"
+    assert daemon(kubectl, namespace) == before
+    assert_at_work(kubectl, namespace)
+
+
+def assert_at_work(kubectl: Cluster, namespace: str) -> None:
+    """The operator that runs now acts on the environment: it suspends it."""
+    apply(kubectl, namespace, operatingMode="Suspended")
+    kubectl.wait_for("pod", NAME, namespace, lambda pod: pod is None, what="gone")
+
+
+def test_environments_survive_an_uninstall_and_are_taken_over(
+    release: Installation, kubectl: Cluster, namespaces: Namespaces
+) -> None:
+    release.install()
+    namespace = namespaces()
+    apply(kubectl, namespace)
+    uid = wait_ready(kubectl, namespace)["metadata"]["uid"]
+    before = daemon(kubectl, namespace)
+
+    release.uninstall()
+    eventually(lambda: not release.operator_pods(), "the operator gone")
+    assert kubectl.existing(KIND, NAME, namespace)["metadata"]["uid"] == uid
+    assert daemon(kubectl, namespace) == before
+
+    release.install()
+    wait_ready(kubectl, namespace)
+    assert kubectl.existing(KIND, NAME, namespace)["metadata"]["uid"] == uid
+    assert daemon(kubectl, namespace) == before
+    assert_at_work(kubectl, namespace)
+
+
+def test_helm_test_fails_and_says_why_when_no_operator_runs(release4: Installation, kubectl: Cluster) -> None:
+    release4.install({"replicas": 0})
+    tested = release4.test()
+    assert tested.returncode
+    said = kubectl("logs", f"{RELEASE}-test", f"--namespace={NAMESPACE}")
+    assert "ok: /apis/dind.dev/v1alpha1 serves" in said
+    assert "See the operator's log" in said
+    kubectl.delete("pod", f"{RELEASE}-test", NAMESPACE)
+    kubectl.delete("serviceaccount", f"{RELEASE}-test", NAMESPACE)
+
+
+def test_with_two_replicas_the_other_takes_over(
+    release4: Installation, kubectl: Cluster, namespaces: Namespaces
+) -> None:
+    release4.install({"replicas": 2})
+    names = {pod["metadata"]["name"] for pod in release4.operator_pods()}
+    assert len(names) == 2
+    leader = eventually(lambda: holder(kubectl) in names and holder(kubectl), "a leader")
+    # Without a word of goodbye: the other has to find out by itself.
+    kubectl("delete", "pod", leader, f"--namespace={NAMESPACE}", "--grace-period=0", "--force")
+    namespace = namespaces()
+    apply(kubectl, namespace)
+    wait_ready(kubectl, namespace)
+    assert holder(kubectl) != leader
+
+
+def holder(kubectl: Cluster) -> str:
+    """The name of the pod that leads."""
+    lease = kubectl.get("lease", LEASE_NAME, NAMESPACE)
+    return str(((lease or {}).get("spec") or {}).get("holderIdentity"))
+
+
+def test_what_the_installation_allows_can_be_changed(
+    release4: Installation, kubectl: Cluster, namespaces: Namespaces
+) -> None:
+    release4.install()
+    opened, closed = namespaces(), namespaces({})
+    apply(kubectl, opened)
+    apply(kubectl, closed)
+    kubectl.wait_for(KIND, NAME, opened, docker_version, what="one that shows Docker's version")
+
+    def refused(found: Object | None) -> bool:
+        return condition(found, "Ready").get("status") == "False"
+
+    found = kubectl.wait_for(KIND, NAME, closed, refused, what="refused")
+    assert condition(found, "Ready")["reason"] == Reason.NAMESPACE_NOT_ENABLED
+    assert "dind.dev/environments" in condition(found, "Ready")["message"]
+    assert kubectl.get("pod", NAME, closed) is None
+
+    release4.upgrade({"requireNamespaceLabel": False, "readPodLogs": False})
+    assert not docker_version(wait_ready(kubectl, closed))
+
+
+def docker_version(found: Object | None) -> Any:
+    return (((found or {}).get("status") or {}).get("docker") or {}).get("serverVersion")

@@ -1,0 +1,150 @@
+"""The cluster these tests run in: one control plane with controllers, our CRD, and the chart's own service account and
+rights, so that every test here also proves that the chart grants enough.
+
+Each test has a namespace and a node of its own; operators are started by the tests, behind a proxy each.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.cluster.controlplane import ControlPlane
+from tests.cluster.pki import Authority
+from tests.cluster.tools import tool
+from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
+from tests.integration.harness.api import Api
+from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.proxy import Proxy
+from tests.integration.harness.running import RunningOperator
+from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
+
+ROOT = Path(__file__).parents[3]
+CRD = ROOT / "crds" / "dind.dev_dindenvironments.yaml"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[ControlPlane]:
+    with ControlPlane(controllers=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    """What Helm renders with the chart's defaults."""
+    return Helm(tool("helm3"), 3, tmp_path_factory.mktemp("helm")).template()
+
+
+@pytest.fixture(scope="session")
+def api(plane: ControlPlane, chart: Manifests) -> Api:
+    """The administrator's client, after the CRD and the operator's rights are there."""
+    client = Api(plane)
+    crd = yaml.safe_load(CRD.read_text())
+    client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    client.create(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", chart.one("ServiceAccount", RELEASE))
+    client.create(f"{RBAC}/clusterroles", chart.one("ClusterRole", RELEASE))
+    client.create(f"{RBAC}/clusterrolebindings", chart.one("ClusterRoleBinding", RELEASE))
+    client.create(f"{RBAC}/namespaces/{NAMESPACE}/roles", chart.one("Role", RELEASE))
+    client.create(f"{RBAC}/namespaces/{NAMESPACE}/rolebindings", chart.one("RoleBinding", RELEASE))
+    until(lambda: client.get("/apis/dind.dev/v1alpha1/dindenvironments"), "the new kind being served")
+    return client
+
+
+@pytest.fixture(scope="session")
+def token(api: Api) -> str:
+    """Of the operator's service account, as a pod would have it."""
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
+    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{RELEASE}/token"
+    text: str = api.create(path, request)["status"]["token"]
+    return text
+
+
+@pytest.fixture(scope="session")
+def serving(plane: ControlPlane) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 of the cluster's authority, and its key: of proxies and kubelets."""
+    return Authority(plane.layout.pki).issue("loopback", "/CN=loopback", ["IP:127.0.0.1"])
+
+
+@contextmanager
+def open_space(api: Api) -> Iterator[Space]:
+    made = Space(api, f"t{next(_numbers)}")
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def space(api: Api) -> Iterator[Space]:
+    """A namespace that is open for environments."""
+    with open_space(api) as made:
+        yield made
+
+
+@contextmanager
+def running_kubelet(api: Api, serving: tuple[Path, Path]) -> Iterator[Kubelet]:
+    made = Kubelet(api, f"node-{next(_numbers)}", *serving)
+    made.register()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kubelet(api: Api, serving: tuple[Path, Path]) -> Iterator[Kubelet]:
+    with running_kubelet(api, serving) as made:
+        yield made
+
+
+class Operators:
+    """Starts operators and ends those a test left."""
+
+    def __init__(self, plane: ControlPlane, serving: tuple[Path, Path], token: str, folder: Path) -> None:
+        self._plane = plane
+        self._serving = serving
+        self._token = token
+        self._folder = folder
+        self._started: list[RunningOperator] = []
+
+    def proxy(self, only: str | None = None) -> Proxy:
+        """A proxy of its own, where faults are to be set before the operator starts."""
+        return Proxy(self._plane.url, self._plane.ca, *self._serving, only=only).start()
+
+    def __call__(self, proxy: Proxy | None = None, *, token: str | None = None, **settings: Any) -> RunningOperator:
+        """An operator that has begun to start; settings are those of `Settings`."""
+        folder = self._folder / f"operator-{len(self._started)}"
+        folder.mkdir()
+        made = RunningOperator(proxy or self.proxy(), folder, self._plane.ca, token or self._token, **settings)
+        self._started.append(made)
+        return made
+
+    def close(self) -> None:
+        for operator in self._started:
+            operator.proxy.heal()
+            operator.kill()
+            operator.proxy.stop()
+
+
+@pytest.fixture
+def start(plane: ControlPlane, api: Api, serving: tuple[Path, Path], token: str, tmp_path: Path) -> Iterator[Operators]:
+    """Starts operators. `start(...)` returns at once; `.wait_ready()` waits."""
+    operators = Operators(plane, serving, token, tmp_path)
+    yield operators
+    operators.close()
+    left = [thread.name for thread in threading.enumerate() if thread.name in ("operator", "proxy")]
+    assert left == [], "threads were left behind"
+
+
+@pytest.fixture
+def operator(start: Operators, space: Space) -> RunningOperator:
+    """One operator that works, with the settings of `SETTINGS`."""
+    return start().wait_ready()

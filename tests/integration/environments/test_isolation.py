@@ -1,0 +1,37 @@
+"""What the pod's helper found out about nested containers becomes a condition."""
+
+from __future__ import annotations
+
+import json
+
+from tests.integration.harness.kubelet import ISOLATION_REPORT, Kubelet
+from tests.integration.harness.running import RunningOperator
+from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
+
+OUTSIDE = {"version": 1, "inside": False, "detail": "memory:/../docker/x"}
+
+
+def test_a_container_outside_the_pod_is_told_with_an_event(
+    operator: RunningOperator, space: Space, kubelet: Kubelet
+) -> None:
+    space.create()
+    pod = kubelet.start(kubelet.check(kubelet.bind(space.wait_pod())))
+    kubelet.ready(pod, isolation=OUTSIDE)
+    found = space.wait_reason("NestedOutsidePod", "IsolationVerified")
+    assert found["status"] == "False"
+    assert "memory:/../docker/x" in found["message"]
+    (event,) = until(
+        lambda: [item for item in space.events() if item["reason"] == "NestedOutsidePod"], "the event about it"
+    )
+    assert event["type"] == "Warning"
+
+
+def test_the_line_may_come_later_than_the_versions(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
+    space.create()
+    pod = kubelet.ready(kubelet.start(kubelet.check(kubelet.bind(space.wait_pod()))), isolation=None)
+    until(lambda: space.status().get("docker"), "the versions")
+    assert not [item for item in space.status()["conditions"] if item["type"] == "IsolationVerified"]
+    # No event tells of a line in a log: the operator looks again by itself.
+    kubelet.logs[pod["metadata"]["name"]] += f"dind-isolation {json.dumps(ISOLATION_REPORT)}\n"
+    assert space.wait_reason("IsolationVerified", "IsolationVerified")["status"] == "True"

@@ -1,0 +1,219 @@
+"""The operator killed at each of its writes, before and after the API server did it; another one takes over.
+
+Each story is told once without a death, which gives its end. Then it is told again for every write and both sides of it,
+until it has no more writes to die at. What must be the same in the end: one pod, of the last spec; the count of failures and
+the last of them; phase and conditions. What must not have happened: a pod too many.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cluster.controlplane import ControlPlane
+from tests.integration.environments.conftest import Operators, open_space, running_kubelet
+from tests.integration.harness.api import Api, Object, environments, pods
+from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.running import OFTEN, RunningOperator
+from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
+
+
+class Line:
+    """Operators one after another: whoever dies is followed."""
+
+    def __init__(self, start: Operators, space: Space) -> None:
+        self._start = start
+        self._space = space
+        self.operator = self._next()
+
+    def keep_alive(self) -> None:
+        if self.operator.proxy.dead.is_set():
+            self.operator.bury()
+            self.operator.proxy.stop()
+            self.operator = self._next()
+
+    def _next(self) -> RunningOperator:
+        return self._start(self._start.proxy(self._space.name)).wait_ready()
+
+
+@dataclass
+class Teller:
+    """Tells a story about one environment. Looking on, it lets the node do its part and a dead operator be followed."""
+
+    space: Space
+    kubelet: Kubelet
+    line: Line
+    name: str
+
+    def until(self, look: Callable[[], Any], what: str) -> Any:
+        def once() -> Any:
+            self.line.keep_alive()
+            self.kubelet.serve(self.space.name)
+            return look()
+
+        return until(
+            once, f"{self.name}: {what}", instead=lambda: (self.space.status(self.name), self.space.pod(self.name))
+        )
+
+    def ready(self, other_than: Object | None = None) -> Object:
+        """Wait for a pod that is ready and is told to be."""
+        before = other_than["metadata"]["uid"] if other_than else None
+
+        def look() -> Object | None:
+            status, pod = self.space.status(self.name), self.space.pod(self.name)
+            told = pod is not None and status.get("podUID") == pod["metadata"]["uid"] != before
+            return pod if told and status.get("phase") == "Running" else None
+
+        found: Object = self.until(look, "ready")
+        return found
+
+    def change(self, spec: Object) -> None:
+        self.space.change(spec, self.name)
+
+
+def create(teller: Teller) -> None:
+    teller.space.create(teller.name)
+    teller.ready()
+
+
+def settled(teller: Teller) -> None:
+    """Ready, and the Event about it written, which is the last write."""
+    create(teller)
+    teller.until(lambda: teller.space.events(teller.name), "the Event")
+
+
+def suspend_and_resume(teller: Teller) -> None:
+    teller.change({"operatingMode": "Suspended"})
+    teller.until(lambda: teller.space.status(teller.name)["phase"] == "Suspended", "suspended")
+    assert teller.space.pod(teller.name) is None
+    teller.change({"operatingMode": "Running"})
+    teller.ready()
+
+
+def change(teller: Teller) -> None:
+    pod = teller.ready()
+    teller.change({"daemon": {"logLevel": "Debug"}})
+    teller.ready(other_than=pod)
+
+
+def fail(teller: Teller) -> None:
+    pod = teller.ready()
+    teller.kubelet.fail(pod, "Evicted", "the node was low on disk")
+    teller.ready(other_than=pod)
+
+
+def untroubled(status: Object) -> bool:
+    return "lastFailure" not in status and "recreations" not in status
+
+
+def failed_once(status: Object) -> bool:
+    return status["recreations"] == 1 and status["lastFailure"]["reason"] == "Evicted"
+
+
+@dataclass
+class Story:
+    """Operators die while it is told, not before. `writes`: it has at least so many. `pods`: it has exactly so many."""
+
+    before: Callable[[Teller], None]
+    tell: Callable[[Teller], None]
+    ends: Callable[[Object], bool]
+    pods: int
+    writes: int
+
+
+STORIES = {
+    "create": Story(lambda _: None, create, untroubled, pods=1, writes=4),
+    "suspend": Story(settled, suspend_and_resume, untroubled, pods=2, writes=6),
+    "change": Story(settled, change, untroubled, pods=2, writes=5),
+    "failure": Story(settled, fail, failed_once, pods=2, writes=5),
+}
+
+
+@pytest.fixture(scope="module")
+def told(
+    plane: ControlPlane, api: Api, serving: tuple[Path, Path], token: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """All stories, told at the same time: each is mostly waiting."""
+
+    def tell(story: Story, folder: Path) -> None:
+        start = Operators(plane, serving, token, folder)
+        with open_space(api) as space, running_kubelet(api, serving) as kubelet, closing(start):
+            die_everywhere(start, space, kubelet, story)
+
+    with ThreadPoolExecutor(len(STORIES)) as tellers:
+        yield {name: tellers.submit(tell, story, tmp_path_factory.mktemp(name)) for name, story in STORIES.items()}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_killed_at_each_write(told: dict[str, Future[None]], story: str) -> None:
+    """Whatever write it dies at, on either side, the end is that of an operator that lives."""
+    told[story].result()
+
+
+def die_everywhere(start: Operators, space: Space, kubelet: Kubelet, story: Story) -> None:
+    line = Line(start, space)
+    teller = Teller(space, kubelet, line, "lived")
+    story.before(teller)
+    story.tell(teller)
+    expected = _essence(space.status("lived"))
+    assert story.ends(space.status("lived")), space.status("lived")
+    _clear(teller)
+    for write in itertools.count(1):
+        deaths = 0
+        for after in (False, True):
+            teller = Teller(space, kubelet, line, f"w{write}-{'after' if after else 'before'}")
+            story.before(teller)
+            proxy = line.operator.proxy
+            proxy.die_at(write, after=after)
+            story.tell(teller)
+            if proxy.dead.is_set():
+                deaths += 1
+            else:
+                proxy.heal()
+            status = space.status(teller.name)
+            assert _essence(status) == expected, teller.name
+            assert story.ends(status), teller.name
+            made = [uid for uid, of in kubelet.seen.items() if of == (space.name, teller.name)]
+            assert len(made) == story.pods, f"{teller.name}: {len(made)} pods were made"
+            _clear(teller)
+        if deaths == 0:  # it has fewer writes than that
+            break
+    assert write > story.writes
+
+
+def _clear(teller: Teller) -> None:
+    teller.space.remove(teller.name)
+    teller.space.api.delete(f"{pods(teller.space.name)}/{teller.name}", gracePeriodSeconds=0)
+
+
+def _essence(status: Object) -> Object:
+    """What of a status must not depend on who wrote it when."""
+    conditions = {item["type"]: (item["status"], item["reason"]) for item in status["conditions"]}
+    kept = ("phase", "observedGeneration", "recreations", "restarts", "docker", "daemonImage", "nodeName")
+    failure = {key: value for key, value in status.get("lastFailure", {}).items() if key in ("reason", "message")}
+    return {"conditions": conditions, "failure": failure, **{key: status.get(key) for key in kept}}
+
+
+def test_an_environment_deleted_while_no_operator_lives(
+    start: Operators, api: Api, space: Space, kubelet: Kubelet
+) -> None:
+    """Deletion needs no operator: the next one finds nothing and makes nothing."""
+    first = start().wait_ready()
+    space.create()
+    kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    first.kill()
+    space.remove()
+    kubelet.finish(space.wait_going())
+    second = start(resync_seconds=OFTEN).wait_ready()
+    second.wait_resyncs(1)
+    assert api.items(environments(space.name)) == []
+    assert api.items(pods(space.name)) == []
+    assert second.proxy.writes() == []

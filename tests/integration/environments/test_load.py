@@ -1,0 +1,55 @@
+"""Many environments at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.integration.environments.conftest import Operators
+from tests.integration.harness.api import environments, pods
+from tests.integration.harness.calls import on
+from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.running import OFTEN
+from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
+
+BURST = 100
+
+
+def test_a_burst_of_environments(start: Operators, space: Space, kubelet: Kubelet) -> None:
+    """Each gets one pod and one status that fits it, with two writes each; then all go again and nothing is left."""
+    operator = start().wait_ready()
+    names = [f"env-{number}" for number in range(BURST)]
+    with ThreadPoolExecutor(8) as users:
+        list(users.map(space.create, names))
+
+    def all_told() -> bool:
+        found = space.api.items(environments(space.name))
+        return sum(1 for item in found if item["status"].get("podUID")) == BURST
+
+    until(all_told, "a pod and a status for each")
+    uids = {item["metadata"]["name"]: item["metadata"]["uid"] for item in space.api.items(pods(space.name))}
+    for item in space.api.items(environments(space.name)):
+        assert item["status"]["podUID"] == uids[item["metadata"]["name"]]
+    mine = [call for call in operator.proxy.writes() if call.namespace == space.name]
+    assert sum(1 for call in mine if on("create", "pods")(call)) == BURST
+    assert len(mine) == 2 * BURST, "a pod and a status each, nothing else"
+    assert operator.http("/livez")[0] == 200
+
+    space.api.call("DELETE", environments(space.name))
+    until(lambda: space.api.items(pods(space.name)) == [], "all pods being gone")
+    assert [str(call) for call in operator.proxy.writes() if call.namespace == space.name][len(mine) :] == []
+
+
+def test_a_restart_among_many(start: Operators, space: Space, kubelet: Kubelet) -> None:
+    """An operator that starts where much exists writes nothing for what is as it should be."""
+    first = start().wait_ready()
+    names = [f"env-{number}" for number in range(20)]
+    for name in names:
+        space.create(name)
+    for name in names:
+        kubelet.run(space.wait_pod(name))
+    for name in names:
+        space.wait_reason("Ready", name=name)
+    until(lambda: len(first.proxy.writes(resource="events")) >= len(names), "the last Event")
+    first.stop()
+    second = start(resync_seconds=OFTEN).wait_ready()
+    second.wait_resyncs(2)
+    assert [str(call) for call in second.proxy.writes() if call.namespace == space.name] == []

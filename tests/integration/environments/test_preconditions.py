@@ -1,0 +1,83 @@
+"""What the client writes to an object that is not the one it saw, or not as it saw it: nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from kubernetes.aio import client, config
+from tests.cluster.controlplane import ControlPlane
+from tests.integration.harness.api import Object
+from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.running import RunningOperator, kubeconfig
+from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
+
+from dind_operator.reconcile.errors import ClusterError, ErrorClass
+from dind_operator.runtime.client import ApiCluster
+
+
+@pytest.fixture
+async def cluster(plane: ControlPlane, token: str, tmp_path: Path) -> AsyncIterator[ApiCluster]:
+    """The operator's own client, with the operator's rights."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(kubeconfig(plane.url, plane.ca, token)))
+    configuration = client.Configuration()
+    await config.load_kube_config(config_file=str(path), client_configuration=configuration)
+    async with ApiCluster(client.ApiClient(configuration)) as made:
+        yield made
+
+
+def other(seen: Object, **metadata: str) -> Object:
+    return {**seen, "metadata": {**seen["metadata"], **metadata}}
+
+
+async def test_a_status_goes_to_the_object_it_was_made_from(cluster: ApiCluster, space: Space) -> None:
+    """An older version, and an object that has the name now: both are conflicts, and nothing is stored."""
+    key = (space.name, "one")
+    old = space.create()
+    seen = await cluster.patch_status(key, old, {"phase": "Pending"})
+    with pytest.raises(ClusterError) as older:
+        await cluster.patch_status(key, old, {"phase": "Failed"})
+    space.remove()
+    until(lambda: space.environment() is None, "its end")
+    new = space.create()
+    with pytest.raises(ClusterError) as another:
+        await cluster.patch_status(key, seen, {"phase": "Failed"})
+    assert {error.value.error_class for error in (older, another)} == {ErrorClass.CONFLICT}
+    assert "phase" not in space.status()
+    await cluster.patch_status(key, new, {"phase": "Pending"})
+    assert space.status()["phase"] == "Pending"
+
+
+async def test_a_repair_of_another_pod_is_a_conflict(cluster: ApiCluster, space: Space) -> None:
+    """The API server calls a wrong uid invalid, as if the pod were: the version, which is wrong too, is asked first."""
+    key = (space.name, "one")
+    body = {"metadata": {"name": "one"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    old = space.api.create(f"{space.path}/pods", body)
+    space.api.delete(f"{space.path}/pods/one", gracePeriodSeconds=0)
+    until(lambda: space.pod() is None, "its end")
+    new = space.api.create(f"{space.path}/pods", body)
+    with pytest.raises(ClusterError) as refused:
+        await cluster.patch_pod_metadata(key, old, {"labels": {"a": "b"}})
+    assert refused.value.error_class is ErrorClass.CONFLICT
+    stored = await cluster.patch_pod_metadata(key, new, {"labels": {"a": "b"}})
+    assert stored["metadata"]["labels"] == {"a": "b"}
+
+
+def test_a_status_is_never_given_to_a_successor(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
+    """Behind a silent watch an environment is made again under its name: it is not called what the old one was."""
+    space.create()
+    pod = kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    operator.proxy.hold_watches("dindenvironments")
+    space.remove(policy="Orphan")
+    until(lambda: space.environment() is None, "its end")
+    space.create(spec={"operatingMode": "Suspended"})
+    kubelet.busy(space.wait_pod())
+    space.wait_reason("PodConflict")
+    operator.proxy.release_watches()
+    kubelet.finish(pod)
+    space.wait_reason("Suspended")

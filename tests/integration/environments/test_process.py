@@ -1,0 +1,106 @@
+"""The operator as a program: `python -m dind_operator run`, its log, its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from tests.cluster.controlplane import ControlPlane, free_ports
+from tests.integration.harness.api import Api
+from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.running import kubeconfig
+from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
+
+ROOT = Path(__file__).parents[3]
+
+
+class Program:
+    """One process, its port and what it wrote."""
+
+    def __init__(self, folder: Path, config: dict[str, object], **variables: str) -> None:
+        self.port = free_ports(1)[0]
+        self._log = folder / "log"
+        path = folder / "kubeconfig"
+        path.write_text(json.dumps(config))
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT / "operator"),
+            "KUBECONFIG": str(path),
+            "DIND_DAEMON_IMAGE": "images.test/daemon:1",
+            "DIND_NODE_TOOL_IMAGE": "images.test/node-tool:1",
+            "DIND_LEADER_ELECTION": "false",
+            "DIND_LISTEN_PORT": str(self.port),
+            **variables,
+        }
+        with self._log.open("wb") as log:
+            command = [sys.executable, "-m", "dind_operator", "run"]
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+
+    @property
+    def text(self) -> str:
+        return self._log.read_text()
+
+    def ready(self) -> bool:
+        assert self.process.poll() is None, self.text
+        try:
+            return (
+                urllib3.request("GET", f"http://127.0.0.1:{self.port}/readyz", retries=False, timeout=5).status == 200
+            )
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[list[Program]]:
+    started: list[Program] = []
+    yield started
+    for program in started:
+        if program.process.poll() is None:
+            program.end(signal.SIGKILL)
+
+
+def test_its_log_and_its_end(
+    programs: list[Program], plane: ControlPlane, token: str, space: Space, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    """At level debug every line is a JSON object, those about an environment name it, no credential is in any, and
+    SIGTERM ends it in order with exit code 0."""
+    program = Program(tmp_path, kubeconfig(plane.url, plane.ca, token), DIND_LOG_LEVEL="debug")
+    programs.append(program)
+    until(program.ready, "readiness", instead=lambda: program.text[-2000:])
+    space.create(spec={"daemon": {"config": {"proxies": {"http-proxy": "http://user:hunter2@proxy.test"}}}})
+    kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    assert program.end(signal.SIGTERM) == 0, program.text[-3000:]
+    lines = [json.loads(line) for line in program.text.splitlines()]
+    assert lines
+    about = [line for line in lines if line.get("environment") == "one" and line.get("namespace") == space.name]
+    assert any(line.get("phase") == "Running" for line in about), lines
+    for line in lines:
+        assert {"time", "level", "logger", "message"} <= line.keys()
+    assert token not in program.text
+    assert token.split(".")[2] not in program.text, "not even the token's signature alone"
+    assert "hunter2" not in program.text, "a user's secret in the spec"
+    assert "Traceback" not in program.text
+
+
+def test_a_token_that_is_refused_ends_it(
+    programs: list[Program], plane: ControlPlane, api: Api, tmp_path: Path
+) -> None:
+    """It does not wait for ever with credentials that will never do: it ends with a code that restarts it."""
+    program = Program(tmp_path, kubeconfig(plane.url, plane.ca, "not-a-token"))
+    programs.append(program)
+    assert program.process.wait(30) != 0
+    assert "not-a-token" not in program.text

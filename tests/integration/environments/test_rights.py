@@ -1,0 +1,155 @@
+"""The chart's rights are enough, and none is there for nothing.
+
+Enough: every test of this folder runs with them. Here a whole life is led, and each rule is looked for in what was called.
+"""
+
+import pytest
+from tests.helm import NAMESPACE, RELEASE, Manifests
+from tests.integration.environments.conftest import RBAC, Operators
+from tests.integration.harness.api import Api
+from tests.integration.harness.calls import Answer, Call, Do, on
+from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.running import OFTEN, RunningOperator
+from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
+
+from dind_operator.runtime.election import LEASE_NAME
+
+UNSEEN = {
+    # Asked for by an admission plugin that some clusters turn on, whenever blockOwnerDeletion is set.
+    ("dind.dev", "dindenvironments/finalizers", "update"),
+}
+
+
+def granted(chart: Manifests) -> set[tuple[str, str, str]]:
+    rules = chart.one("ClusterRole", RELEASE)["rules"] + chart.one("Role", RELEASE)["rules"]
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def used(calls: list[Call]) -> set[tuple[str, str, str]]:
+    return {(call.group, call.resource, call.verb) for call in calls}
+
+
+def test_every_right_is_used_and_none_is_missing(
+    start: Operators, chart: Manifests, space: Space, kubelet: Kubelet
+) -> None:
+    """One life with everything in it: made, repaired, raced, failed, on a lost watch, deleted, led and given back."""
+    # The first leader of an installation makes the Lease.
+    space.api.delete(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{LEASE_NAME}")
+    operator = start(leader_election=True, pod_namespace=NAMESPACE, pod_name="r").wait_ready()
+    until(lambda: "dind_operator_leader 1.0" in operator.http("/metrics")[1], "leading")
+    proxy = operator.proxy
+    until(lambda: operator.resyncs() and operator.http("/readyz")[0] == 200, "the first resync")
+    # The answer to the create is lost and no watch tells: the retry finds the pod there and reads it.
+    proxy.hold_watches("pods")
+    proxy.fault(on("create", "pods"), Do.DROP_AFTER)
+    space.create()
+    until(lambda: proxy.count(on("get", "pods")), "the live read")
+    proxy.release_watches()
+    pod = kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    space.edit_pod({"labels": {"dind.dev/environment": None}})
+    until(lambda: "dind.dev/environment" in (space.pod() or pod)["metadata"]["labels"], "the repair")
+    kubelet.fail(pod, "Evicted")
+    kubelet.run(space.wait_pod(other_than=pod))
+    space.wait_reason("Ready")
+    until(lambda: proxy.count(on("update", "leases")), "the Lease being renewed")
+    operator.stop()
+
+    refused = [str(call) for call in proxy.calls if call.code == 403]
+    assert refused == [], "a right is missing"
+    rights = granted(chart)
+    about_objects = {
+        entry for entry in used(proxy.calls) if entry[1].split("/")[0] in {right[1].split("/")[0] for right in rights}
+    }
+    assert about_objects <= rights
+    assert rights - used(proxy.calls) - UNSEEN == set(), "these rights are never used"
+
+
+@pytest.mark.parametrize("verb", ["delete", "patch"])
+def test_a_missing_right_is_told_and_not_hammered(
+    start: Operators, api: Api, space: Space, kubelet: Kubelet, verb: str
+) -> None:
+    """Without one verb on pods the condition names it, tries are bounded by resyncs, and with it all goes on."""
+    path = f"{RBAC}/clusterroles/{RELEASE}"
+    before = api.call("GET", path)["rules"]
+    operator = start(resync_seconds=OFTEN).wait_ready()
+    space.create()
+    pod = kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    less = [{**r, "verbs": [v for v in r["verbs"] if v != verb]} if r["resources"] == ["pods"] else r for r in before]
+    api.patch(path, {"rules": less})
+    try:
+        who = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
+        review = {"user": who, "resourceAttributes": {"verb": verb, "resource": "pods", "namespace": space.name}}
+        until(lambda: not _allowed(api, review), "the right being gone")
+        if verb == "delete":
+            space.change({"daemon": {"logLevel": "Debug"}})
+        else:
+            space.edit_pod({"labels": {"dind.dev/environment": None}})
+        told = space.wait_reason("Forbidden")
+        assert f'cannot {verb} resource "pods"' in told["message"]
+        began, tries = operator.resyncs(), operator.proxy.count(on(verb, "pods"))
+        patches = operator.proxy.count(on("patch", "dindenvironments/status"))
+        operator.wait_resyncs(3)
+        assert operator.proxy.count(on("patch", "dindenvironments/status")) == patches, "status is written without need"
+        assert [event["reason"] for event in space.events() if event["type"] == "Warning"] == ["Forbidden"]
+        assert operator.proxy.count(on(verb, "pods")) - tries <= operator.resyncs() - began + 1
+    finally:
+        api.patch(path, {"rules": before})
+    until(lambda: _allowed(api, review), "the right being back")
+    if verb == "delete":
+        kubelet.finish(space.wait_going())
+        kubelet.run(space.wait_pod(other_than=pod))
+    space.wait_reason("Ready")
+
+
+def test_a_failed_pod_that_may_not_be_deleted_is_counted_once(
+    start: Operators, api: Api, space: Space, kubelet: Kubelet
+) -> None:
+    """The refusal is told once, and through the resyncs nothing is written: not the count of failures either."""
+    operator = start(resync_seconds=OFTEN).wait_ready()
+    words = 'User "x" cannot delete resource "pods"'
+    operator.proxy.fault(on("delete", "pods"), Answer(403, "Forbidden", words), times=None)
+    space.create()
+    pod = kubelet.fail(kubelet.run(space.wait_pod()), "Evicted", "disk")
+    space.wait_reason("Forbidden")
+    operator.wait_resyncs(1)
+    before = len(operator.proxy.writes())
+    operator.wait_resyncs(3)
+    assert {str(call) for call in operator.proxy.writes()[before:] if call.resource != "pods"} == set()
+    status = space.status()
+    assert (status["recreations"], status["lastFailure"]["reason"]) == (1, "Evicted")
+    operator.proxy.heal()
+    kubelet.run(space.wait_pod(other_than=pod))
+    space.wait_reason("Ready")
+
+
+def test_a_node_that_may_not_be_read_holds_up_no_daemon(
+    operator: RunningOperator, space: Space, kubelet: Kubelet
+) -> None:
+    """Ready does not wait for what the node is. Where the node decides, the missing rule is named."""
+    words = 'nodes "n" is forbidden: User "x" cannot get resource "nodes" in API group "" at the cluster scope'
+    operator.proxy.fault(on("get", "nodes"), Answer(403, "Forbidden", words), times=None)
+    space.create()
+    kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    assert "node" not in space.status()
+    space.delete_pod()
+    going = space.wait_going()
+    assert words in space.wait_reason("Forbidden")["message"]
+    operator.proxy.heal()
+    kubelet.finish(going)
+    kubelet.run(space.wait_pod(other_than=going))
+    space.wait_reason("Ready")
+
+
+def _allowed(api: Api, spec: dict[str, object]) -> bool:
+    answer = api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": spec})
+    return bool(answer["status"]["allowed"])

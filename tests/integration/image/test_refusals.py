@@ -1,0 +1,80 @@
+"""What ends the wrapper before a daemon runs: at once, with a sentence, in the shape the operator reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.integration.image.conftest import Daemon, StartDaemon
+from tests.integration.image.test_daemon import CONFIG
+from tests.sandbox import MIB
+
+
+def refused(daemon: Daemon) -> dict[str, Any]:
+    assert daemon.wait() == 1
+    message = daemon.message()
+    assert list(message) == ["version", "docker", "exitCode", "error"]
+    assert (message["version"], message["exitCode"]) == (1, 1)
+    assert list(message["error"]) == ["check", "reason", "message"]
+    assert f"dind: {message['error']['message']}\n" in daemon.log.read_text(errors="replace")
+    # No daemon was started.
+    assert "Starting up" not in daemon.log.read_text(errors="replace")
+    error: dict[str, Any] = message["error"]
+    return error | {"docker": message["docker"]}
+
+
+def test_an_unknown_key_in_the_configuration(start_daemon: StartDaemon, userland: str) -> None:
+    config = json.dumps(CONFIG | {"no-such-key": True})
+    error = refused(start_daemon(userland=userland, DIND_DAEMON_CONFIG=config))
+    assert (error["check"], error["reason"]) == ("Daemon", "ConfigInvalid")
+    assert "directives don't match any configuration option: no-such-key" in error["message"]
+    assert error["message"].endswith("Correct daemon.config or daemon.args.")
+    assert error["docker"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--no-such-flag",), "unknown flag: --no-such-flag"),
+        (("--exec-root=/x",), "specified both as a flag and in the configuration file: exec-root"),
+        (("--host=tcp://0.0.0.0:2375",), "specified both as a flag and in the configuration file: hosts"),
+        (("--mtu", "many"), 'invalid argument "many" for "--mtu" flag'),
+    ],
+)
+def test_an_argument_that_dockerd_does_not_take(
+    start_daemon: StartDaemon, arguments: tuple[str, ...], said: str
+) -> None:
+    error = refused(start_daemon(*arguments, DIND_DAEMON_CONFIG=json.dumps(CONFIG)))
+    assert error["reason"] == "ConfigInvalid"
+    assert said in error["message"]
+
+
+@pytest.mark.parametrize("config", ["{", "[]", '{"hosts": "x"}', "no"])
+def test_a_configuration_that_is_no_such_object(start_daemon: StartDaemon, config: str) -> None:
+    assert refused(start_daemon(DIND_DAEMON_CONFIG=config))["reason"] == "ConfigInvalid"
+
+
+def test_a_reserve_as_large_as_the_limit(start_daemon: StartDaemon, userland: str) -> None:
+    error = refused(start_daemon(userland=userland, memory=256 * MIB, DIND_RESERVE_BYTES=str(256 * MIB)))
+    assert (error["check"], error["reason"]) == ("Memory", "NestedLimitNotPositive")
+
+
+def test_an_image_without_a_daemon(start_daemon: StartDaemon, userland: str) -> None:
+    error = refused(start_daemon(userland=userland, inside="rm /usr/sbin/dockerd"))
+    assert (error["check"], error["reason"], error["docker"]) == ("Daemon", "DaemonNotFound", None)
+    assert "Set daemon.image to an image with the Docker daemon" in error["message"]
+
+
+def test_a_daemon_for_another_machine(start_daemon: StartDaemon, userland: str) -> None:
+    # An ELF header of an architecture that no machine has.
+    inside = "printf '\\177ELF\\2\\1\\1\\0\\0\\0\\0\\0\\0\\0\\0\\0\\2\\0\\377\\377' >/usr/sbin/dockerd"
+    error = refused(start_daemon(userland=userland, inside=inside))
+    assert (error["check"], error["reason"]) == ("Daemon", "DaemonNotRunnable")
+
+
+def test_without_privilege(start_daemon: StartDaemon) -> None:
+    inside = 'set -- setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$@"'
+    error = refused(start_daemon(inside=inside))
+    assert (error["check"], error["reason"]) == ("Cgroups", "CgroupsNotMountable")
+    assert error["docker"]

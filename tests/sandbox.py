@@ -1,0 +1,168 @@
+"""A stand-in for a privileged container, without a container runtime: what image/ is tried in.
+
+Namespaces for mounts, processes and network, a volume at /var/lib/docker, an empty /run, a cgroup of its own in every
+hierarchy, and /bin/sh either dash or busybox. The root file system is the machine's. Nothing stays after `close`:
+the namespaces end with their first process and the groups are removed. Groups of others are never touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+IMAGE = Path(__file__).parents[1] / "image"
+SHELLS = ("dash", "busybox")
+CGROUPS = Path("/sys/fs/cgroup")
+MIB = 1 << 20
+
+_numbers = itertools.count()
+
+# $1 volume, $2 shell, $3 groups, $4 a script for more of the container, $5 the machine's network namespace; then the
+# command, which becomes PID 1. A daemon in the machine's own network would leave bridges and firewall rules there.
+_ENTER = r"""
+volume=$1 shell=$2 groups=$3 more=$4 machine=$5; shift 5
+[ "$(readlink /proc/self/ns/net)" != "$machine" ] || { echo "not in a network namespace of its own" >&2; exit 99; }
+for group in $groups; do echo 0 >"$group/cgroup.procs"; done
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /var/lib
+mkdir /var/lib/docker
+mount --bind "$volume" /var/lib/docker
+eval "$more"
+[ "$shell" = dash ] || mount --bind /bin/busybox /bin/sh
+exec "$@"
+"""
+
+
+def install_tool(folder: Path) -> Path:
+    """The files of image/ as they are in the node-tool image, the helper built with the machine's own compiler."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scripts = ("lib.sh", "modes.sh", "cgroups.sh", "storage.sh", "preflight.sh")
+    for name in ("cgroups-mount", "entrypoint", "runc-wrapper", *scripts):
+        shutil.copy2(IMAGE / name, folder / name)
+    out = folder / "dind-helper"
+    subprocess.run(["make", "-s", "-C", IMAGE / "dind-helper", "CC=gcc", f"OUT={out}"], check=True)
+    return folder
+
+
+def applets(folder: Path, names: Sequence[str] | None = None, target: str = "/bin/busybox") -> Path:
+    """A folder with links to busybox at `target`: all of it, or the named programs."""
+    if names is None:
+        names = subprocess.run(["busybox", "--list"], check=True, capture_output=True, text=True).stdout.split()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(target)
+    return folder
+
+
+def hierarchies() -> dict[str, Path]:
+    """Where each cgroup version 1 hierarchy of this machine is mounted, by its field in /proc/self/cgroup."""
+    names = [line.split(":")[1] for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    places = {name: CGROUPS / name.removeprefix("name=") for name in names if name}
+    return {name: place for name, place in places.items() if place.is_mount()}
+
+
+def remove_group(group: Path) -> None:
+    """Removes a group with everything below it, the deepest first; a process that is just ending is waited for."""
+    below = [path for path in group.rglob("*") if path.is_dir()]
+    for folder in [*sorted(below, key=lambda path: -len(path.parts)), group]:
+        for attempt in range(50):
+            try:
+                folder.rmdir()
+                break
+            except FileNotFoundError:
+                break
+            except OSError:
+                if attempt == 49:
+                    raise
+                time.sleep(0.1)
+
+
+@dataclass
+class Sandbox:
+    """`memory` is the limit of its memory group in bytes. `more` is shell that shapes the container further."""
+
+    volume: Path
+    shell: str = "dash"
+    memory: int | None = None
+    more: str = ""
+    # A process whose network namespace is used instead of a new one: a pod's network outlives its containers.
+    network_of: int | None = None
+    groups: dict[str, Path] = field(default_factory=dict)
+    # In the version 2 tree of a hybrid machine.
+    unified: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.volume.mkdir(parents=True, exist_ok=True)
+        name = f"dind-test-{os.getpid()}-{next(_numbers)}"
+        for hierarchy, mounted in hierarchies().items():
+            group = mounted / name
+            group.mkdir()
+            self.groups[hierarchy] = group
+            for setting in ("cpuset.cpus", "cpuset.mems"):
+                if (group / setting).exists():
+                    (group / setting).write_text((mounted / setting).read_text())
+        if (CGROUPS / "unified").is_mount():
+            self.unified = CGROUPS / "unified" / name
+            self.unified.mkdir()
+        if self.memory:
+            (self.groups["memory"] / "memory.limit_in_bytes").write_text(str(self.memory))
+
+    def start(
+        self, *command: str | Path, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        """The command as PID 1 of the sandbox."""
+        base = {"PATH": os.environ["PATH"]}
+        groups = " ".join(map(str, self._all()))
+        unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        if self.network_of:
+            unshare = ["nsenter", f"--net=/proc/{self.network_of}/ns/net", *unshare]
+        else:
+            unshare.append("--net")
+        enter = ["/bin/bash", "-euc", _ENTER, "enter", str(self.volume), self.shell, groups, self.more]
+        enter.append(os.readlink("/proc/self/ns/net"))
+        return subprocess.Popen(
+            [*unshare, *enter, *map(str, command)],
+            env=base | dict(env or {}),
+            stdin=subprocess.DEVNULL,
+            text=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
+        )
+
+    def run(self, *command: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """The command as PID 1 of the sandbox, to its end."""
+        process = self.start(*command, env=env)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def children(self) -> list[str]:
+        """The groups that were made inside and are still there."""
+        return [str(path) for group in self._all() for path in group.rglob("*") if path.is_dir()]
+
+    def close(self) -> None:
+        for group in self._all():
+            remove_group(group)
+
+    def _all(self) -> list[Path]:
+        return [*self.groups.values(), *([self.unified] if self.unified else [])]
+
+
+@contextlib.contextmanager
+def sandbox(volume: Path, **options: Any) -> Iterator[Sandbox]:
+    """A sandbox that is closed at the end."""
+    made = Sandbox(volume, **options)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -76,7 +76,7 @@ tools: setup ## Build Kubernetes, CoreDNS and Helm from Go modules (cached)
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
 DURATIONS := --durations=8 --durations-min=2
 
-.PHONY: unit integration e2e e2e-long e2e-vm test
+.PHONY: unit integration e2e e2e-long e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
 	$(PYTEST) tests/unit -q $(DURATIONS)
 
@@ -89,10 +89,14 @@ e2e: cluster images ## The operator as a pod, real kubelet, nested builds
 e2e-long: cluster images ## A node saturated for five minutes restarts nothing
 	$(PYTEST) tests/e2e/environments/test_busy.py --long -v $(DURATIONS)
 
-e2e-vm: venv ## What needs cgroup v2 and AppArmor (first: make cluster images NODES=host,vm)
+e2e-vm e2e-vm-short: export NODES = host,vm
+e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
 	$(PYTEST) tests/vm -v $(DURATIONS)
 
-test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs)
+e2e-vm-short: cluster images ## The part of it that `make test` runs
+	$(PYTEST) tests/vm -v -m "not thorough" $(DURATIONS)
+
+test: venv ## Everything: lint, types, unit, integration, e2e on two nodes (sets up what it needs)
 	@tests/all.sh
 
 .PHONY: demo bench bench-short

@@ -32,6 +32,8 @@ from tests.vm.view import Vm
 
 ENVIRONMENTS = "dind-vm"
 NODE = "dind-vm-node"
+# The one folder of the node that the installation allows.
+HOST_PREFIX = "/var/lib/dind-vm-folders"
 ON_VM: Object = {"nodeSelector": {NODE_LABEL: "vm"}, "tolerations": [pods.TOLERATION]}
 
 # Each probe is a process, and a second or two of one of this node's processors: the usual one a second of three daemons that
@@ -85,7 +87,7 @@ def operator(vm: Vm, kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory)
     helm = Helm(tools.tool("helm4"), 4, tmp_path_factory.mktemp("helm4"), kubectl.kubeconfig)
     installation = Installation(helm, kubectl, image_values(), WAIT)
     installation.clear()
-    installation.install()
+    installation.install({"hostPath": {"allowedPrefixes": [HOST_PREFIX]}})
     yield installation
     installation.clear()
 
@@ -109,6 +111,19 @@ def vm_node(vm: Vm, kubectl: Cluster) -> Iterator[NodeView]:
     pods.run(kubectl, looker)
     yield NodeView(kubectl, NODE)
     kubectl.delete("namespace", NODE, seconds=300)
+
+
+@pytest.fixture(scope="session")
+def runtime_classes(vm: Vm, kubectl: Cluster) -> Iterator[None]:
+    """Beside the one that mode UserNamespace needs, one for the runtime's ordinary handler and one that no node has."""
+    classes = {"dind": "dind", "dind-read-only": "runc", "dind-absent": "no-such-handler"}
+    for name, handler in classes.items():
+        kubectl.apply(
+            {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}, "handler": handler}
+        )
+    yield
+    for name in classes:
+        kubectl.delete("runtimeclass", name)
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from tests.node_view import NodeView, container_id
 from tests.vm import pods
 from tests.vm.acts import ACTS, prepare, those_that_work
 from tests.vm.conftest import VmEnvironment
+from tests.vm.modes import DOCKERFILE, nested, networks
 from tests.vm.patience import START_SECONDS
-from tests.vm.test_modes import DOCKERFILE, nested, networks
 from tests.vm.view import Vm
 
 pytestmark = pytest.mark.timeout(1800)

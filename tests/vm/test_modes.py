@@ -20,34 +20,13 @@ from tests.nested import composed_services_find_each_other, fill, groups_below_t
 from tests.node_view import NodeView, container_id
 from tests.vm.acts import ACTS, attempt, prepare
 from tests.vm.conftest import VmEnvironment
+from tests.vm.modes import DOCKERFILE, MODES, WITHOUT_PRIVILEGE, nested, networks, spec
 from tests.vm.patience import PATIENCE, START_SECONDS
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("runtime_classes")]
 
 Environments = Callable[[str], Environment]
 InMode = Callable[[str], Environment]
-
-DOCKERFILE = f'FROM {BUSYBOX_IMAGE}\nRUN echo "built inside" >/greeting\nCMD ["cat", "/greeting"]\n'
-WITHOUT_PRIVILEGE = ["Capabilities", "UserNamespace"]
-MODES = ["Privileged", *WITHOUT_PRIVILEGE]
-# A second class for the runtime's ordinary handler, and one for a handler that no node has.
-CLASSES = {"dind": "dind", "dind-read-only": "runc", "dind-absent": "no-such-handler"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _runtime_classes(vm_node: NodeView) -> Iterator[None]:
-    for name, handler in CLASSES.items():
-        vm_node.cluster.apply(
-            {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}, "handler": handler}
-        )
-    yield
-    for name in CLASSES:
-        vm_node.cluster.delete("runtimeclass", name)
-
-
-def spec(mode: str, **security: str) -> Object:
-    memory: Object = {"resources": {"limits": {"memory": "512Mi"}}, "reserve": {"memory": "256Mi"}}
-    return {"security": {"mode": mode, **security}, "daemon": memory}
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +45,6 @@ def in_mode(operator: Installation, vm_namespace: str) -> Iterator[Callable[[str
         environment.delete()
     for environment in made.values():
         environment.gone(300)
-
-
-def nested(environment: Environment, *command: str) -> str:
-    return environment.docker("run", "--rm", *command, timeout=300)
 
 
 @pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
@@ -92,27 +67,6 @@ def test_run_build_networks_and_limits(in_mode: InMode, vm_node: NodeView, mode:
     composed_services_find_each_other(environment, tmp_path, PATIENCE)
     limits(environment)
     cgroups(environment, vm_node)
-
-
-def networks(environment: Environment) -> None:
-    """By name on a network of one's own, and by a published port."""
-    environment.docker("network", "create", "mine")
-    serve = ["httpd", "-f", "-p", "80", "-h", "/etc"]
-    environment.docker(
-        *("run", "--detach", "--name=web", "--network=mine", "--publish=8081:80", BUSYBOX_IMAGE, *serve), timeout=300
-    )
-    expected = environment.docker("exec", "web", "cat", "/etc/hostname")
-    for network, address in (("mine", "web:80"), ("host", "127.0.0.1:8081")):
-        fetch = ["timeout", "20", "wget", "-q", "-O", "-", f"http://{address}/hostname"]
-
-        def answers(network: str = network, fetch: list[str] = fetch) -> bool:
-            done = environment.attempt(
-                "docker", "run", "--rm", f"--network={network}", BUSYBOX_IMAGE, *fetch, timeout=300
-            )
-            return done.stdout.strip() == expected
-
-        eventually(answers, f"the web server at {address}", 300, environment.story)
-    environment.docker("rm", "--force", "web")
 
 
 def limits(environment: Environment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,9 @@ def volume(node_name: str) -> Object:
     }
 
 
-@pytest.fixture
-def storage_class(kube: Cluster, node: NodeView) -> Iterator[str]:
-    """A class without a provisioner, and a formatted file for it, mounted on the node; the name of the node."""
+@contextmanager
+def claimable(kube: Cluster, node: NodeView) -> Iterator[None]:
+    """A class without a provisioner, and a formatted file for its volume, mounted on the node."""
     kube.apply(
         {
             "apiVersion": "storage.k8s.io/v1",
@@ -62,11 +63,18 @@ def storage_class(kube: Cluster, node: NodeView) -> Iterator[str]:
         f"truncate -s 250M {FOLDER}/image && mkfs.ext4 -q {FOLDER}/image && "
         f"mount -o loop {FOLDER}/image {FOLDER}/mounted"
     )
-    (host,) = kube.items("nodes", selector="dind.dev/test-node=host")
-    yield host["metadata"]["name"]
+    yield
     kube.delete("persistentvolume", VOLUME)
     kube.delete("storageclass", CLASS)
     eventually(lambda: not unmounted(node), "the volume's file system being free", 60)
+
+
+@pytest.fixture
+def storage_class(kube: Cluster, node: NodeView) -> Iterator[str]:
+    """It, on the first node; the name of that."""
+    with claimable(kube, node):
+        (host,) = kube.items("nodes", selector="dind.dev/test-node=host")
+        yield host["metadata"]["name"]
 
 
 def available(found: Object | None) -> bool:

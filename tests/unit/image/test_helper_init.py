@@ -123,8 +123,9 @@ def test_signals_reach_the_child_and_its_own_end_decides(helper: Path, number: s
         f"trap 'echo {number.name} >{got}; exit 9' {number.name.removeprefix('SIG')}; : >{ready}; "
         "while :; do sleep 0.05; done"
     )
-    # Without a pid namespace, so that the test can send the signal itself.
-    with subprocess.Popen([helper, "init", "--", "dash", "-c", script]) as process:
+    # Without a pid namespace, so that the test can send the signal itself; and under nohup a hangup would be ignored.
+    command = ["env", f"--default-signal={number.name.removeprefix('SIG')}", helper, "init", "--", "dash", "-c", script]
+    with subprocess.Popen(command) as process:
         wait_for(ready.exists)
         process.send_signal(number)
         assert process.wait(10) == 9

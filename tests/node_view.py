@@ -69,7 +69,10 @@ class NodeView:
 
     def groups(self, name: str) -> list[str]:
         """Every cgroup folder of this name, in all hierarchies."""
-        return self.run(f"find {' '.join(sorted(self.hierarchies()))} -type d -name {shlex.quote(name)}").splitlines()
+        find = f"find {' '.join(sorted(self.hierarchies()))} -type d -name {shlex.quote(name)}"
+        # Groups of others come and go: one that vanishes while it is looked into is no failure, all else is.
+        others = "! grep -v ': No such file or directory$'"
+        return self.run(f"{{ {find} 2>&1 1>&3 | {{ {others}; }} >&2; }} 3>&1").splitlines()
 
     def pod_groups(self, uid: str) -> list[str]:
         """The groups of a pod, under either cgroup driver's spelling."""

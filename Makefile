@@ -93,10 +93,10 @@ e2e-vm e2e-vm-short: export NODES = host,vm
 e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
 	$(PYTEST) tests/vm -v $(DURATIONS)
 
-e2e-vm-short: cluster images ## The part of it that `make test` runs
+e2e-vm-short: cluster images ## The part of it that `make test NODES=host,vm` runs
 	$(PYTEST) tests/vm -v -m "not thorough" $(DURATIONS)
 
-test: venv ## Everything: lint, types, unit, integration, e2e on two nodes (sets up what it needs)
+test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host,vm: the virtual node, too)
 	@tests/all.sh
 
 .PHONY: demo bench bench-short

@@ -72,10 +72,12 @@ def test_a_status_is_never_given_to_a_successor(operator: RunningOperator, space
     space.create()
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    operator.proxy.hold_watches("dindenvironments")
+    # No event of its pod either, until the other is there: it would be looked for in between, and known to be gone.
+    operator.proxy.hold_watches("dindenvironments", "pods")
     space.remove(policy="Orphan")
     until(lambda: space.environment() is None, "its end")
     space.create(spec={"operatingMode": "Suspended"})
+    operator.proxy.hold_watches("dindenvironments")
     kubelet.busy(space.wait_pod())
     space.wait_reason("PodConflict")
     operator.proxy.release_watches()

@@ -121,10 +121,12 @@ def test_a_recreated_environment_behind_the_watch(operator: RunningOperator, spa
     old = space.create()
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    operator.proxy.hold_watches("dindenvironments")
+    # No event of its pod either, until the other is there: it would be looked for in between, and known to be gone.
+    operator.proxy.hold_watches("dindenvironments", "pods")
     space.remove()
     until(lambda: space.environment() is None, "the old one being gone")
     new = space.create(spec={"daemon": {"logLevel": "Debug"}})
+    operator.proxy.hold_watches("dindenvironments")
     kubelet.finish(space.wait_going())
     after = space.wait_pod(other_than=pod)
     assert after["metadata"]["ownerReferences"][0]["uid"] == new["metadata"]["uid"] != old["metadata"]["uid"]

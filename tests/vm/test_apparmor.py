@@ -230,6 +230,7 @@ def messages(text: str) -> str:
     return text[text.index("APPARMOR MESSAGES") :]
 
 
+@pytest.mark.thorough
 def test_rules_of_the_site_reach_running_environments(setting: Setting) -> None:
     environment = setting[CONFINED]
     act = ("/tmp/busybox", "mount", "-t", "ramfs", "r", "/mnt")
@@ -241,6 +242,7 @@ def test_rules_of_the_site_reach_running_environments(setting: Setting) -> None:
     assert environment.daemon_process() == before
 
 
+@pytest.mark.thorough
 def test_the_loader_leaves_what_is_in_use_and_unloads_what_is_not(setting: Setting, vm_node: NodeView) -> None:
     environment = setting[CONFINED]
     process = vm_node.first_process(container_id(environment.daemon_status()))
@@ -255,6 +257,7 @@ def test_the_loader_leaves_what_is_in_use_and_unloads_what_is_not(setting: Setti
     assert setting.loader.loaded() == set()
 
 
+@pytest.mark.thorough
 def test_the_runtimes_own_profile(vm_environments: Callable[[str], Environment]) -> None:
     """It forbids mounts; and a privileged container does not get it from containerd."""
     profile = {"type": "RuntimeDefault"}

@@ -11,7 +11,7 @@ from tests.levels import second_level
 from tests.node_view import NodeView
 from tests.vm.patience import PATIENCE, START_SECONDS
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = [pytest.mark.timeout(2400), pytest.mark.thorough]
 
 
 def test_three_levels_inside_the_pods_limit(vm_environments: Callable[[str], Environment], vm_node: NodeView) -> None:

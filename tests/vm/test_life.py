@@ -13,7 +13,7 @@ from tests.cluster.process import wait_until
 from tests.cluster.vm import lifecycle as vm
 from tests.cluster.vm import link
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.thorough]
 
 INSTANCE = Instance("vmlife")
 

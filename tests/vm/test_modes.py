@@ -128,6 +128,7 @@ def node_users(environment: Environment, node: NodeView) -> set[int]:
     return {int(word) for line in node.run(script).splitlines() for word in line.split()[1:]}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
 def test_nested_privilege_is_what_the_daemon_itself_has(in_mode: InMode, mode: str) -> None:
     """`--privileged` works, and gives the capabilities and the devices that the daemon's own container has."""
@@ -141,6 +142,7 @@ def test_nested_privilege_is_what_the_daemon_itself_has(in_mode: InMode, mode: s
     assert nested(environment, "--privileged", BUSYBOX_IMAGE, "sh", "-c", count).split() == ["0", "read-only"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
 def test_what_a_hostile_nested_container_can_still_do(in_mode: InMode, vm_node: NodeView, mode: str) -> None:
     """It gets past the reserve, by a group beside or by the files, and not past the pod's own limit."""
@@ -163,6 +165,7 @@ def test_what_a_hostile_nested_container_can_still_do(in_mode: InMode, vm_node: 
     assert vm_node.run(f"cat {group.partition('/elsewhere/')[0]}/memory.max") == str(512 * MIB)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("missing", ["SYS_ADMIN", "NET_ADMIN", "NET_RAW"])
 def test_each_capability_is_needed(in_mode: InMode, missing: str) -> None:
     """The pod of an environment that works, once more by hand, and without the capability."""
@@ -211,6 +214,7 @@ def _failed(pod: Object) -> bool:
     return any((state.get("terminated") or {}).get("exitCode", 0) != 0 for state in states)
 
 
+@pytest.mark.thorough
 def test_a_handler_without_writable_cgroups_is_told(vm_environments: Environments) -> None:
     environment = vm_environments("read-only-cgroup").apply(spec("UserNamespace", runtimeClassName="dind-read-only"))
     told = environment.wait_reason("CgroupNotWritable", START_SECONDS)
@@ -219,6 +223,7 @@ def test_a_handler_without_writable_cgroups_is_told(vm_environments: Environment
     environment.ready(START_SECONDS)
 
 
+@pytest.mark.thorough
 def test_a_handler_that_the_node_lacks_is_told(vm_environments: Environments) -> None:
     environment = vm_environments("no-handler").apply(spec("UserNamespace", runtimeClassName="dind-absent"))
     told = environment.wait_reason("RuntimeHandlerMissing", START_SECONDS)

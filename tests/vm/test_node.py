@@ -130,6 +130,7 @@ def test_root_in_a_user_namespace_is_nobody_on_the_node(vm: Vm, kubectl: Cluster
     assert "ead-only file system" in pods.fails_inside(kubectl, plain, "mkdir /sys/fs/cgroup/part")
 
 
+@pytest.mark.thorough
 def test_a_reboot_is_another_boot_and_pods_come_back(vm: Vm, kubectl: Cluster, namespace: str) -> None:
     pods.run(kubectl, pods.pod("survivor", namespace, "vm", STAY))
     vm.run("echo kept >/var/kept && sync")

@@ -14,7 +14,7 @@ from tests.node_view import NodeView
 from tests.vm.patience import PATIENCE, START_SECONDS
 from tests.vm.view import Vm
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = [pytest.mark.timeout(2400), pytest.mark.thorough]
 
 
 @pytest.mark.parametrize("release", ["28.5"])

@@ -71,6 +71,12 @@ _TAIL_PATTERNS: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
         "dockerd could not set up its network (bridge or packet filter). The node's kernel must offer what the image's iptables "
         "uses; `report` shows dockerd's sentence.",
     ),
+    (
+        re.compile(r"failed to start containerd: timeout waiting for containerd to start"),
+        Reason.DAEMON_FAILED,
+        "dockerd gives its own containerd 15 seconds to start, and on this node that was not enough; it is started again. Give "
+        "the environment more cpu (spec.daemon.resources), or choose a node that is less busy.",
+    ),
 )
 
 _WRAPPER_REASONS: dict[str, tuple[Reason, str]] = {

@@ -90,6 +90,15 @@ def test_only_the_line_that_ended_it_is_classed(last: str, code: int, reason: Re
     assert (failure.reason, "SIGKILL" in failure.message) == (reason, code == 137)
 
 
+def test_a_node_that_was_too_busy_for_containerd_is_told_with_the_remedy() -> None:
+    failure = container_failure(
+        daemon(tail=f"{START}failed to start containerd: timeout waiting for containerd to start"), "daemon"
+    )
+    assert failure is not None
+    assert failure.reason is Reason.DAEMON_FAILED
+    assert "more cpu (spec.daemon.resources)" in failure.message
+
+
 @pytest.mark.parametrize("word", ["StartError", "ContainerCannotRun"])
 @pytest.mark.parametrize("name", ["daemon", "mount-cgroups"])
 def test_a_container_that_never_ran_is_not_called_a_daemon_that_failed(name: str, word: str) -> None:

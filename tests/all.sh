@@ -60,7 +60,7 @@ rm -f "$log.end"
 note integration "$seconds" "$status"
 
 if [ "${CLUSTER:-embedded}" != current ]; then
-  # With NODES=host,vm. Ten times slower than the first node when the machine is its own, and of no use when it is not.
+  # With NODES=host,vm. Under emulation and beside other work its containerd loses containers: so it runs alone.
   case ${NODES:-host} in
     *vm*) step "virtual node" e2e-vm-short ;;
   esac

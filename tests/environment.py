@@ -192,3 +192,11 @@ def ready(environments: Sequence[Environment], seconds: float = READY_SECONDS) -
         late = [environment for environment in environments if environment.condition("Ready").get("status") != "True"]
         stories = "\n".join(environment.story() for environment in late[:2])
         raise NotSeenError(f"not Ready: {', '.join(item.name for item in late)}\n{done.stderr}{stories}")
+
+
+def gone(*environments: Environment, seconds: float = 90) -> None:
+    """Deletes them all, and waits until neither they nor their pods exist."""
+    for environment in environments:
+        environment.delete()
+    for environment in environments:
+        environment.gone(seconds)

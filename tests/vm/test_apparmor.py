@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import pytest
 from tests.cluster import images
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import load_images
-from tests.environment import Environment, eventually
+from tests.environment import Environment, eventually, gone
 from tests.installation import Installation
 from tests.live import Object
 from tests.node_view import NodeView, container_id
@@ -119,15 +119,8 @@ def setting(operator: Installation, vm_namespace: str, vm: Vm, vm_node: NodeView
         load_images(environment)
         prepare(environment, vm_node)
     yield Setting(made, loader, told)
-    gone(made.values())
+    gone(*made.values(), seconds=300)
     loader.remove()
-
-
-def gone(environments: Collection[Environment]) -> None:
-    for environment in environments:
-        environment.delete()
-    for environment in environments:
-        environment.gone(300)
 
 
 def test_a_profile_that_is_not_loaded_is_told_and_taken_up_when_it_is(setting: Setting, vm: Vm) -> None:
@@ -250,7 +243,7 @@ def test_the_loader_leaves_what_is_in_use_and_unloads_what_is_not(setting: Setti
     assert setting.loader.loaded() == {ENFORCED, "dind-complain (complain)"}
     assert setting.loader.vm.run(f"cat /proc/{process}/attr/current") == ENFORCED
     assert nested(environment, BUSYBOX_IMAGE, "echo", "inside") == "inside"
-    gone(setting.environments.values())
+    gone(*setting.environments.values(), seconds=300)
     # A later loader takes over what an earlier one left, and its end is the profiles' own.
     setting.loader.load()
     setting.loader.remove()

@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import load_images
 from tests.e2e.environments.test_memory import MIB, nested_limit
-from tests.environment import Environment, eventually
+from tests.environment import Environment, eventually, gone
 from tests.installation import Installation
 from tests.live import Object
 from tests.nested import composed_services_find_each_other, fill, groups_below_the_pod
@@ -41,10 +41,7 @@ def in_mode(operator: Installation, vm_namespace: str) -> Iterator[Callable[[str
         return made[mode]
 
     yield find
-    for environment in made.values():
-        environment.delete()
-    for environment in made.values():
-        environment.gone(300)
+    gone(*made.values(), seconds=300)
 
 
 @pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)

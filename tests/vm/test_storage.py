@@ -8,7 +8,7 @@ import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import load_images
 from tests.e2e.environments.test_storage import VOLUME, claim, claimable, volume
-from tests.environment import Environment
+from tests.environment import Environment, gone
 from tests.installation import Installation
 from tests.live import Object
 from tests.node_view import NodeView
@@ -24,11 +24,6 @@ Environments = Callable[[str], Environment]
 
 def on(mode: str, storage: Object) -> Object:
     return {**spec(mode), "storage": storage}
-
-
-def gone(environment: Environment) -> None:
-    environment.delete()
-    environment.gone(300)
 
 
 @pytest.fixture
@@ -51,10 +46,10 @@ def test_a_folder_of_the_node_is_handed_on_from_mode_to_mode(
     files = "find overlay2 -path '*/diff/file' -exec stat -c %u {} +"
     owners = vm_node.run(f"cd {folder} && stat -c %u overlay2 && {files}")
     assert owners.split() == ["0", "1000"]
-    gone(first)
+    gone(first, seconds=300)
     second = vm_environments("heir").apply(on("Capabilities", {"hostPath": {"path": folder}})).ready(START_SECONDS)
     assert nested(second, BUSYBOX_IMAGE, "echo", "inherited") == "inherited"
-    gone(second)
+    gone(second, seconds=300)
 
 
 @pytest.fixture
@@ -80,7 +75,7 @@ def test_a_claimed_volume(
     load_images(environment)
     assert nested(environment, BUSYBOX_IMAGE, "echo", "inside") == "inside"
     assert environment.cluster.existing("persistentvolume", VOLUME)["status"]["phase"] == "Bound"
-    gone(environment)
+    gone(environment, seconds=300)
 
 
 @pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
@@ -90,4 +85,4 @@ def test_a_volume_in_memory(vm_environments: Environments, mode: str) -> None:
     assert "(tmpfs)" in environment.condition("StorageHealthy")["message"]
     load_images(environment)
     assert nested(environment, BUSYBOX_IMAGE, "echo", "inside") == "inside"
-    gone(environment)
+    gone(environment, seconds=300)

@@ -8,7 +8,7 @@ import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.conftest import HOST_PREFIX
 from tests.e2e.environments.conftest import Environments, load_images
-from tests.environment import Environment, eventually
+from tests.environment import eventually, gone
 from tests.live import Object
 from tests.node_view import NodeView
 
@@ -24,14 +24,6 @@ def prefix(node: NodeView) -> Iterator[str]:
     node.run(f"mkdir -p {HOST_PREFIX}; {clear}; true")
     yield HOST_PREFIX
     node.run(f"{clear}; true")
-
-
-def gone(*environments: Environment) -> None:
-    """Before the folders are taken away beneath them."""
-    for environment in environments:
-        environment.delete()
-    for environment in environments:
-        environment.gone()
 
 
 def test_a_folder_keeps_what_docker_has_over_pods_and_environments(

@@ -76,7 +76,7 @@ int pause_main(int argc, char **argv);
  * Keeps the limit of nested containers `reserve` bytes below the container's own, when that is changed while it runs
  * (a pod that is resized in place). For ever: run in a child of init.
  */
-void limits_run(const char *group, unsigned long long reserve) __attribute__((noreturn));
+void limits_run(const char *group, unsigned long long last, unsigned long long reserve) __attribute__((noreturn));
 
 /* What a file system holds and may hold, in bytes and in files. */
 struct volume {

@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 struct options {
-    const char *message, *docker, *report, *group, *reserve, *volume, *lock;
+    const char *message, *docker, *report, *group, *limit, *reserve, *volume, *lock;
     char **command;
 };
 
 static const char usage[] =
-    "usage: dind-helper init [--message FILE] [--docker VERSION] [--report SOCKET] [--group CGROUP] [--reserve BYTES]"
-    " [--volume DIRECTORY] [--lock DIRECTORY] -- COMMAND...\n";
+    "usage: dind-helper init [--message FILE] [--docker VERSION] [--report SOCKET] [--group CGROUP] [--limit BYTES]"
+    " [--reserve BYTES] [--volume DIRECTORY] [--lock DIRECTORY] -- COMMAND...\n";
 
 static int parse(int argc, char **argv, struct options *options) {
     int next = 1;
@@ -35,6 +35,8 @@ static int parse(int argc, char **argv, struct options *options) {
             options->report = argv[next + 1];
         else if (!strcmp(argv[next], "--group"))
             options->group = argv[next + 1];
+        else if (!strcmp(argv[next], "--limit"))
+            options->limit = argv[next + 1];
         else if (!strcmp(argv[next], "--reserve"))
             options->reserve = argv[next + 1];
         else if (!strcmp(argv[next], "--volume"))
@@ -87,7 +89,7 @@ static void tell(const struct options *options) {
 }
 
 static void follow(const struct options *options) {
-    limits_run(options->group, strtoull(options->reserve, NULL, 10));
+    limits_run(options->group, options->limit ? strtoull(options->limit, NULL, 10) : 0, strtoull(options->reserve, NULL, 10));
 }
 
 /* Reaps whatever has ended; 1 and the status when the child is among them. */

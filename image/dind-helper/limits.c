@@ -78,9 +78,9 @@ static void apply(const struct hierarchy *tree, const char *group, unsigned long
     fprintf(stderr, "dind: the memory limit is now %llu bytes; nested containers together have %llu\n", limit, limit - reserve);
 }
 
-void limits_run(const char *group, unsigned long long reserve) {
+/* LAST is the limit that the group's own was made from: one written since then, while the daemon was prepared, counts. */
+void limits_run(const char *group, unsigned long long last, unsigned long long reserve) {
     const struct hierarchy *tree = access(ROOT "/cgroup.controllers", F_OK) ? &version1 : &version2;
-    unsigned long long last = read_limit(tree->folder, "", tree->limit);
 
     for (;; sleep_ms(READ_MS)) {
         unsigned long long limit = read_limit(tree->folder, "", tree->limit);

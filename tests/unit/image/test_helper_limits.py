@@ -13,17 +13,19 @@ from tests.sandbox import MIB, Sandbox, sandbox
 # It looks every two seconds.
 SECONDS = 10.0
 RESERVE = 64 * MIB
+LIMIT = 256 * MIB
 
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Sandbox]:
-    with sandbox(tmp_path / "volume", memory=256 * MIB) as made:
+    with sandbox(tmp_path / "volume", memory=LIMIT) as made:
         yield made
 
 
 @contextmanager
 def daemon(box: Sandbox, tool: Path, log: Path, reserve: int = RESERVE) -> Iterator[None]:
-    command = [tool / "dind-helper", "init", "--group", "/docker", "--reserve", str(reserve), "--", "sleep", "60"]
+    known = ["--group", "/docker", "--limit", str(LIMIT), "--reserve", str(reserve)]
+    command = [tool / "dind-helper", "init", *known, "--", "sleep", "60"]
     with log.open("w") as stderr:
         process = box.start(
             *(tool / "cgroups-mount", "mount", "--", *command),

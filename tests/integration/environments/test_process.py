@@ -83,6 +83,8 @@ def test_its_log_and_its_end(
     space.create(spec={"daemon": {"config": {"proxies": {"http-proxy": "http://user:hunter2@proxy.test"}}}})
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
+    # The status is written before the line is.
+    until(lambda: '"phase": "Running"' in program.text, "the line about it", instead=lambda: program.text[-2000:])
     assert program.end(signal.SIGTERM) == 0, program.text[-3000:]
     lines = [json.loads(line) for line in program.text.splitlines()]
     assert lines

@@ -74,27 +74,29 @@ tools: setup ## Build Kubernetes, CoreDNS and Helm from Go modules (cached)
 	@$(PY) -m tests.cluster tool kubenode coredns helm3 helm4 >/dev/null
 
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
+# Each remembers its failures in a folder of its own: they may run beside each other (tests/all.sh).
 DURATIONS := --durations=8 --durations-min=2
+TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
 
 .PHONY: unit integration e2e e2e-long e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
-	$(PYTEST) tests/unit -q $(DURATIONS)
+	$(TIER) tests/unit -q
 
 integration: tools ## The operator in process against a real API server
-	$(PYTEST) tests/integration -q $(DURATIONS)
+	$(TIER) tests/integration -q
 
 e2e: cluster images ## The operator as a pod, real kubelet, nested builds
-	$(PYTEST) tests/e2e -v $(DURATIONS)
+	$(TIER) tests/e2e -v
 
 e2e-long: cluster images ## A node saturated for five minutes restarts nothing
-	$(PYTEST) tests/e2e/environments/test_busy.py --long -v $(DURATIONS)
+	$(TIER) tests/e2e/environments/test_busy.py --long -v
 
 e2e-vm e2e-vm-short: export NODES = host,vm
 e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
-	$(PYTEST) tests/vm -v $(DURATIONS)
+	$(TIER) tests/vm -v
 
 e2e-vm-short: cluster images ## The part of it that `make test NODES=host,vm` runs
-	$(PYTEST) tests/vm -v -m "not thorough" $(DURATIONS)
+	$(TIER) tests/vm -v -m "not thorough"
 
 test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host,vm: the virtual node, too)
 	@tests/all.sh
@@ -108,4 +110,4 @@ bench: venv ## All benchmarks, into docs/benchmarks.md (half an hour; the machin
 	@$(PY) -m tests.bench
 
 bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes)
-	$(PYTEST) tests/bench -v $(DURATIONS)
+	$(TIER) tests/bench -v

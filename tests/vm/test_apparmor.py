@@ -1,7 +1,7 @@
 """The profiles of this project on a node that enforces them: what an environment does, what it may not, and the loader's life.
 
-One module for all of it, in this order, because an environment takes long to start under emulation: three of them wait for
-their profiles, get them from the loader, are used, and outlive it.
+One module for all of it, in this order, because an environment takes long to start under emulation: one waits for its profile,
+gets it from the loader, is used, is compared with two others, and outlives the loader.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PROFILES: dict[str, Object] = {
     COMPLAINING: {"type": "Localhost", "localhostProfile": "dind-complain"},
     FREE: {"type": "Unconfined"},
 }
-ENFORCED = "dind (enforce)"
+ENFORCED, COMPLAINED = "dind (enforce)", "dind-complain (complain)"
 POSSIBLE = {name: act for name, act in ACTS.items() if "Privileged" in act.works_in}
 
 
@@ -84,18 +84,28 @@ class Loader:
 
 @dataclass(frozen=True)
 class Setting:
-    environments: dict[str, Environment]
+    """One environment for each profile; the two that the first test does not need are made when they are asked for."""
+
     loader: Loader
-    told: dict[str, str]
-    """What the environments said while no profile was loaded."""
+    make: Callable[[str], Environment]
+    told: str
+    """What the confined one said while its profile was not loaded."""
+    made: dict[str, Environment]
 
     def __getitem__(self, name: str) -> Environment:
-        return self.environments[name]
+        if name not in self.made:
+            self.made[name] = self.make(name)
+            self.complete(name)
+        return self.made[name]
+
+    def complete(self, name: str) -> None:
+        environment = self.made[name].ready(START_SECONDS)
+        load_images(environment)
 
 
 @pytest.fixture(scope="module")
-def setting(operator: Installation, vm_namespace: str, vm: Vm, vm_node: NodeView) -> Iterator[Setting]:
-    """Three environments at work, of which two had to wait for their profiles."""
+def setting(operator: Installation, vm_namespace: str, vm: Vm) -> Iterator[Setting]:
+    """An environment at work that had to wait for its profile."""
     loader = Loader(operator, vm)
     # A clean kernel; and every message in its log, where it would leave some out of a burst.
     vm.run(
@@ -103,37 +113,29 @@ def setting(operator: Installation, vm_namespace: str, vm: Vm, vm_node: NodeView
         f'{LOADED} || echo "profile $name {{}}" | apparmor_parser --remove; done; '
         "sysctl -q kernel.printk_ratelimit=0; dmesg --clear"
     )
-    made = {
-        name: VmEnvironment(operator.cluster, vm_namespace, name).apply(
-            {"security": {"appArmorProfile": profile}, "daemon": MEMORY}
-        )
-        for name, profile in PROFILES.items()
-    }
-    told = {
-        name: made[name].wait_reason("AppArmorUnavailable", START_SECONDS)["message"]
-        for name in (CONFINED, COMPLAINING)
-    }
+
+    def make(name: str) -> Environment:
+        security = {"appArmorProfile": PROFILES[name]}
+        return VmEnvironment(operator.cluster, vm_namespace, name).apply({"security": security, "daemon": MEMORY})
+
+    made = {CONFINED: make(CONFINED)}
+    told = made[CONFINED].wait_reason("AppArmorUnavailable", START_SECONDS)["message"]
     loader.load()
-    for environment in made.values():
-        environment.ready(START_SECONDS)
-        load_images(environment)
-        prepare(environment, vm_node)
-    yield Setting(made, loader, told)
+    found = Setting(loader, make, told, made)
+    found.complete(CONFINED)
+    yield found
     gone(*made.values(), seconds=300)
     loader.remove()
 
 
 def test_a_profile_that_is_not_loaded_is_told_and_taken_up_when_it_is(setting: Setting, vm: Vm) -> None:
-    for name in (CONFINED, COMPLAINING):
-        profile = PROFILES[name]["localhostProfile"]
-        assert f"AppArmor profile {profile} is not loaded on the node {vm.name}" in setting.told[name]
-        assert "apparmor.load.enabled" in setting.told[name]
-    found = {name: setting[name].status()["node"]["appArmor"] for name in PROFILES}
-    assert found == {CONFINED: ENFORCED, COMPLAINING: "dind-complain (complain)", FREE: "unconfined"}
+    assert f"AppArmor profile dind is not loaded on the node {vm.name}" in setting.told
+    assert "apparmor.load.enabled" in setting.told
+    assert setting[CONFINED].status()["node"]["appArmor"] == ENFORCED
 
 
 def test_the_loader_serves_a_node_with_apparmor_and_one_without(setting: Setting, vm: Vm) -> None:
-    assert setting.loader.loaded() == {ENFORCED, "dind-complain (complain)"}
+    assert setting.loader.loaded() == {ENFORCED, COMPLAINED}
     here = setting.loader.pods()
     assert set(here) == {vm.name, vm.instance.node_name}
     logs = {
@@ -144,15 +146,20 @@ def test_the_loader_serves_a_node_with_apparmor_and_one_without(setting: Setting
     assert "This node has no AppArmor" in logs[vm.instance.node_name]
 
 
-def test_run_build_networks_and_a_third_level_under_the_enforced_profile(setting: Setting, tmp_path: Path) -> None:
+def test_run_build_and_networks_under_the_enforced_profile(setting: Setting, tmp_path: Path) -> None:
     environment = setting[CONFINED]
     assert nested(environment, BUSYBOX_IMAGE, "cat", "/proc/1/attr/current") == ENFORCED
     (dockerfile := tmp_path / "Dockerfile").write_text(DOCKERFILE)
     environment.docker("build", "--progress=plain", "--tag=greeter", "-", stdin=dockerfile, timeout=600)
     assert nested(environment, "greeter") == "built inside"
     networks(environment)
-    third_level(environment)
     # Nothing of this asked for more than there is: of what was denied nothing is missed, but it would fill the log.
+    assert denied(setting, CONFINED) == []
+
+
+@pytest.mark.thorough
+def test_a_third_level_under_the_enforced_profile(setting: Setting) -> None:
+    third_level(setting[CONFINED])
     assert denied(setting, CONFINED) == []
 
 
@@ -184,21 +191,32 @@ def denied(setting: Setting, name: str) -> list[str]:
     return [line for line in lines if f'profile="{profile}"' in line and "STATUS" not in line]
 
 
-def test_what_is_dangerous_is_denied_or_told_and_works_unconfined(setting: Setting) -> None:
-    assert {name: those_that_work(setting[name], POSSIBLE) for name in PROFILES} == {
-        CONFINED: set(),
-        COMPLAINING: set(POSSIBLE),
-        FREE: set(POSSIBLE),
-    }
+def test_what_is_dangerous_is_denied_and_works_unconfined(setting: Setting, vm_node: NodeView) -> None:
+    for name in (CONFINED, FREE):
+        prepare(setting[name], vm_node)
+    assert setting[FREE].status()["node"]["appArmor"] == "unconfined"
+    assert those_that_work(setting[FREE], POSSIBLE) == set(POSSIBLE)
+    assert those_that_work(setting[CONFINED], POSSIBLE) == set()
     # docs/apparmor.md: a disk under another name is another file.
     setting[CONFINED].run("head", "-c", "1", "/tmp/disk")
-    for name, verdict in ((CONFINED, "DENIED"), (COMPLAINING, "ALLOWED")):
-        text = messages(report(setting[name], setting.loader.vm))
-        assert f"profile: {PROFILES[name]['localhostProfile']}" in " ".join(text.split())
-        for trace in TRACES:
-            lines = [line for line in text.splitlines() if trace in line]
-            assert lines, f"{trace} in {text}"
-            assert all(verdict in line for line in lines), lines
+    traces_in_the_report(setting, CONFINED, "DENIED")
+
+
+@pytest.mark.thorough
+def test_what_would_be_denied_is_told_in_complain_mode(setting: Setting, vm_node: NodeView) -> None:
+    prepare(setting[COMPLAINING], vm_node)
+    assert setting[COMPLAINING].status()["node"]["appArmor"] == COMPLAINED
+    assert those_that_work(setting[COMPLAINING], POSSIBLE) == set(POSSIBLE)
+    traces_in_the_report(setting, COMPLAINING, "ALLOWED")
+
+
+def traces_in_the_report(setting: Setting, name: str, verdict: str) -> None:
+    text = messages(report(setting[name], setting.loader.vm))
+    assert f"profile: {PROFILES[name]['localhostProfile']}" in " ".join(text.split())
+    for trace in TRACES:
+        lines = [line for line in text.splitlines() if trace in line]
+        assert lines, f"{trace} in {text}"
+        assert all(verdict in line for line in lines), lines
 
 
 # What the acts leave in the log, each by one of its words.
@@ -224,8 +242,9 @@ def messages(text: str) -> str:
 
 
 @pytest.mark.thorough
-def test_rules_of_the_site_reach_running_environments(setting: Setting) -> None:
+def test_rules_of_the_site_reach_running_environments(setting: Setting, vm_node: NodeView) -> None:
     environment = setting[CONFINED]
+    prepare(environment, vm_node)
     act = ("/tmp/busybox", "mount", "-t", "ramfs", "r", "/mnt")
     assert "ermission denied" in environment.attempt(*act).stderr
     before = environment.daemon_process()
@@ -240,10 +259,10 @@ def test_the_loader_leaves_what_is_in_use_and_unloads_what_is_not(setting: Setti
     environment = setting[CONFINED]
     process = vm_node.first_process(container_id(environment.daemon_status()))
     setting.loader.remove()
-    assert setting.loader.loaded() == {ENFORCED, "dind-complain (complain)"}
+    assert setting.loader.loaded() == {ENFORCED, COMPLAINED}
     assert setting.loader.vm.run(f"cat /proc/{process}/attr/current") == ENFORCED
     assert nested(environment, BUSYBOX_IMAGE, "echo", "inside") == "inside"
-    gone(*setting.environments.values(), seconds=300)
+    gone(*setting.made.values(), seconds=300)
     # A later loader takes over what an earlier one left, and its end is the profiles' own.
     setting.loader.load()
     setting.loader.remove()

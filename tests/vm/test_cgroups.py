@@ -264,6 +264,7 @@ def left_on(node: NodeView, uid: str) -> Callable[[], bool]:
     return nothing
 
 
+@pytest.mark.thorough
 def test_after_a_reboot_of_the_node_it_works_and_after_deletion_nothing_is_left(
     bench: Environment, node: NodeView, vm: Vm
 ) -> None:

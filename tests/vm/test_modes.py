@@ -92,6 +92,7 @@ def cgroups(environment: Environment, node: NodeView) -> None:
     assert environment.restarts() == 0
 
 
+@pytest.mark.thorough
 def test_what_each_mode_keeps(in_mode: InMode, vm_node: NodeView) -> None:
     """Devices, users and dangerous acts, for all three at once: what fails in one is shown to work in Privileged."""
     made = {mode: in_mode(mode) for mode in MODES}

@@ -18,21 +18,29 @@ _REQUEST = re.compile(r"^apiserver_request_total\{(.*)\} ([0-9.e+]+)$", re.MULTI
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _WRITES = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"})
 SETTLE_SECONDS = 5
+# An API server by itself renews Leases and writes its own Endpoints every ten seconds.
+ALONE_SECONDS = 21
 
 
 @dataclass
 class Footprint:
-    """MiB by number of environments; writes by resource and percent of a core over `rest_seconds`."""
+    """MiB by number of environments; writes by resource and percent of a core over `rest_seconds`.
+
+    `foreign`: resources that were written while no operator was there, by the API server itself.
+    """
 
     rss: dict[int, float] = field(default_factory=dict)
     rest_seconds: float = 0.0
     writes: Counter[str] = field(default_factory=Counter)
+    foreign: frozenset[str] = frozenset()
     cpu_percent: float = 0.0
 
 
 async def measure(api: Api, kubeconfig: Path, step: int, rest_seconds: float) -> Footprint:
     """With nothing, with `step` environments and with twice as many; then at rest with all of them."""
-    found = Footprint(rest_seconds=rest_seconds)
+    before = await _writes(api)
+    await asyncio.sleep(ALONE_SECONDS)
+    found = Footprint(rest_seconds=rest_seconds, foreign=frozenset(await _writes(api) - before))
     with OperatorProcess(kubeconfig) as operator:
         await asyncio.sleep(SETTLE_SECONDS)
         found.rss[0] = operator.rss_mib()

@@ -96,13 +96,15 @@ def _rest(footprint: Footprint) -> list[str]:
     leases = footprint.writes.get("leases", 0)
     return prose(
         f"At rest, with {max(footprint.rss)} environments over {footprint.rest_seconds:.0f} s: {_object_writes(footprint)} "
-        f"writes to objects, {footprint.cpu_percent:.2f} % of a core. ({leases} renewals of Leases, the operator's and the API "
-        "server's own, are not counted as writes.)"
+        f"writes to objects, {footprint.cpu_percent:.2f} % of a core. ({leases} renewals of Leases are not counted, "
+        f"nor what the API server writes without an operator: {', '.join(sorted(footprint.foreign)) or 'nothing'}.)"
     )
 
 
 def _object_writes(footprint: Footprint) -> int:
-    return sum(count for resource, count in footprint.writes.items() if resource != "leases")
+    """Without Leases, and without what the API server writes when no operator is there."""
+    mine = footprint.writes.keys() - footprint.foreign - {"leases"}
+    return sum(footprint.writes[resource] for resource in mine)
 
 
 def _rate_budgets(bursts: list[Burst]) -> list[Budget]:

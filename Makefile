@@ -76,7 +76,7 @@ tools: setup ## Build Kubernetes, CoreDNS and Helm from Go modules (cached)
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
 # Each remembers its failures in a folder of its own: they may run beside each other (tests/all.sh).
 DURATIONS := --durations=8 --durations-min=2
-TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
+TIER = $(WITHIN) $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
 
 .PHONY: unit integration e2e e2e-long e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
@@ -95,10 +95,10 @@ e2e-vm e2e-vm-short: export NODES = host,vm
 e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
 	$(TIER) tests/vm -v
 
-e2e-vm-short: cluster images ## The part of it that `make test NODES=host,vm` runs
+e2e-vm-short: cluster images ## The part of it that `make test` runs
 	$(TIER) tests/vm -v -m "not thorough"
 
-test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host,vm: the virtual node, too)
+test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host: without the virtual node)
 	@tests/all.sh
 
 .PHONY: demo bench bench-short

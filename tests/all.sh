@@ -100,7 +100,12 @@ if [ "${CLUSTER:-embedded}" != current ]; then
       else
         step e2e-vm-short e2e-vm-short WITHIN="timeout --signal=INT $((left - booting))m"
         left=$(remaining)
-        [ "$left" -lt $booting ] || again e2e-vm-short WITHIN="timeout --signal=INT ${left}m"
+        if [ "$left" -ge $booting ]; then
+          again e2e-vm-short WITHIN="timeout --signal=INT ${left}m"
+        elif [ "${status_of[e2e-vm-short]}" -ne 0 ] && [ -z "$(failures e2e-vm-short)" ]; then
+          untried='e2e-vm-short: cut off by the limit of time (DIND_TEST_MINUTES); what of it ran has passed'
+          status_of[e2e-vm-short]=0
+        fi
       fi
       ;;
   esac
@@ -130,7 +135,7 @@ if [ ${#unsteady[@]} -gt 0 ]; then
   printf '    %s\n' "${unsteady[@]}"
 fi
 if [ -n "$untried" ]; then
-  printf '\nNOT RUN: %s\n' "$untried"
+  printf '\nNOT RUN, OR NOT TO ITS END: %s\n' "$untried"
 fi
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\nfailed: %s\n' "${failed[*]}"

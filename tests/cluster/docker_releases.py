@@ -10,6 +10,8 @@ from tests.cluster.store import Image
 # The release of the project's own image, and those that Debian has before and after it.
 OWN = "26.1"
 OTHERS = ("20.10", "28.5")
+# That of Debian trixie, with what it takes to run it as an ordinary user.
+ROOTLESS = "rootless"
 
 _FOLDER = Path(__file__).with_name("releases")
 

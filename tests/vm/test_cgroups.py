@@ -125,6 +125,7 @@ def test_a_build_without_memory_dies_alone_each_time(bench: Environment, tmp_pat
     assert bench.restarts() == 0
 
 
+@pytest.mark.thorough
 def test_limits_of_cpu_and_processes_hold(bench: Environment, node: NodeView) -> None:
     own = own_group(bench, node)
     assert read(node, own, "cpu.max") == ["100000 100000"]
@@ -205,6 +206,7 @@ def test_what_a_hostile_nested_container_can_still_do(bench: Environment, node: 
     assert bench.daemon_process() == before
 
 
+@pytest.mark.thorough
 def test_a_reload_of_systemd_changes_nothing(bench: Environment, node: NodeView, vm: Vm) -> None:
     own, before = own_group(bench, node), bench.daemon_process()
     nested = detached(bench, "sleep", "600")

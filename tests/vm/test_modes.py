@@ -44,8 +44,8 @@ def in_mode(operator: Installation, vm_namespace: str) -> Iterator[Callable[[str
     gone(*made.values(), seconds=300)
 
 
-@pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
-def test_run_build_networks_and_limits(in_mode: InMode, vm_node: NodeView, mode: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [pytest.param("Capabilities", marks=pytest.mark.thorough), "UserNamespace"])
+def test_run_build_and_limits(in_mode: InMode, vm_node: NodeView, mode: str, tmp_path: Path) -> None:
     environment = in_mode(mode)
     assert f"in mode {mode}" in environment.condition("CgroupsMounted")["message"]
     assert environment.status()["docker"] | {"serverVersion": ""} == {
@@ -60,10 +60,15 @@ def test_run_build_networks_and_limits(in_mode: InMode, vm_node: NodeView, mode:
     (dockerfile := tmp_path / "Dockerfile").write_text(DOCKERFILE)
     environment.docker("build", "--progress=plain", "--tag=greeter", "-", stdin=dockerfile, timeout=600)
     assert nested(environment, "greeter") == "built inside"
-    networks(environment)
-    composed_services_find_each_other(environment, tmp_path, PATIENCE)
     limits(environment)
     cgroups(environment, vm_node)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
+def test_networks_and_compose(in_mode: InMode, mode: str, tmp_path: Path) -> None:
+    networks(in_mode(mode))
+    composed_services_find_each_other(in_mode(mode), tmp_path, PATIENCE)
 
 
 def limits(environment: Environment) -> None:

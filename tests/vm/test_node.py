@@ -62,6 +62,7 @@ def test_systemd_holds_the_pods_cgroups(vm: Vm, kubectl: Cluster, namespace: str
     assert vm.run(f"systemctl is-active {unit}") == "active"
 
 
+@pytest.mark.thorough
 def test_apparmor_enforces(vm: Vm, kubectl: Cluster, namespace: str) -> None:
     assert vm.run("cat /sys/module/apparmor/parameters/enabled") == "Y"
     guarded = pods.run(kubectl, pods.pod("guarded", namespace, "vm", STAY, security=MOUNTING))
@@ -109,6 +110,7 @@ def test_the_nodes_pods_the_machine_and_services_reach_each_other(vm: Vm, kubect
             assert answer.read().strip() == b"on-vm"
 
 
+@pytest.mark.thorough
 def test_root_in_a_user_namespace_is_nobody_on_the_node(vm: Vm, kubectl: Cluster, namespace: str) -> None:
     kubectl.apply(
         {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "dind"}, "handler": "dind"}

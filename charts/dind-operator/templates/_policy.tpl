@@ -1,7 +1,7 @@
-{{/* The installation's policy, once for the operator (JSON) and once for the API server (a ConfigMap and CEL).
-     What is null is no rule. The operator's twin of all this is operator/dind_operator/build/guardrails.py. */}}
+{{/* The installation's policy, once for the operator (JSON) and once for the API server (CEL). What is null is no rule.
+     The operator's twin of all this is operator/dind_operator/build/guardrails.py. */}}
 
-{{/* What is set of .Values.policy.rules, for the operator. */}}
+{{/* What is set of .Values.policy.rules, as JSON. */}}
 {{- define "dind-operator.policyRules" -}}
 {{- $rules := dict }}
 {{- range $key, $value := .Values.policy.rules }}
@@ -12,53 +12,47 @@
 {{- toJson $rules }}
 {{- end }}
 
-{{/* The same as texts, an entry a line: CEL reads no JSON. A list without entries is an empty text. */}}
-{{- define "dind-operator.policyParameters" -}}
-{{- $data := dict "defaultRuntimeClass" .Values.userNamespaces.runtimeClass.name }}
-{{- $_ := set $data "hostPathPrefixes" (join "\n" .Values.hostPath.allowedPrefixes) }}
-{{- range $key, $value := .Values.policy.rules }}
-{{- if kindIs "map" $value }}
+{{/* One of its lists or maps as a CEL list of texts; entries of a map are name=value. */}}
+{{- define "dind-operator.policyList" -}}
 {{- $lines := list }}
-{{- range $name := keys $value | sortAlpha }}
-{{- $lines = append $lines (printf "%s=%s" $name (get $value $name)) }}
+{{- if kindIs "map" . }}
+{{- $map := . }}
+{{- range $name := keys . | sortAlpha }}
+{{- $lines = append $lines (printf "%s=%s" $name (get $map $name)) }}
 {{- end }}
-{{- $_ := set $data $key (join "\n" $lines) }}
-{{- else if not (kindIs "invalid" $value) }}
-{{- $lines := list }}
-{{- range $value }}
-{{- /* No class; no class has such a name. */}}
+{{- else }}
+{{- range . }}
+{{- /* No RuntimeClass; none has such a name. */}}
 {{- $lines = append $lines (. | default "(none)") }}
 {{- end }}
-{{- $_ := set $data $key (join "\n" $lines) }}
 {{- end }}
-{{- end }}
-{{- toYaml $data }}
+{{- toJson $lines }}
 {{- end }}
 
-{{/* One validation. Call with a dict: key (of the rules), field (for people), expr (CEL of what is looked at, written for
-     `object`), ok (CEL over `it` and the rule's `allowed`; true if it may be), shown (CEL of the text that is refused).
-     What an object has had before the policy may stay in it: else nobody could suspend it, or change anything else. */}}
+{{/* The sentence that refuses: key (of the rules), field, shown (CEL of the refused text). */}}
+{{- define "dind-operator.policySentence" -}}
+"{{ .field }} " + {{ .shown }} + " is not allowed by this installation's policy, which allows " + (size(variables.{{ .key }}) > 0 ? variables.{{ .key }}.join(", ") + ": choose one of these" : "none: leave it out") + ", or have an administrator change policy.rules.{{ .key }} of the chart."
+{{- end }}
+
+{{/* A validation: key, field (for people), it (the variable that is looked at), expr (its CEL, written for `object`), ok (CEL over
+     IT and the rule's ALLOWED, true if it may be). What an object had before the policy may stay in it: else nobody could
+     suspend it, or change anything else. */}}
 {{- define "dind-operator.policyRule" -}}
 - expression: >-
-    !('{{ .key }}' in params.data) || ({{ .ok | replace "IT" (printf "variables.%s" .it) | replace "ALLOWED" (printf "variables.%s" .key) }}) ||
+    ({{ .ok | replace "IT" (printf "variables.%s" .it) | replace "ALLOWED" (printf "variables.%s" .key) }}) ||
     oldObject != null && {{ .expr | replace "object." "oldObject." }} == variables.{{ .it }}
-  message: {{ printf "%s is not allowed by this installation's policy: see policy.rules.%s of the chart." .field .key | quote }}
-  reason: Forbidden
-  messageExpression: >-
-    {{ include "dind-operator.policySentence" (dict "field" .field "key" .key "shown" (printf "variables.%s" .it)) }}
-{{- end }}
-
-{{- define "dind-operator.policySentence" -}}
-"{{ .field }} " + {{ .shown }} + " is not allowed by this installation's policy, which allows " +
-    (size(variables.{{ .key }}) > 0 ? variables.{{ .key }}.join(", ") + ": choose one of these" : "none: leave it out") +
-    ", or have an administrator change policy.rules.{{ .key }} of the chart."
+  {{- include "dind-operator.policyTold" (dict "field" .field "key" .key "shown" (printf "variables.%s" .it)) | nindent 2 }}
 {{- end }}
 
 {{/* The same for a list of what is refused: only the first is told. */}}
 {{- define "dind-operator.policyListRule" -}}
 - expression: size(variables.{{ .refused }}) == 0
-  message: {{ printf "%s is not allowed by this installation's policy: see policy.rules.%s of the chart." .field .key | quote }}
-  reason: Forbidden
-  messageExpression: >-
-    {{ include "dind-operator.policySentence" (dict "field" .field "key" .key "shown" (printf "variables.%s[0]" .refused)) }}
+  {{- include "dind-operator.policyTold" (dict "field" .field "key" .key "shown" (printf "variables.%s[0]" .refused)) | nindent 2 }}
+{{- end }}
+
+{{- define "dind-operator.policyTold" -}}
+message: {{ printf "%s has what this installation's policy does not allow: see policy.rules.%s of the chart." .field .key | quote }}
+reason: Forbidden
+messageExpression: >-
+  {{ include "dind-operator.policySentence" . }}
 {{- end }}

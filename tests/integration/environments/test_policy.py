@@ -1,20 +1,19 @@
 """The installation's policy on a real API server: each rule refuses, with the sentence that the operator has, and only it.
 
-The admission policy is the chart's, bound to the test's namespace only. Its parameters are changed under it, as an upgrade does.
+The admission policy is the chart's, bound to the tests' namespace only. Its rules are changed under it, as an upgrade does.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from tests.cluster.tools import tool
-from tests.helm import NAMESPACE, Helm, Manifests, merged
+from tests.helm import Helm, merged
 from tests.integration.environments.conftest import Operators, open_space
-from tests.integration.harness.api import Api, ApiError, Object, environments
+from tests.integration.harness.api import Api, ApiError, Object
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.policy import KIND, Policy, sentence
 from tests.integration.harness.running import OFTEN
 from tests.integration.harness.space import Space
 from tests.integration.harness.waiting import until
@@ -22,69 +21,6 @@ from tests.policy_cases import CASES, HIGHEST, Case
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.build.guardrails import GuardRails, violations
-
-ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-NAME = "dind-operator-policy"
-KIND = {"apiVersion": "dind.dev/v1alpha1", "kind": "DindEnvironment"}
-
-
-class Policy:
-    """The chart's policy, in force in one namespace."""
-
-    def __init__(self, helm: Helm, space: Space) -> None:
-        self.api = space.api
-        self.space = space
-        self._helm = helm
-
-    def rendered(self, rules: Object, **values: Any) -> Manifests:
-        return self._helm.template({"policy": {"enabled": True, "rules": rules}, **values})
-
-    def install(self) -> None:
-        manifests = self.rendered({})
-        binding = manifests.one("ValidatingAdmissionPolicyBinding")
-        here = {"matchLabels": {"kubernetes.io/metadata.name": self.space.name}}
-        binding["spec"]["matchResources"] = {"namespaceSelector": here}
-        self.api.create(CONFIG_MAPS, manifests.one("ConfigMap"))
-        self.api.create(f"{ADMISSION}/validatingadmissionpolicies", manifests.one("ValidatingAdmissionPolicy"))
-        self.api.create(f"{ADMISSION}/validatingadmissionpolicybindings", binding)
-
-    def remove(self) -> None:
-        self.api.delete(f"{ADMISSION}/validatingadmissionpolicybindings/{NAME}")
-        self.api.delete(f"{ADMISSION}/validatingadmissionpolicies/{NAME}")
-        self.api.delete(f"{CONFIG_MAPS}/{NAME}")
-
-    def set(self, rules: Object, **values: Any) -> None:
-        """New parameters, as an upgrade writes them; nulls take away what was there."""
-        data = self.rendered(rules, **values).one("ConfigMap")["data"]
-        old = (self.api.get(f"{CONFIG_MAPS}/{NAME}") or {}).get("data") or {}
-        self.api.patch(f"{CONFIG_MAPS}/{NAME}", {"data": dict.fromkeys(old) | data})
-
-    def refusal(self, spec: Object) -> str:
-        """The policy's sentence on a new environment; empty if it is accepted. Nothing is made."""
-        try:
-            self.api.create(f"{environments(self.space.name)}?dryRun=All", manifest(spec))
-        except ApiError as error:
-            return sentence(error)
-        return ""
-
-    def wait_refusal(self, spec: Object) -> str:
-        """Parameters reach the API server a moment after they are written."""
-        return until(lambda: self.refusal(spec), f"the refusal of {spec}")
-
-    def wait_acceptance(self, spec: Object) -> None:
-        until(lambda: not self.refusal(spec), f"{spec} being accepted", instead=lambda: self.refusal(spec))
-
-
-def manifest(spec: Object, name: str = "probe") -> Object:
-    return {**KIND, "metadata": {"name": name}, "spec": spec}
-
-
-def sentence(error: ApiError) -> str:
-    said: str = json.loads(error.text)["message"]
-    assert error.code == 403, said
-    assert NAME in said
-    return said.partition("denied request: ")[2]
 
 
 def of_the_operator(space: Space, spec: Object, rules: Object) -> list[str]:
@@ -96,27 +32,35 @@ def of_the_operator(space: Space, spec: Object, rules: Object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def policy(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Policy]:
-    with open_space(api) as space:
-        made = Policy(Helm(tool("helm3"), 3, tmp_path_factory.mktemp("helm")), space)
-        made.install()
+    with open_space(api) as space, Policy(Helm(tool("helm3"), 3, tmp_path_factory.mktemp("helm")), space) as made:
         yield made
-        made.remove()
+
+
+@pytest.fixture(scope="module")
+def before(policy: Policy) -> dict[str, str]:
+    """What each case refuses, accepted and made while there are no rules: names by the case's."""
+    policy.set({})
+    made = {case.name: f"before-{number}" for number, case in enumerate(CASES)}
+    for case in CASES:
+        policy.wait_acceptance(case.bad)
+        policy.space.create(made[case.name], case.bad)
+    return made
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_rule_refuses_in_the_operators_words_and_nothing_else(policy: Policy, case: Case) -> None:
+def test_a_rule_refuses_in_the_operators_words_and_nothing_else(
+    policy: Policy, before: dict[str, str], case: Case
+) -> None:
     rules = {case.rule: case.allowed}
-    policy.set({})
-    policy.wait_acceptance(case.bad)
-    before = policy.space.create("before", case.bad)
+    (told,) = of_the_operator(policy.space, case.bad, rules)
     policy.set(rules)
-    told = policy.wait_refusal(case.bad)
-    assert [told] == of_the_operator(policy.space, case.bad, rules)
+    until(lambda: policy.refusal(case.bad) == told, told, instead=lambda: policy.refusal(case.bad))
     assert policy.refusal(case.good) == ""
     # Made before the policy: nobody is locked out of it.
-    policy.space.change({"operatingMode": "Suspended", "updatePolicy": "OnDelete"}, "before")
-    policy.space.remove("before")
-    until(lambda: policy.space.environment("before") is None, f"{before['metadata']['name']} being deleted")
+    name = before[case.name]
+    policy.space.change({"operatingMode": "Suspended", "updatePolicy": "OnDelete"}, name)
+    policy.space.remove(name)
+    until(lambda: policy.space.environment(name) is None, f"{name} being deleted")
 
 
 def test_the_namespaces_that_may(policy: Policy) -> None:
@@ -143,22 +87,17 @@ def test_folders_of_nodes_are_refused_when_they_are_written(policy: Policy) -> N
         assert "Choose a folder directly below one of: /mnt/x, /srv/dind" in policy.refusal(folder(elsewhere))
 
 
-def test_without_its_parameters_nothing_is_let_through(policy: Policy) -> None:
-    policy.set({})
-    policy.wait_acceptance({})
-    kept = policy.api.call("GET", f"{CONFIG_MAPS}/{NAME}")
-    policy.api.delete(f"{CONFIG_MAPS}/{NAME}")
-
-    def denied() -> bool:
-        try:
-            policy.api.create(f"{environments(policy.space.name)}?dryRun=All", manifest({}))
-        except ApiError as error:
-            return error.code in (403, 422) and NAME in error.text
-        return False
-
-    until(denied, "everything being denied")
-    policy.api.create(CONFIG_MAPS, {"metadata": {"name": NAME}, "data": kept["data"]})
-    policy.wait_acceptance({})
+def test_taken_away_and_brought_back_it_has_the_new_rules(policy: Policy) -> None:
+    """As uninstalling and installing does. With a ConfigMap for its parameters the API server would not see them again."""
+    docker, own = ({"daemon": {"image": image}} for image in ("docker:28", "registry.test/own:1"))
+    policy.set({"images": ["docker:28"]})
+    policy.wait_refusal(own)
+    policy.__exit__()
+    policy.wait_acceptance(own)
+    policy.__enter__()
+    policy.set({"images": ["registry.test/own:1"]})
+    policy.wait_refusal(docker)
+    assert policy.refusal(own) == ""
 
 
 def test_what_was_there_before_may_stay_and_grow_no_worse(policy: Policy) -> None:
@@ -229,8 +168,8 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
         },
     }
     policy.set(rules)
-    told = until(lambda: policy.refusal(spec), "the one rule that it breaks")
-    assert told.startswith("spec.daemon.resources.limits.example.com/1 is not set")
+    broken = "spec.daemon.resources.limits.example.com/1 is not set"
+    until(lambda: policy.refusal(spec).startswith(broken), broken, instead=lambda: policy.refusal(spec))
     policy.set({**rules, "maxResources": {"example.com/0": "9"}})
     policy.wait_acceptance(spec)
     long = merged(spec, {"daemon": {"image": "i" * 512}})

@@ -140,7 +140,11 @@ def _keep(observed: Observed, problem: Verdict) -> Plan:
         return say(observed, problem)
     verdict = storage.told(diagnose(pod, answered_before=_answered_before(observed, pod)), observed, pod)
     stale = Part.false(problem.ready.reason, problem.ready.message)
-    return say(observed, replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale}))
+    plan = say(observed, replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale}))
+    if observed.told(ConditionType.UP_TO_DATE).get("reason") == stale.reason:
+        return plan
+    # Ready does not tell of it.
+    return replace(plan, notes=(*plan.notes, Note(stale.reason.value, stale.message, warning=True)))
 
 
 def _answered_before(observed: Observed, pod: pods.Pod) -> bool:

@@ -6,13 +6,16 @@ What the API server makes of it is in tests/integration/environments/test_policy
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
-from tests.helm import REQUIRED, Helm, Manifests, merged
+import yaml
+from tests.helm import CHART, REQUIRED, Helm, Manifests, merged
 from tests.policy_cases import CASES
 
-from dind_operator.build.guardrails import GuardRails
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.build.guardrails import GuardRails, violations
 
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 NAME = "dind-operator-policy"
@@ -90,6 +93,23 @@ def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
     for item in found:
         assert item["message"].startswith(("spec.", "metadata."))
         assert item["reason"] == "Forbidden"
+
+
+def documented() -> list[dict[str, Any]]:
+    """The values and the environment that docs/guard-rails.md shows."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (CHART.parents[1] / "docs" / "guard-rails.md").read_text(), re.DOTALL)
+    return [yaml.safe_load(block) for block in blocks]
+
+
+def test_the_worked_example_works(helm: Helm) -> None:
+    values, manifest = documented()[:2]
+    rails = of_the_operator(helm.template(values))
+    assert rails is not None
+    assert None not in rails.model_dump().values(), "it shows every rule"
+    manifest["metadata"]["uid"] = "u"
+    assert violations(DindEnvironment.from_dict(manifest), rails, "dind") == []
+    anything = DindEnvironment.from_dict({**manifest, "spec": {}})
+    assert violations(anything, rails, "dind")[0].startswith("spec.security.mode Privileged is not allowed")
 
 
 def test_the_operator_alone_may_enforce_it(helm: Helm) -> None:

@@ -221,6 +221,9 @@ def test_a_daemon_that_runs_when_it_is_forbidden_runs_on_and_is_the_last() -> No
     found = plan(observed(environment(), running_pod(), node=node()), FORBIDDING)
     assert (found.actions, ready(found)) == ((), ("True", "Ready"))
     assert condition(found.status, "UpToDate")["reason"] == "PolicyViolation"
+    assert [note.reason for note in found.notes if note.warning] == ["PolicyViolation"]
+    told = environment() | {"status": found.status}
+    assert plan(observed(told, running_pod(), node=node()), FORBIDDING).notes == ()
     over = plan(observed(environment(), failed_pod("Evicted"), node=node()), FORBIDDING)
     assert (over.actions, ready(over)) == ((), ("False", "PolicyViolation"))
 

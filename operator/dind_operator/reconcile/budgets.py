@@ -22,6 +22,12 @@ from dind_operator.reconcile.verdict import Part
 _PROTECTED = Part.true(
     Reason.DISRUPTION_BUDGET, "A PodDisruptionBudget refuses evictions of the pod; a drain of its node waits."
 )
+_REASONS = (
+    Reason.DISRUPTION_BUDGET,
+    Reason.DISRUPTION_BUDGET_MISSING,
+    Reason.WAITING_FOR_PREDECESSOR,
+    Reason.FORBIDDEN,
+)
 _CHANGED = (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT)
 
 
@@ -51,7 +57,8 @@ class Budgets:
                 raise StaleError from error
             if error.code < 400 or error.code == 429:
                 raise
-            return _refused(error)
+            # Who wants none need not hear that none can be looked for.
+            return _refused(error) if self._wanted(environment) else told(observed.environment)
 
     async def _settle(
         self, key: Key, environment: DindEnvironment, verify: Callable[[], Awaitable[None]]
@@ -91,9 +98,9 @@ def may_exist(environment: dict[str, Any]) -> bool:
 
 
 def told(environment: dict[str, Any]) -> Part | None:
-    """The condition as the stored status has it."""
+    """The condition as the stored status has it, if this operator could have written it."""
     old = pods.condition(environment, ConditionType.DISRUPTION_PROTECTED)
-    if not old:
+    if old.get("reason") not in _REASONS:
         return None
     return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
 

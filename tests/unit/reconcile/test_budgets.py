@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.unit.objects import POLICY, UID, environment, model, namespace, obser
 from dind_operator.api.conditions import Reason
 from dind_operator.build.budget import disruption_budget
 from dind_operator.build.guardrails import GuardRails
-from dind_operator.reconcile.budgets import Budgets, may_exist
+from dind_operator.reconcile.budgets import Budgets, may_exist, told
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, StaleError, error_of
 from dind_operator.reconcile.observed import Observed, Policy
 from dind_operator.reconcile.verdict import Part
@@ -184,6 +185,24 @@ def test_a_refusal_is_told_and_holds_up_no_pod(code: int, message: str, reason: 
     assert part is not None
     assert (part.status, part.reason) == ("False", reason)
     assert message in part.message
+
+
+def test_who_wants_none_does_not_hear_that_none_may_be_looked_for() -> None:
+    class Refusing(Recorder):
+        async def budget(self, key: tuple[str, str]) -> dict[str, Any] | None:
+            raise error_of(403, {"message": 'User "x" cannot get resource "poddisruptionbudgets"'})
+
+    changed = environment({}, generation=2) | {"status": {"observedGeneration": 1}}
+    assert settle(Refusing(), observed(changed)) is None
+    asking = settle(Refusing(), observed(environment(PROTECT)))
+    assert asking is not None
+    assert asking.reason is Reason.FORBIDDEN
+
+
+def test_a_reason_that_is_not_ours_is_dropped() -> None:
+    odd = copy.deepcopy(TOLD)
+    odd["conditions"][0]["reason"] = "Whatever"  # type: ignore[index]
+    assert told(environment({}) | {"status": odd}) is None
 
 
 @pytest.mark.parametrize(

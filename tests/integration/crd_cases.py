@@ -258,6 +258,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("probe-type", {"probes": {"liveness": {"periodSeconds": "1"}}}, ["spec.probes.liveness.periodSeconds", "integer"]),
     ("mode-word", {"operatingMode": "Paused"}, ["spec.operatingMode", '"Running", "Suspended"']),
     ("policy-word", {"updatePolicy": "Always"}, ["spec.updatePolicy", '"Recreate", "OnDelete"']),
+    ("disruption-word", {"disruptionPolicy": "Never"}, ["spec.disruptionPolicy", '"Allow", "Protect"']),
     ("unknown-field", {"daemon": {"imagePolicy": "Always"}}, ['unknown field "spec.daemon.imagePolicy"']),
 ]
 
@@ -299,6 +300,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         {"probes": {"startup": {"periodSeconds": 1, "failureThreshold": 600}, "liveness": {"timeoutSeconds": 60}}},
     ),
     ("suspended", {"operatingMode": "Suspended", "updatePolicy": "OnDelete"}),
+    ("protected", {"disruptionPolicy": "Protect"}),
 ]
 
 FULL_STATUS = {

@@ -16,6 +16,7 @@ from tests.cluster.tools import tool
 from tests.helm import CHART, NAMESPACE, RELEASE, Helm
 from tests.installation import CRD, Installation, make_namespace
 from tests.live import Cluster
+from tests.policy_cases import CASES
 
 from dind_operator.runtime.election import LEASE_NAME
 
@@ -35,6 +36,7 @@ ALL_ON: dict[str, Any] = {
         "extraRules": "mount fstype=(nfs4),",
     },
     "userNamespaces": {"runtimeClass": {"create": True}},
+    "policy": {"enabled": True, "rules": {case.rule: case.allowed for case in reversed(CASES)}},
     "tolerations": [{"key": "infra", "operator": "Exists"}],
     "topologySpreadConstraints": [
         {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
@@ -232,6 +234,7 @@ def test_what_the_operator_may_and_may_not(chart4: Installation, cluster: Cluste
         ("get", "nodes", ""),
         ("list", "dindenvironments", "dind.dev"),
         ("patch", "dindenvironments/status", "dind.dev"),
+        ("create", "poddisruptionbudgets", "policy"),
     ):
         wait_until_may(cluster, verb, resource, OPERATOR, group=group)
     for verb, resource, group in (
@@ -239,6 +242,8 @@ def test_what_the_operator_may_and_may_not(chart4: Installation, cluster: Cluste
         ("create", "pods/exec", ""),
         ("get", "nodes/proxy", ""),
         ("patch", "namespaces", ""),
+        ("list", "poddisruptionbudgets", "policy"),
+        ("patch", "poddisruptionbudgets", "policy"),
         ("patch", "dindenvironments", "dind.dev"),
         ("create", "clusterrolebindings", "rbac.authorization.k8s.io"),
     ):

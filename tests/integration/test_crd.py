@@ -51,6 +51,7 @@ def test_an_empty_spec_gets_the_defaults_and_nothing_that_may_change(stored: dic
         "daemon": {"logLevel": "Info"},
         "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}},
         "updatePolicy": "Recreate",
+        "disruptionPolicy": "Allow",
     }
     assert DindEnvironment.from_dict(stored).uid == stored["metadata"]["uid"]
 

@@ -109,4 +109,7 @@ capabilities:
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
 {{- fail (printf "replicas is %d but leaderElection.enabled is false: two operators would work on the same environments. Enable leader election, or set replicas to 1." (int .Values.replicas)) }}
 {{- end }}
+{{- if and .Values.policy.enabled .Values.policy.admission (semverCompare "<1.30-0" .Capabilities.KubeVersion.Version) }}
+{{- fail (printf "policy.admission is true and the cluster is Kubernetes %s, which has no ValidatingAdmissionPolicy v1: it came with 1.30. Set policy.admission to false, and only the operator enforces the policy." .Capabilities.KubeVersion.Version) }}
+{{- end }}
 {{- end }}

@@ -38,6 +38,10 @@
 - name: DIND_HOST_PATH_PREFIXES
   value: {{ toJson . | quote }}
 {{- end }}
+{{- if .Values.policy.enabled }}
+- name: DIND_GUARD_RAILS
+  value: {{ include "dind-operator.policyRules" . | quote }}
+{{- end }}
 {{- with .Values.defaultReserveMemory }}
 - name: DIND_DEFAULT_RESERVE_MEMORY
   value: {{ . | quote }}

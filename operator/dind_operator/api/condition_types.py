@@ -32,4 +32,10 @@ class ConditionType(Documented):
             "Absent where that was not found out; without the permission to read pod logs it never is."
         ),
     )
+    DISRUPTION_PROTECTED = (
+        "DisruptionProtected",
+        (
+            "The PodDisruptionBudget that `spec.disruptionPolicy: Protect` asks for is in place. Absent where none is asked for."
+        ),
+    )
     UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."

@@ -61,6 +61,11 @@ class Reason(Documented):
         "The spec does not hold together; it was written under an older definition.",
         ("Correct the field that the message names."),
     )
+    POLICY_VIOLATION = (
+        "PolicyViolation",
+        "The environment asks for what the installation's policy does not allow. No pod is made; one that runs goes on.",
+        "Change the fields that the message names, or have the policy changed (docs/guard-rails.md).",
+    )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         "A ResourceQuota of the namespace leaves no room for the pod.",
@@ -94,10 +99,7 @@ class Reason(Documented):
     INVALID_POD = (
         "InvalidPod",
         "The API server refused the pod as invalid.",
-        (
-            "Correct the field that the message names; it is most often under `spec.scheduling` or "
-            "`spec.daemon.resources`."
-        ),
+        "Correct the field that the message names, most often under `spec.scheduling` or `spec.daemon.resources`.",
     )
     HOST_PATH_NOT_ALLOWED = (
         "HostPathNotAllowed",
@@ -108,6 +110,12 @@ class Reason(Documented):
         "HostPathInUse",
         "Another environment has that folder of the node, one above it or one in it.",
         "Choose another folder, or another node for each by `kubernetes.io/hostname` in `spec.scheduling.nodeSelector`.",
+    )
+    DISRUPTION_BUDGET = "DisruptionBudget", "A PodDisruptionBudget refuses evictions of the pod."
+    DISRUPTION_BUDGET_MISSING = (
+        "DisruptionBudgetMissing",
+        "The PodDisruptionBudget that `spec.disruptionPolicy` asks for cannot be made; evictions are not held up.",
+        "Remove what the message names: another PodDisruptionBudget of the environment's name, or a rule that refuses it.",
     )
     UNSCHEDULABLE = (
         "Unschedulable",
@@ -120,7 +128,6 @@ class Reason(Documented):
         "An image of the pod cannot be pulled.",
         ("Check the image's name and `spec.daemon.imagePullSecrets`; the kubelet keeps trying."),
     )
-
     RUNTIME_HANDLER_MISSING = (
         "RuntimeHandlerMissing",
         "The node's container runtime lacks the RuntimeClass's handler, or cannot make user namespaces.",
@@ -142,10 +149,7 @@ class Reason(Documented):
     CONTROLLER_MISSING = (
         "ControllerMissing",
         "The node's kernel lacks a cgroup controller that Docker needs.",
-        (
-            "Enable the controller that the message names on the node, or keep environments off it with "
-            "`spec.scheduling`."
-        ),
+        "Enable the controller that the message names on the node, or keep environments off it with `spec.scheduling`.",
     )
     CHILD_GROUP_FAILED = (
         "ChildGroupFailed",
@@ -281,10 +285,7 @@ class Reason(Documented):
     NODE_LOST = (
         "NodeLost",
         "The pod's node does not answer.",
-        (
-            "Bring the node back, or delete the node or taint it `node.kubernetes.io/out-of-service` so that the "
-            "pod can be replaced elsewhere."
-        ),
+        "Bring the node back, or delete it or taint it `node.kubernetes.io/out-of-service` so that the pod can be replaced.",
     )
 
     # Where nested containers are

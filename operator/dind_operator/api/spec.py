@@ -24,6 +24,7 @@ __all__ = [
     "AppArmorType",
     "DaemonSpec",
     "DindEnvironmentSpec",
+    "DisruptionPolicy",
     "EmptyDirStorage",
     "EphemeralStorage",
     "HostPathStorage",
@@ -58,6 +59,13 @@ class UpdatePolicy(StrEnum):
 
     RECREATE = "Recreate"
     ON_DELETE = "OnDelete"
+
+
+class DisruptionPolicy(StrEnum):
+    """What an eviction of the pod meets: a drain of its node, an autoscaler."""
+
+    ALLOW = "Allow"
+    PROTECT = "Protect"
 
 
 _SIZE: Final = "self.storage.emptyDir.sizeLimit"
@@ -114,6 +122,12 @@ class DindEnvironmentSpec(ApiModel):
         default=UpdatePolicy.RECREATE,
         description="Recreate replaces the pod when a change of the spec needs it. OnDelete leaves it running with the "
         "old settings, says so in the condition UpToDate, and applies the change when the pod is next made.",
+    )
+    disruption_policy: DisruptionPolicy = Field(
+        default=DisruptionPolicy.ALLOW,
+        description="Allow lets the pod be evicted, as by a drain of its node. Protect makes a PodDisruptionBudget of the "
+        "environment's name, by which evictions of the pod are refused while it runs, so that a drain waits: until the "
+        "environment is suspended or deleted, or this is Allow. It is no guard against deleting the pod.",
     )
 
     @model_validator(mode="after")

@@ -34,6 +34,15 @@ class Cluster(Protocol):
     async def delete_pod(self, key: Key, uid: str, *, force: bool) -> None:
         """Delete if the uid still is the one named. ``force``: with no grace period, for a node that is gone."""
 
+    async def budget(self, key: Key) -> dict[str, Any] | None:
+        """The PodDisruptionBudget of the environment's name, read live; None if absent."""
+
+    async def create_budget(self, manifest: dict[str, Any]) -> None:
+        """Create."""
+
+    async def delete_budget(self, key: Key, uid: str) -> None:
+        """Delete if the uid still is the one named."""
+
     async def patch_pod_metadata(self, key: Key, seen: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
         """Merge labels and annotations if the pod still is as it was seen, else CONFLICT; returns the stored object."""
 

@@ -28,6 +28,10 @@ class ErrorClass(StrEnum):
     NAMESPACE_TERMINATING = "namespace-terminating"
 
 
+class StaleError(Exception):
+    """What was observed is no longer so: observe again."""
+
+
 class ClusterError(Exception):
     """A call that the API server answered with an error, or did not answer.
 

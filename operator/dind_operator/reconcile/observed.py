@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from dind_operator.api.conditions import ConditionType
+from dind_operator.build.guardrails import GuardRails
 from dind_operator.build.settings import BuildSettings
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.folders import Rival
 from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
+from dind_operator.reconcile.verdict import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Observed:
     isolation: IsolationReport | None = None
     volume: VolumeReport | None = None
     """What was read just now; None when it was not looked at, or could not be."""
+    budget: Part | None = None
+    """The condition of the PodDisruptionBudget; None where there is none to speak of."""
     rivals: tuple[Rival, ...] = ()
     """Others with folders of nodes, if the environment asks for one."""
 
@@ -76,3 +80,5 @@ class Policy:
 
     build: BuildSettings
     require_namespace_label: bool = True
+    guard_rails: GuardRails | None = None
+    """What environments may ask for; None: anything."""

@@ -9,6 +9,7 @@ from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.spec import OperatingMode
 from dind_operator.api.status import Phase
 from dind_operator.build.errors import UnbuildableError
+from dind_operator.build.guardrails import violations
 from dind_operator.build.memory import plan_memory
 from dind_operator.build.pod import daemon_pod
 from dind_operator.reconcile import backoff, folders, ownership, pods, sandboxes, storage
@@ -45,11 +46,20 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
         return _going(observed, environment, observed.pod)
     if environment.spec.operating_mode == OperatingMode.SUSPENDED:
         return _suspend(observed)
+    if broken := _broken(environment, policy):
+        return _keep(observed, blocked(Reason.POLICY_VIOLATION, broken))
     try:
         desired = daemon_pod(environment, policy.build)
     except UnbuildableError as error:
         return _keep(observed, blocked(error.reason, error.message))
     return _toward(observed, environment, desired, policy)
+
+
+def _broken(environment: DindEnvironment, policy: Policy) -> str:
+    """What of the installation's policy the environment does not keep; empty if it keeps all."""
+    if policy.guard_rails is None:
+        return ""
+    return " ".join(violations(environment, policy.guard_rails, policy.build.default_runtime_class))
 
 
 def _toward(observed: Observed, environment: DindEnvironment, desired: dict[str, Any], policy: Policy) -> Plan:
@@ -130,7 +140,11 @@ def _keep(observed: Observed, problem: Verdict) -> Plan:
         return say(observed, problem)
     verdict = storage.told(diagnose(pod, answered_before=_answered_before(observed, pod)), observed, pod)
     stale = Part.false(problem.ready.reason, problem.ready.message)
-    return say(observed, replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale}))
+    plan = say(observed, replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale}))
+    if observed.told(ConditionType.UP_TO_DATE).get("reason") == stale.reason:
+        return plan
+    # Ready does not tell of it.
+    return replace(plan, notes=(*plan.notes, Note(stale.reason.value, stale.message, warning=True)))
 
 
 def _answered_before(observed: Observed, pod: pods.Pod) -> bool:

@@ -16,9 +16,10 @@ from dind_operator.api.status import Phase
 from dind_operator.reconcile import folders, pods, sandboxes
 from dind_operator.reconcile.actions import NOTHING, Action, CreatePod, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.backoff import parse_time
+from dind_operator.reconcile.budgets import Budgets, told
 from dind_operator.reconcile.cluster import Cluster, Key, Note
 from dind_operator.reconcile.diagnosis import failure_of
-from dind_operator.reconcile.errors import ClusterError, ErrorClass, failed_action
+from dind_operator.reconcile.errors import ClusterError, ErrorClass, StaleError, failed_action
 from dind_operator.reconcile.folders import Rival
 from dind_operator.reconcile.looks import Looks
 from dind_operator.reconcile.observed import NodeView, Observed, Policy
@@ -43,10 +44,6 @@ REPORT_PAUSE_SECONDS = 2.0
 REPORT_PATIENCE = timedelta(minutes=5)
 """The last of the lines follows once a container was started, which a saturated node takes its time for, and may never come;
 after this, only a resync looks for it again."""
-
-
-class StaleError(Exception):
-    """What was observed is no longer so: observe again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,7 @@ class Reconciler:
         self._policy = policy
         self._clock = clock
         self._read_logs = read_logs
+        self._budgets = Budgets(cluster, policy)
         self._looks = Looks(volume_seconds if read_logs else 0)
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -92,7 +90,7 @@ class Reconciler:
 
     async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
         pod, namespace = self._view.pod(key), self._view.namespace(key[0])
-        observed = Observed(environment, pod, namespace, node=None, daemon=None, now=self._clock())
+        observed = Observed(environment, pod, namespace, None, None, self._clock(), budget=told(environment))
         try:
             observed = await self._read(key, observed)
         except ClusterError as error:
@@ -102,6 +100,8 @@ class Reconciler:
     async def _read(self, key: Key, known: Observed) -> Observed:
         """With what no watch tells."""
         environment, pod = known.environment, known.pod
+        budget = await self._budgets.settle(key, known, lambda: self._verify(key, known))
+        known = replace(known, budget=budget)
         unwatched = not pods.watched(pod) if pod is not None else _to_be_suspended(environment)
         if unwatched:
             # Without our label it may exist unseen, and change or end unseen.

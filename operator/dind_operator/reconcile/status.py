@@ -86,6 +86,8 @@ def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> li
     inside = isolation(observed)
     if inside is not None:
         wanted[ConditionType.ISOLATION_VERIFIED] = inside
+    if observed.budget is not None:
+        wanted[ConditionType.DISRUPTION_PROTECTED] = observed.budget
     for kind, part in wanted.items():
         conditions = set_condition(conditions, kind, part.status, part.reason, part.message, generation, observed.now)
     known = {kind.value for kind in wanted}

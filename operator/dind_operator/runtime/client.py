@@ -120,15 +120,19 @@ class ApiCluster:
 
     async def delete_pod(self, key: Key, uid: str, *, force: bool) -> None:
         """See ``Cluster``."""
-        options: dict[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
-            "propagationPolicy": "Background",
-        }
-        if force:
-            options["gracePeriodSeconds"] = 0
-        await self.call("DELETE", _pod_path(key), body=options)
+        await self._delete(_pod_path(key), uid, {"gracePeriodSeconds": 0} if force else {})
+
+    async def budget(self, key: Key) -> dict[str, Any] | None:
+        """See ``Cluster``."""
+        return await self._get_or_none(f"{_budgets_path(key[0])}/{key[1]}")
+
+    async def create_budget(self, manifest: dict[str, Any]) -> None:
+        """See ``Cluster``."""
+        await self.call("POST", _budgets_path(manifest["metadata"]["namespace"]), body=manifest)
+
+    async def delete_budget(self, key: Key, uid: str) -> None:
+        """See ``Cluster``."""
+        await self._delete(f"{_budgets_path(key[0])}/{key[1]}", uid, {})
 
     async def patch_pod_metadata(self, key: Key, seen: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
         """See ``Cluster``."""
@@ -239,6 +243,10 @@ class ApiCluster:
         answer: dict[str, Any] = json.loads(data) if data else {}
         return answer
 
+    async def _delete(self, path: str, uid: str, more: dict[str, Any]) -> None:
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, **more}
+        await self.call("DELETE", path, body={**options, "propagationPolicy": "Background"})
+
     async def _get_or_none(self, path: str) -> dict[str, Any] | None:
         try:
             return await self.call("GET", path)
@@ -294,3 +302,7 @@ def _environment_path(key: Key) -> str:
 
 def _pod_path(key: Key) -> str:
     return f"/api/v1/namespaces/{key[0]}/pods/{key[1]}"
+
+
+def _budgets_path(namespace: str) -> str:
+    return f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import parse_bytes
 from dind_operator.api.storage import is_plain_path
+from dind_operator.build.guardrails import GuardRails
 from dind_operator.build.settings import DEFAULT_RESERVE_MEMORY, DEFAULT_RUNTIME_CLASS, BuildSettings
 from dind_operator.reconcile.observed import Policy
 
@@ -56,6 +57,9 @@ class Settings(BaseSettings):
     # As JSON: ["/srv/dind"]. Commas and colons may stand in a path.
     host_path_prefixes: HostPathPrefixes = ()
 
+    # As JSON: the chart's policy.rules. None: no policy.
+    guard_rails: Annotated[GuardRails | None, NoDecode, BeforeValidator(_listed)] = None
+
     require_namespace_label: bool = True
     read_pod_logs: bool = True
     volume_check_seconds: Annotated[float, Field(ge=0, le=86400)] = 60
@@ -80,4 +84,4 @@ class Settings(BaseSettings):
             default_runtime_class=self.default_runtime_class,
             host_path_prefixes=self.host_path_prefixes,
         )
-        return Policy(build=build, require_namespace_label=self.require_namespace_label)
+        return Policy(build=build, require_namespace_label=self.require_namespace_label, guard_rails=self.guard_rails)

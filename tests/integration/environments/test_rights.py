@@ -39,7 +39,7 @@ def used(calls: list[Call]) -> set[tuple[str, str, str]]:
 def test_every_right_is_used_and_none_is_missing(
     start: Operators, chart: Manifests, space: Space, kubelet: Kubelet
 ) -> None:
-    """One life with everything in it: made, repaired, raced, failed, on a lost watch, deleted, led and given back."""
+    """One life with everything in it: made, repaired, raced, protected, failed, on a lost watch, deleted, led and given back."""
     # The first leader of an installation makes the Lease.
     space.api.delete(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{LEASE_NAME}")
     operator = start(leader_election=True, pod_namespace=NAMESPACE, pod_name="r").wait_ready()
@@ -49,7 +49,7 @@ def test_every_right_is_used_and_none_is_missing(
     # The answer to the create is lost and no watch tells: the retry finds the pod there and reads it.
     proxy.hold_watches("pods")
     proxy.fault(on("create", "pods"), Do.DROP_AFTER)
-    space.create()
+    space.create(spec={"disruptionPolicy": "Protect"})
     until(lambda: proxy.count(on("get", "pods")), "the live read")
     proxy.release_watches()
     pod = kubelet.run(space.wait_pod())
@@ -59,6 +59,8 @@ def test_every_right_is_used_and_none_is_missing(
     kubelet.fail(pod, "Evicted")
     kubelet.run(space.wait_pod(other_than=pod))
     space.wait_reason("Ready")
+    space.change({"disruptionPolicy": "Allow"})
+    until(lambda: not space.condition("DisruptionProtected"), "the budget being removed")
     until(lambda: proxy.count(on("update", "leases")), "the Lease being renewed")
     operator.stop()
 

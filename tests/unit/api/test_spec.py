@@ -57,6 +57,7 @@ def test_what_was_read_is_written_as_it_was() -> None:
         },
         "probes": {"startup": {"periodSeconds": 2}},
         "updatePolicy": "OnDelete",
+        "disruptionPolicy": "Protect",
     }
     assert parse(written).to_dict() == written
 

@@ -86,7 +86,8 @@ def test_settings_by_default(defaults: Manifests) -> None:
 
 
 def test_every_setting_of_the_operator_has_a_value_and_no_other_is_set(helm: Helm) -> None:
-    given = settings(helm.template({"defaultReserveMemory": "384Mi", "hostPath": {"allowedPrefixes": ["/srv"]}}))
+    optional = {"hostPath": {"allowedPrefixes": ["/srv"]}, "policy": {"enabled": True}}
+    given = settings(helm.template({"defaultReserveMemory": "384Mi", **optional}))
     assert set(given) == {f"DIND_{name}".upper() for name in Settings.model_fields}
     read = Settings.model_validate({name.removeprefix("DIND_").lower(): str(value) for name, value in given.items()})
     assert read.listen_port == 8080

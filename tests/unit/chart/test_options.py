@@ -5,11 +5,19 @@ from typing import Any
 import pytest
 from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
 
-CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "RuntimeClass"}
+CLUSTER_WIDE = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "RuntimeClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
 EVERYTHING: dict[str, Any] = {
     "networkPolicy": {"enabled": True},
     "podDisruptionBudget": {"enabled": True},
     "apparmor": {"load": {"enabled": True}},
+    "policy": {"enabled": True},
     "userNamespaces": {"runtimeClass": {"create": True}},
 }
 

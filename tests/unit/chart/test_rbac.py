@@ -16,6 +16,7 @@ OPERATOR: set[Rule] = {
     ("", "pods", ("create", "delete", "get", "list", "patch", "watch")),
     ("", "pods/log", ("get",)),
     ("", "events", ("create",)),
+    ("policy", "poddisruptionbudgets", ("create", "delete", "get")),
     ("", "namespaces", ("list", "watch")),
     ("", "nodes", ("get",)),
     ("apiextensions.k8s.io", "customresourcedefinitions", ("list", "watch")),

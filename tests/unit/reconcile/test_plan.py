@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from tests.unit.reconcile.world import World
 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import DindEnvironmentStatus
+from dind_operator.build.guardrails import GuardRails
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.actions import NOTHING, CreatePod, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.observed import Observed, Policy
@@ -200,6 +202,35 @@ def test_an_unbuildable_spec_is_told_and_a_running_daemon_runs_on() -> None:
     found = plan(observed(small, running_pod(), node=node()))
     assert found.actions == ()
     assert condition(found.status, "UpToDate")["reason"] == "NestedLimitNotPositive"
+
+
+FORBIDDING = replace(POLICY, guard_rails=GuardRails.model_validate({"modes": ["UserNamespace"], "images": []}))
+
+
+def test_what_the_policy_forbids_gets_no_pod_and_all_of_it_is_told() -> None:
+    env = environment({"daemon": {"image": "docker:28"}})
+    found = plan(observed(env), FORBIDDING)
+    assert (found.actions, ready(found)) == ((), ("False", "PolicyViolation"))
+    message = condition(found.status, "Ready")["message"]
+    assert "spec.daemon.image docker:28" in message
+    assert "spec.security.mode Privileged" in message
+    assert plan(observed(env)).actions != ()
+
+
+def test_a_daemon_that_runs_when_it_is_forbidden_runs_on_and_is_the_last() -> None:
+    found = plan(observed(environment(), running_pod(), node=node()), FORBIDDING)
+    assert (found.actions, ready(found)) == ((), ("True", "Ready"))
+    assert condition(found.status, "UpToDate")["reason"] == "PolicyViolation"
+    assert [note.reason for note in found.notes if note.warning] == ["PolicyViolation"]
+    told = environment() | {"status": found.status}
+    assert plan(observed(told, running_pod(), node=node()), FORBIDDING).notes == ()
+    over = plan(observed(environment(), failed_pod("Evicted"), node=node()), FORBIDDING)
+    assert (over.actions, ready(over)) == ((), ("False", "PolicyViolation"))
+
+
+def test_what_is_forbidden_can_be_suspended() -> None:
+    suspended = environment({"operatingMode": "Suspended"})
+    assert plan(observed(suspended, running_pod(), node=node()), FORBIDDING).actions == (DeletePod(POD_UID),)
 
 
 def test_a_pod_of_an_earlier_environment_is_waited_for() -> None:

@@ -37,6 +37,14 @@ def test_no_folder_of_a_node_is_allowed_unless_somebody_says_so(monkeypatch: pyt
     assert Settings().policy.build.host_path_prefixes == ("/srv/dind", "/srv/dind-2")  # type: ignore[call-arg]
 
 
+def test_there_is_no_policy_unless_somebody_gives_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().policy.guard_rails is None  # type: ignore[call-arg]
+    monkeypatch.setenv("DIND_GUARD_RAILS", '{"images": ["registry.test/*"], "tolerations": []}')
+    rails = Settings().policy.guard_rails  # type: ignore[call-arg]
+    assert rails is not None
+    assert (rails.images, rails.tolerations, rails.modes) == (("registry.test/*",), (), None)
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -63,6 +71,9 @@ def test_no_folder_of_a_node_is_allowed_unless_somebody_says_so(monkeypatch: pyt
         ("DIND_HOST_PATH_PREFIXES", '["/"]'),
         ("DIND_HOST_PATH_PREFIXES", '["/srv/../etc"]'),
         ("DIND_HOST_PATH_PREFIXES", '["/srv/dind", "/srv"]'),
+        ("DIND_GUARD_RAILS", "no json"),
+        ("DIND_GUARD_RAILS", '{"imagse": []}'),
+        ("DIND_GUARD_RAILS", '{"images": ["registry.test*"]}'),
     ],
 )
 def test_a_wrong_value_ends_the_program_with_a_sentence(

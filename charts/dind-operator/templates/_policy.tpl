@@ -1,0 +1,58 @@
+{{/* The installation's policy, once for the operator (JSON) and once for the API server (CEL). What is null is no rule.
+     The operator's twin of all this is operator/dind_operator/build/guardrails.py. */}}
+
+{{/* What is set of .Values.policy.rules, as JSON. */}}
+{{- define "dind-operator.policyRules" -}}
+{{- $rules := dict }}
+{{- range $key, $value := .Values.policy.rules }}
+{{- if not (kindIs "invalid" $value) }}
+{{- $_ := set $rules $key $value }}
+{{- end }}
+{{- end }}
+{{- toJson $rules }}
+{{- end }}
+
+{{/* One of its lists or maps as a CEL list of texts; entries of a map are name=value. */}}
+{{- define "dind-operator.policyList" -}}
+{{- $lines := list }}
+{{- if kindIs "map" . }}
+{{- $map := . }}
+{{- range $name := keys . | sortAlpha }}
+{{- $lines = append $lines (printf "%s=%s" $name (get $map $name)) }}
+{{- end }}
+{{- else }}
+{{- range . }}
+{{- /* No RuntimeClass; none has such a name. */}}
+{{- $lines = append $lines (. | default "(none)") }}
+{{- end }}
+{{- end }}
+{{- toJson $lines }}
+{{- end }}
+
+{{/* The sentence that refuses: key (of the rules), field, shown (CEL of the refused text). */}}
+{{- define "dind-operator.policySentence" -}}
+"{{ .field }} " + {{ .shown }} + " is not allowed by this installation's policy, which allows " + (size(variables.{{ .key }}) > 0 ? variables.{{ .key }}.join(", ") + ": choose one of these" : "none: leave it out") + ", or have an administrator change policy.rules.{{ .key }} of the chart."
+{{- end }}
+
+{{/* A validation: key, field (for people), it (the variable that is looked at), expr (its CEL, written for `object`), ok (CEL over
+     IT and the rule's ALLOWED, true if it may be). What an object had before the policy may stay in it: else nobody could
+     suspend it, or change anything else. */}}
+{{- define "dind-operator.policyRule" -}}
+- expression: >-
+    ({{ .ok | replace "IT" (printf "variables.%s" .it) | replace "ALLOWED" (printf "variables.%s" .key) }}) ||
+    oldObject != null && {{ .expr | replace "object." "oldObject." }} == variables.{{ .it }}
+  {{- include "dind-operator.policyTold" (dict "field" .field "key" .key "shown" (printf "variables.%s" .it)) | nindent 2 }}
+{{- end }}
+
+{{/* The same for a list of what is refused: only the first is told. */}}
+{{- define "dind-operator.policyListRule" -}}
+- expression: size(variables.{{ .refused }}) == 0
+  {{- include "dind-operator.policyTold" (dict "field" .field "key" .key "shown" (printf "variables.%s[0]" .refused)) | nindent 2 }}
+{{- end }}
+
+{{- define "dind-operator.policyTold" -}}
+message: {{ printf "%s has what this installation's policy does not allow: see policy.rules.%s of the chart." .field .key | quote }}
+reason: Forbidden
+messageExpression: >-
+  {{ include "dind-operator.policySentence" . }}
+{{- end }}

@@ -1,0 +1,228 @@
+"""The installation's policy: what environments may ask for, and the sentence for what they may not.
+
+The chart makes an admission policy of the same values (templates/admission-policy.yaml), which refuses an environment when
+it is written, in the same words; a test holds the two together. This is the second look, for environments that were made
+before the policy, and for clusters without admission policies. A rule is a function here and a validation there.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from pydantic import Field, StringConstraints
+
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.model import ApiModel
+from dind_operator.api.names import SUBDOMAIN_PATTERN
+from dind_operator.api.quantity import Quantity, parse_quantity
+from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
+
+MAX_ENTRIES: Final = 24
+"""Of each list. With the length of an entry: a sentence that names them all fits a condition (4096 characters; the API server
+passes on 5 KiB), and a rule stays far below its budget of CEL cost."""
+MAX_ENTRY_LENGTH: Final = 128
+MAX_SHOWN: Final = 128
+"""Characters of a user's own text in a sentence, where the API allows more than fits."""
+NO_CLASS: Final = "(none)"
+"""Stands for "no RuntimeClass" among names, which have no parentheses."""
+
+_NAMESPACE_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$|^[a-z0-9][-a-z0-9]*\*$"
+# A star only where a part of a reference ends: `registry.example.com*` would let registry.example.com.evil.test in.
+_IMAGE_PATTERN: Final = (
+    r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$|^[A-Za-z0-9][A-Za-z0-9._:/@+-]*/\*$|"
+    r"^[A-Za-z0-9][A-Za-z0-9._:+-]*/[A-Za-z0-9._/+-]*[:@]\*$"
+)
+_FLAG_PATTERN: Final = r"^--?[A-Za-z0-9][A-Za-z0-9-]*$"
+_KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
+_LABEL: Final = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_LABEL_VALUE: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+_TAINT_PATTERN: Final = rf"^{_LABEL}(={_LABEL_VALUE})?(:(NoSchedule|PreferNoSchedule|NoExecute))?$"
+
+
+def _entry(pattern: str) -> StringConstraints:
+    return StringConstraints(pattern=pattern, max_length=MAX_ENTRY_LENGTH)
+
+
+_BOUNDED: Final = Field(max_length=MAX_ENTRIES)
+
+
+class GuardRails(ApiModel):
+    """What is allowed. None: anything; an empty list: nothing but leaving the field out.
+
+    Names and shapes are those of the chart's ``policy.rules``.
+    """
+
+    namespaces: Annotated[tuple[Annotated[str, _entry(_NAMESPACE_PATTERN)], ...], _BOUNDED] | None = None
+    images: Annotated[tuple[Annotated[str, _entry(_IMAGE_PATTERN)], ...], _BOUNDED] | None = None
+    modes: Annotated[tuple[SecurityMode, ...], _BOUNDED] | None = None
+    runtime_classes: Annotated[tuple[Annotated[str, _entry(rf"^$|{SUBDOMAIN_PATTERN}")], ...], _BOUNDED] | None = None
+    node_selector: (
+        Annotated[dict[Annotated[str, _entry(rf"^{_LABEL}$")], Annotated[str, _entry(rf"^{_LABEL_VALUE}$")]], _BOUNDED]
+        | None
+    ) = None
+    tolerations: Annotated[tuple[Annotated[str, _entry(_TAINT_PATTERN)], ...], _BOUNDED] | None = None
+    priority_classes: Annotated[tuple[Annotated[str, _entry(SUBDOMAIN_PATTERN)], ...], _BOUNDED] | None = None
+    daemon_args: Annotated[tuple[Annotated[str, _entry(_FLAG_PATTERN)], ...], _BOUNDED] | None = None
+    daemon_config: Annotated[tuple[Annotated[str, _entry(_KEY_PATTERN)], ...], _BOUNDED] | None = None
+    max_resources: Annotated[dict[Annotated[str, StringConstraints(max_length=128)], Quantity], _BOUNDED] | None = None
+    disruption_policies: Annotated[tuple[DisruptionPolicy, ...], _BOUNDED] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the rules look at."""
+
+    rails: GuardRails
+    environment: DindEnvironment
+    default_runtime_class: str
+
+    @property
+    def spec(self) -> DindEnvironmentSpec:
+        """Of the environment."""
+        return self.environment.spec
+
+
+def violations(environment: DindEnvironment, rails: GuardRails, default_runtime_class: str) -> list[str]:
+    """A sentence for each rule that the environment breaks, in the order of the admission policy."""
+    asked = Asked(rails, environment, default_runtime_class)
+    return [sentence for rule in _RULES for sentence in rule(asked)]
+
+
+def _told(field: str, value: str, allowed: tuple[str, ...], key: str) -> str:
+    named, remedy = (", ".join(allowed), "choose one of these") if allowed else ("none", "leave it out")
+    return (
+        f"{field} {value} is not allowed by this installation's policy, which allows {named}: {remedy}, or have an "
+        f"administrator change policy.rules.{key} of the chart."
+    )
+
+
+def _covered(value: str, patterns: tuple[str, ...]) -> bool:
+    """A pattern with a star at its end is a prefix."""
+    return any(value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern for pattern in patterns)
+
+
+def _namespaces(asked: Asked) -> Iterator[str]:
+    allowed, value = asked.rails.namespaces, asked.environment.namespace
+    if allowed is not None and not _covered(value, allowed):
+        yield _told("metadata.namespace", value, allowed, "namespaces")
+
+
+def _images(asked: Asked) -> Iterator[str]:
+    allowed, value = asked.rails.images, asked.spec.daemon.image
+    if allowed is not None and value is not None and not _covered(value, allowed):
+        yield _told("spec.daemon.image", value, allowed, "images")
+
+
+def _modes(asked: Asked) -> Iterator[str]:
+    allowed, value = asked.rails.modes, asked.spec.security.mode
+    if allowed is not None and value not in allowed:
+        yield _told("spec.security.mode", value, allowed, "modes")
+
+
+def _runtime_classes(asked: Asked) -> Iterator[str]:
+    """The class that the pod will have, for a rule that is kept by leaving the field out would be none."""
+    if asked.rails.runtime_classes is None:
+        return
+    allowed = tuple(name or NO_CLASS for name in asked.rails.runtime_classes)
+    security = asked.spec.security
+    default = asked.default_runtime_class if security.mode is SecurityMode.USER_NAMESPACE else NO_CLASS
+    value = security.runtime_class_name or default
+    if value not in allowed:
+        yield _told("spec.security.runtimeClassName", value, allowed, "runtimeClasses")
+
+
+def _node_selector(asked: Asked) -> Iterator[str]:
+    chosen = asked.spec.scheduling.node_selector or {}
+    wanted = sorted((asked.rails.node_selector or {}).items())
+    missing = [f"{key}={value}" for key, value in wanted if chosen.get(key) != value]
+    if missing:
+        yield (
+            f"spec.scheduling.nodeSelector lacks {missing[0]}, which this installation's policy demands: add it, or have an "
+            "administrator change policy.rules.nodeSelector of the chart."
+        )
+
+
+def _tolerations(asked: Asked) -> Iterator[str]:
+    allowed = asked.rails.tolerations
+    if allowed is None:
+        return
+    bad = [item for item in asked.spec.scheduling.tolerations or [] if not _tolerable(item, allowed)]
+    if bad:
+        yield _told("spec.scheduling.tolerations", _taint(bad[0]), allowed, "tolerations")
+
+
+def _tolerable(toleration: Toleration, allowed: tuple[str, ...]) -> bool:
+    """Whether an entry covers it: one without a value covers every value, one without an effect every effect."""
+    key, effect = toleration.key or "", toleration.effect or ""
+    values = ["", f"={toleration.value or ''}"] if toleration.operator.value == "Equal" else [""]
+    return any(f"{key}{value}{end}" in allowed for value in values for end in ("", f":{effect}"))
+
+
+def _taint(toleration: Toleration) -> str:
+    """As kubectl writes a taint."""
+    value = f"={toleration.value or ''}" if toleration.operator.value == "Equal" else ""
+    return f"{toleration.key or '(every taint)'}{value}{':' if toleration.effect else ''}{toleration.effect or ''}"
+
+
+def _priority_classes(asked: Asked) -> Iterator[str]:
+    allowed, value = asked.rails.priority_classes, asked.spec.scheduling.priority_class_name
+    if allowed is not None and value is not None and value not in allowed:
+        yield _told("spec.scheduling.priorityClassName", value, allowed, "priorityClasses")
+
+
+def _daemon_args(asked: Asked) -> Iterator[str]:
+    """A value apart from its flag is not told from another flag's: such an argument is never allowed."""
+    allowed = asked.rails.daemon_args
+    if allowed is None:
+        return
+    bad = [item for item in asked.spec.daemon.args if item.split("=")[0] not in allowed]
+    if bad:
+        yield _told("spec.daemon.args", _shown(bad[0].split("=")[0]), allowed, "daemonArgs")
+
+
+def _daemon_config(asked: Asked) -> Iterator[str]:
+    allowed = asked.rails.daemon_config
+    bad = [key for key in asked.spec.daemon.config if allowed is not None and key not in allowed]
+    if allowed is not None and bad:
+        yield _told("spec.daemon.config", _shown(min(bad)), allowed, "daemonConfig")
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+
+
+def _max_resources(asked: Asked) -> Iterator[str]:
+    limits = asked.spec.daemon.resources.limits or {}
+    for name, most in sorted((asked.rails.max_resources or {}).items()):
+        if name not in limits:
+            told = f"is not set, and this installation's policy allows at most {most}: set it"
+        elif parse_quantity(limits[name]) > parse_quantity(most):
+            told = f"{limits[name]} is above {most}, the most that this installation's policy allows: lower it"
+        else:
+            continue
+        yield (
+            f"spec.daemon.resources.limits.{name} {told}, or have an administrator change policy.rules.maxResources of the "
+            "chart."
+        )
+        return
+
+
+def _disruption_policies(asked: Asked) -> Iterator[str]:
+    allowed, value = asked.rails.disruption_policies, asked.spec.disruption_policy
+    if allowed is not None and value not in allowed:
+        yield _told("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
+
+
+_RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
+    _namespaces,
+    _images,
+    _modes,
+    _runtime_classes,
+    _node_selector,
+    _tolerations,
+    _priority_classes,
+    _daemon_args,
+    _daemon_config,
+    _max_resources,
+    _disruption_policies,
+)

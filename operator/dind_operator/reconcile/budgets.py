@@ -1,0 +1,137 @@
+"""The PodDisruptionBudget of an environment that asks for one: made, made anew when it was changed, removed, told.
+
+Apart from the plan, because the pod's life goes on whatever becomes of it. No watch tells of budgets: one is looked at by
+name whenever its environment is, if it may exist.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from dind_operator.api import names
+from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
+from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
+from dind_operator.api.spec import DisruptionPolicy
+from dind_operator.api.status import clip
+from dind_operator.build.budget import disruption_budget
+from dind_operator.reconcile import pods
+from dind_operator.reconcile.cluster import Cluster, Key
+from dind_operator.reconcile.errors import MAX_SAID, ClusterError, ErrorClass, StaleError
+from dind_operator.reconcile.observed import Observed, Policy
+from dind_operator.reconcile.verdict import Part
+
+_PROTECTED = Part.true(
+    Reason.DISRUPTION_BUDGET, "A PodDisruptionBudget refuses evictions of the pod; a drain of its node waits."
+)
+_REASONS = (
+    Reason.DISRUPTION_BUDGET,
+    Reason.DISRUPTION_BUDGET_MISSING,
+    Reason.WAITING_FOR_PREDECESSOR,
+    Reason.FORBIDDEN,
+)
+_CHANGED = (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT)
+
+
+class Budgets:
+    """Keeps the budgets of environments."""
+
+    def __init__(self, cluster: Cluster, policy: Policy) -> None:
+        self._cluster = cluster
+        self._policy = policy
+
+    async def settle(self, key: Key, observed: Observed, verify: Callable[[], Awaitable[None]]) -> Part | None:
+        """Bring the budget to what is wanted; returns the condition, None for none.
+
+        ``verify`` raises StaleError unless the environment still is what was observed; it is called before a write. Raises
+        StaleError, and ClusterError where no server answered.
+        """
+        if not _to_be_kept(observed, self._policy) or not may_exist(observed.environment):
+            return told(observed.environment)
+        try:
+            environment = DindEnvironment.from_dict(observed.environment)
+        except InvalidEnvironment:
+            return told(observed.environment)
+        try:
+            return await self._settle(key, environment, verify)
+        except ClusterError as error:
+            if error.error_class in _CHANGED:
+                raise StaleError from error
+            if error.code < 400 or error.code == 429:
+                raise
+            # Who wants none need not hear that none can be looked for.
+            return _refused(error) if self._wanted(environment) else told(observed.environment)
+
+    async def _settle(
+        self, key: Key, environment: DindEnvironment, verify: Callable[[], Awaitable[None]]
+    ) -> Part | None:
+        found = await self._cluster.budget(key)
+        wanted = disruption_budget(environment) if self._wanted(environment) else None
+        if found is None:
+            if wanted is None:
+                return None
+            await verify()
+            await self._cluster.create_budget(wanted)
+            return _PROTECTED
+        if (pods.controller(found) or {}).get("uid") != environment.uid:
+            return None if wanted is None else _stranger(found, environment)
+        if wanted is not None and found["spec"] == wanted["spec"]:
+            return _PROTECTED
+        await verify()
+        await self._cluster.delete_budget(key, found["metadata"]["uid"])
+        if wanted is not None:
+            raise StaleError
+        return None
+
+    def _wanted(self, environment: DindEnvironment) -> bool:
+        rails = self._policy.guard_rails
+        allowed = rails.disruption_policies if rails is not None else None
+        asked = environment.spec.disruption_policy
+        return asked is DisruptionPolicy.PROTECT and (allowed is None or asked in allowed)
+
+
+def may_exist(environment: dict[str, Any]) -> bool:
+    """The environment has a budget, is to have one, or may have one from before a change that nobody has acted on yet."""
+    if (environment.get("spec") or {}).get("disruptionPolicy") == DisruptionPolicy.PROTECT:
+        return True
+    generation = environment["metadata"].get("generation", 0)
+    unseen = generation != (environment.get("status") or {}).get("observedGeneration")
+    return told(environment) is not None or (generation > 1 and unseen)
+
+
+def told(environment: dict[str, Any]) -> Part | None:
+    """The condition as the stored status has it, if this operator could have written it."""
+    old = pods.condition(environment, ConditionType.DISRUPTION_PROTECTED)
+    if old.get("reason") not in _REASONS:
+        return None
+    return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
+
+
+def _to_be_kept(observed: Observed, policy: Policy) -> bool:
+    """Nothing is done for an environment or a namespace that ends, nor in one that is not open."""
+    if observed.namespace is None:
+        return not policy.require_namespace_label
+    space = observed.namespace["metadata"]
+    labels = space.get("labels") or {}
+    closed = policy.require_namespace_label and labels.get(names.NAMESPACE_LABEL) != names.NAMESPACE_LABEL_VALUE
+    ending = observed.environment["metadata"].get("deletionTimestamp") or space.get("deletionTimestamp")
+    return not (closed or ending)
+
+
+def _stranger(found: dict[str, Any], environment: DindEnvironment) -> Part:
+    if pods.owner_name(found) == environment.name:
+        message = f"The PodDisruptionBudget of an earlier environment {environment.name} is still being removed."
+        return Part.false(Reason.WAITING_FOR_PREDECESSOR, message)
+    return Part.false(
+        Reason.DISRUPTION_BUDGET_MISSING,
+        f"A PodDisruptionBudget named {environment.name} exists in the namespace {environment.namespace} and is not the "
+        "environment's; the operator does not touch it. Delete or rename it, or give the environment another name.",
+    )
+
+
+def _refused(error: ClusterError) -> Part:
+    if error.reason is Reason.FORBIDDEN:
+        return Part.false(error.reason, error.message)
+    return Part.false(
+        Reason.DISRUPTION_BUDGET_MISSING,
+        f"The PodDisruptionBudget cannot be kept: {clip(error.said, MAX_SAID)}. Evictions of the pod are not held up. Have the "
+        "rule that the message names changed, or set spec.disruptionPolicy to Allow.",
+    )

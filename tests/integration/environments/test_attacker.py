@@ -1,0 +1,284 @@
+"""Somebody who may create environments in one namespace and nothing else: what he reaches for, and what stops him.
+
+He has a real token and the chart's role dind-environment-edit. What is refused is shown to be possible without its guard.
+Root on the node, in mode Privileged, is not among it: whoever may create environments has that (docs/guard-rails.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.cluster.controlplane import ControlPlane
+from tests.cluster.tools import tool
+from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
+from tests.integration.environments.conftest import RBAC, Operators, open_space
+from tests.integration.harness.api import Api, ApiError, Object, environments, pods
+from tests.integration.harness.policy import BINDINGS, KIND, NAME, POLICIES, Policy, sentence
+from tests.integration.harness.running import RunningOperator
+from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
+
+EDIT = "dind-environment-edit"
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+TOLERATING = {"scheduling": {"tolerations": [{"key": CONTROL_PLANE, "operator": "Exists"}]}}
+
+
+class Attacker:
+    """A service account of a space, with the role that makes environments."""
+
+    def __init__(self, plane: ControlPlane, space: Space) -> None:
+        accounts = f"{space.path}/serviceaccounts"
+        space.api.create(accounts, {"metadata": {"name": "attacker"}})
+        self.bind(space, EDIT)
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        self.api = Api(plane, space.api.create(f"{accounts}/attacker/token", request)["status"]["token"])
+        self.space = space
+        until(lambda: self.code("GET", environments(space.name)) == 200, "the role being in force")
+
+    @staticmethod
+    def bind(space: Space, role: str) -> None:
+        subject = {"kind": "ServiceAccount", "name": "attacker", "namespace": space.name}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        body = {"metadata": {"generateName": "attacker-"}, "roleRef": reference, "subjects": [subject]}
+        space.api.create(f"{RBAC}/namespaces/{space.name}/rolebindings", body)
+
+    def code(self, method: str, path: str, body: Object | None = None) -> int:
+        """The HTTP code of an attempt; 200 for whatever succeeds."""
+        try:
+            self.api.call(method, path, body)
+        except ApiError as error:
+            return error.code
+        return 200
+
+    def create(self, spec: Object, name: str = "one", namespace: str | None = None, *, query: str = "") -> Object:
+        """An environment. Raises ApiError."""
+        body = {**KIND, "metadata": {"name": name}, "spec": spec}
+        return self.api.create(environments(namespace or self.space.name) + query, body)
+
+    def refused(self, spec: Object) -> str:
+        """The API server's answer to an environment that must not be."""
+        with pytest.raises(ApiError) as error:
+            self.create(spec, query="?fieldValidation=Strict")
+        return error.value.text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _role(api: Api, chart: Manifests) -> Iterator[None]:
+    api.create(f"{RBAC}/clusterroles", chart.one("ClusterRole", EDIT))
+    yield
+    api.delete(f"{RBAC}/clusterroles/{EDIT}")
+
+
+@pytest.fixture
+def attacker(plane: ControlPlane, space: Space) -> Attacker:
+    return Attacker(plane, space)
+
+
+@pytest.fixture
+def policy(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Policy]:
+    """In force in the attacker's namespace, and without rules yet."""
+    with Policy(Helm(tool("helm3"), 3, tmp_path_factory.mktemp("helm")), space) as made:
+        yield made
+
+
+# Another namespace's Secrets
+
+
+def test_secrets_of_other_namespaces(operator: RunningOperator, attacker: Attacker, api: Api, space: Space) -> None:
+    with open_space(api) as victim:
+        secret = f"{victim.path}/secrets/login"
+        api.create(f"{victim.path}/secrets", {"metadata": {"name": "login"}, "stringData": {"password": "p"}})
+        assert attacker.code("GET", secret) == 403
+        for elsewhere in (f"{victim.name}/login", f"../{victim.name}/login"):
+            told = attacker.refused({"daemon": {"imagePullSecrets": [{"name": elsewhere}]}})
+            assert "imagePullSecrets[0].name" in told
+        told = attacker.refused({"daemon": {"imagePullSecrets": [{"name": "login", "namespace": victim.name}]}})
+        assert 'unknown field \\"spec.daemon.imagePullSecrets[0].namespace\\"' in told
+        # The same name means his own namespace, and nothing of a Secret is mounted.
+        attacker.create({"daemon": {"imagePullSecrets": [{"name": "login"}]}})
+        pod = space.wait_pod()
+        assert pod["metadata"]["namespace"] == space.name
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "login"}]
+        assert sorted(next(iter(volume.keys() - {"name"})) for volume in pod["spec"]["volumes"]) == ["emptyDir"] * 3
+        assert "secretKeyRef" not in str(pod["spec"])
+        # Without the guard, which is RBAC: a role that somebody binds to him there.
+        rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+        api.create(f"{RBAC}/namespaces/{victim.name}/roles", {"metadata": {"name": "leak"}, "rules": [rule]})
+        subject = {"kind": "ServiceAccount", "name": "attacker", "namespace": space.name}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "leak"}
+        body = {"metadata": {"name": "leak"}, "roleRef": reference, "subjects": [subject]}
+        api.create(f"{RBAC}/namespaces/{victim.name}/rolebindings", body)
+        until(lambda: attacker.code("GET", secret) == 200, "the Secret being read")
+
+
+# The nodes of the control plane
+
+
+def test_the_control_planes_nodes_by_a_toleration(
+    operator: RunningOperator, attacker: Attacker, policy: Policy, space: Space
+) -> None:
+    policy.wait_acceptance(TOLERATING)
+    attacker.create(TOLERATING, "without")
+    pod = space.wait_pod("without")
+    assert CONTROL_PLANE in [item.get("key") for item in pod["spec"]["tolerations"]]
+    policy.set({"tolerations": ["dind.dev/pool"], "nodeSelector": {"dind.dev/pool": "builders"}})
+    policy.wait_refusal(TOLERATING)
+    builders = {"nodeSelector": {"dind.dev/pool": "builders"}}
+    for toleration in ({"key": CONTROL_PLANE, "operator": "Exists"}, {"operator": "Exists"}):
+        with pytest.raises(ApiError) as refused:
+            attacker.create({"scheduling": {**builders, "tolerations": [toleration]}}, "with")
+        assert "spec.scheduling.tolerations" in sentence(refused.value)
+    with pytest.raises(ApiError) as refused:
+        attacker.create({"scheduling": {"nodeSelector": {CONTROL_PLANE: ""}}}, "with")
+    assert "spec.scheduling.nodeSelector lacks dind.dev/pool=builders" in sentence(refused.value)
+    attacker.create({"scheduling": builders}, "with")
+    assert space.wait_pod("with")["spec"]["nodeSelector"] == builders["nodeSelector"]
+
+
+def test_a_node_by_its_name(operator: RunningOperator, attacker: Attacker, api: Api, space: Space) -> None:
+    """A pod that names its node passes the scheduler and its taints by. An environment cannot."""
+    pod = {"metadata": {"name": "direct"}, "spec": {"nodeName": "control", "containers": [{"name": "c", "image": "i"}]}}
+    assert attacker.code("POST", pods(space.name), pod) == 403
+    assert api.create(f"{pods(space.name)}?dryRun=All", pod)["spec"]["nodeName"] == "control"
+    for spec in ({"nodeName": "control"}, {"scheduling": {"nodeName": "control"}}):
+        assert "unknown field" in attacker.refused(spec)
+        attacker.create(spec, query="?fieldValidation=Ignore")
+        assert "nodeName" not in space.wait_pod()["spec"]
+        space.remove()
+        until(lambda: space.environment() is None and space.pod() is None, "the environment being gone")
+
+
+# Folders of the nodes
+
+
+def test_folders_of_the_nodes(start: Operators, attacker: Attacker, policy: Policy, space: Space) -> None:
+    def folder(path: str) -> Object:
+        return {"storage": {"hostPath": {"path": path}}}
+
+    policy.wait_refusal(folder("/etc/kubernetes"))
+    assert "allows no folders of nodes" in attacker.refused(folder("/etc/kubernetes"))
+    for trick in ("/srv/dind/../../etc", "/srv/dind/./x", "//etc", "/srv/dind/$(HOME)", "srv"):
+        assert "hostPath.path" in attacker.refused(folder(trick))
+    # Where the admission policy is off, the operator still makes no pod.
+    policy.__exit__()
+    until(lambda: not policy.refusal(folder("/etc/kubernetes")), "the policy being gone")
+    first = start().wait_ready()
+    attacker.create(folder("/etc/kubernetes"))
+    space.wait_told("HostPathNotAllowed")
+    assert space.pod() is None
+    first.stop()
+    # Without the guard: an installation that allows the folder above it.
+    start(host_path_prefixes=("/etc",)).wait_ready()
+    volumes = space.wait_pod()["spec"]["volumes"]
+    assert [volume["hostPath"]["path"] for volume in volumes if "hostPath" in volume] == ["/etc"]
+
+
+# The operator's own service account
+
+
+def test_the_operators_service_account(operator: RunningOperator, attacker: Attacker, api: Api, space: Space) -> None:
+    accounts = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    pod = {
+        "metadata": {"name": "thief"},
+        "spec": {
+            "serviceAccountName": RELEASE,
+            "automountServiceAccountToken": True,
+            "containers": [{"name": "c", "image": "i"}],
+        },
+    }
+    assert attacker.code("POST", f"{accounts}/{RELEASE}/token", request) == 403
+    assert attacker.code("POST", pods(NAMESPACE), pod) == 403
+    with pytest.raises(ApiError) as elsewhere:
+        attacker.create({}, namespace=NAMESPACE)
+    assert elsewhere.value.code == 403
+    # Without the guard: whoever may make a pod there has its token.
+    stolen = api.create(f"{pods(NAMESPACE)}?dryRun=All", pod)
+    assert "serviceAccountToken" in str(stolen["spec"]["volumes"])
+    for field in ("serviceAccountName", "serviceAccount", "automountServiceAccountToken"):
+        value: Any = True if field.startswith("automount") else RELEASE
+        assert "unknown field" in attacker.refused({field: value})
+    attacker.create(
+        {"serviceAccountName": RELEASE, "automountServiceAccountToken": True}, query="?fieldValidation=Ignore"
+    )
+    made = space.wait_pod()
+    assert made["spec"]["serviceAccountName"] == "default"
+    assert made["spec"]["automountServiceAccountToken"] is False
+    assert "serviceAccountToken" not in str(made["spec"]["volumes"])
+
+
+def test_an_environment_beside_the_operator_gets_no_pod(operator: RunningOperator, api: Api) -> None:
+    """Made by an administrator: the namespace is not open. Another, which is, has its pod."""
+    beside = Space(api, NAMESPACE)
+    beside.create("beside")
+    beside.wait_told("NamespaceNotEnabled", "beside")
+    assert beside.pod("beside") is None
+    beside.remove("beside")
+    with open_space(api) as opened:
+        opened.create()
+        opened.wait_pod()
+
+
+# The guards themselves
+
+
+def test_the_guards_cannot_be_moved(attacker: Attacker, api: Api, space: Space, policy: Policy) -> None:
+    attacker.create({})
+    attempts: list[tuple[str, str, Object]] = [
+        ("PUT", f"{POLICIES}/{NAME}", {"metadata": {"name": NAME}}),
+        ("DELETE", f"{POLICIES}/{NAME}", {}),
+        ("DELETE", f"{BINDINGS}/{NAME}", {}),
+        ("PUT", space.path, {"metadata": {"name": space.name, "labels": {"dind.dev/environments": "enabled"}}}),
+        ("PUT", f"{environments(space.name)}/one/status", {**KIND, "metadata": {"name": "one"}, "status": {}}),
+        ("DELETE", f"{pods(space.name)}/one", {}),
+        ("POST", f"/apis/policy/v1/namespaces/{space.name}/poddisruptionbudgets", {"metadata": {"name": "x"}}),
+        ("POST", f"{RBAC}/namespaces/{space.name}/rolebindings", {"metadata": {"name": "x"}}),
+        ("DELETE", environments(space.name), {}),  # all of them at once is for dind-environment-admin
+    ]
+    assert [(method, path) for method, path, body in attempts if attacker.code(method, path, body) != 403] == []
+    assert attacker.code("DELETE", f"{environments(space.name)}/one", {}) == 200
+    assert api.get(f"{POLICIES}/{NAME}") is not None
+
+
+def test_holding_up_drains(operator: RunningOperator, attacker: Attacker, policy: Policy, space: Space) -> None:
+    held = {"disruptionPolicy": "Protect"}
+    budget = f"/apis/policy/v1/namespaces/{space.name}/poddisruptionbudgets/without"
+    policy.wait_acceptance(held)
+    attacker.create(held, "without")
+    until(lambda: space.api.get(budget), "the budget")
+    policy.set({"disruptionPolicies": ["Allow"]})
+    policy.wait_refusal(held)
+    with pytest.raises(ApiError) as refused:
+        attacker.create(held, "with")
+    assert "spec.disruptionPolicy Protect" in sentence(refused.value)
+
+
+# How many
+
+
+def test_a_quota_counts_environments(operator: RunningOperator, attacker: Attacker, api: Api, space: Space) -> None:
+    quotas = f"{space.path}/resourcequotas"
+    hard = {"count/dindenvironments.dind.dev": "2"}
+    attacker.create({}, "zero")
+    api.create(quotas, {"metadata": {"name": "environments"}, "spec": {"hard": hard}})
+
+    def used() -> str:
+        status = api.call("GET", f"{quotas}/environments").get("status") or {}
+        return str((status.get("used") or {}).get("count/dindenvironments.dind.dev"))
+
+    # The quota controller looks for new kinds every half a minute; until it has counted, the API server lets nothing through.
+    until(lambda: used() == "1", "the environment of before being counted", instead=used)
+    attacker.create({}, "one")
+    with pytest.raises(ApiError) as refused:
+        attacker.create({}, "two")
+    assert refused.value.code == 403
+    assert "exceeded quota: environments, requested: count/dindenvironments.dind.dev=1, used:" in refused.value.text
+    space.change({"operatingMode": "Suspended"}, "one")
+    with pytest.raises(ApiError):
+        attacker.create({}, "two")
+    space.remove("one")
+    until(lambda: used() == "1", "the deletion being counted", instead=used)
+    attacker.create({}, "two")
+    space.wait_pod("two")

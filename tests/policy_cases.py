@@ -1,0 +1,195 @@
+"""For each rule of the policy an environment that keeps it and some that break it: for the operator's rules and the chart's.
+
+Each case has one rule, so that what is refused is refused by it. `good` is accepted with the rule, `bad` only without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Spec = dict[str, Any]
+LONG_FLAG = "--" + "a" * 200
+
+
+@dataclass(frozen=True)
+class Case:
+    """`told` is how the sentence about `bad` begins."""
+
+    rule: str
+    allowed: Any
+    good: Spec
+    bad: Spec
+    told: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule}: {self.told}"
+
+
+def scheduling(**fields: Any) -> Spec:
+    return {"scheduling": fields}
+
+
+def tolerating(**toleration: Any) -> Spec:
+    return scheduling(tolerations=[toleration])
+
+
+def daemon(**fields: Any) -> Spec:
+    return {"daemon": fields}
+
+
+def limits(**amounts: Any) -> Spec:
+    return daemon(resources={"limits": amounts})
+
+
+IMAGES = ["registry.test/dind/*", "registry.test/own:1", "docker.io/library/docker:*"]
+TAINTS = ["pool", "dedicated=builds", "spot:NoSchedule", "gpu=yes:NoExecute"]
+HIGHEST = {"cpu": "8", "memory": "16Gi"}
+EIGHT = {"cpu": 8, "memory": "16Gi"}
+
+CASES = [
+    Case(
+        "images",
+        IMAGES,
+        daemon(image="registry.test/dind/daemon:1"),
+        daemon(image="docker:28"),
+        "spec.daemon.image docker:28",
+    ),
+    Case(
+        "images",
+        IMAGES,
+        daemon(image="registry.test/own:1"),
+        daemon(image="registry.test/own:12"),
+        "spec.daemon.image registry.test/own:12",
+    ),
+    Case(
+        "images",
+        IMAGES,
+        daemon(image="docker.io/library/docker:28-dind"),
+        daemon(image="registry.test/dind"),
+        "spec.daemon.image registry.test/dind ",
+    ),
+    Case(
+        "images",
+        IMAGES,
+        {},
+        daemon(image="registry.test.evil.test/dind/x"),
+        "spec.daemon.image registry.test.evil.test/dind/x",
+    ),
+    Case(
+        "images",
+        [],
+        {},
+        daemon(image="docker:28"),
+        "spec.daemon.image docker:28 is not allowed by this installation's policy, which allows none: leave it out",
+    ),
+    Case("modes", ["UserNamespace"], {"security": {"mode": "UserNamespace"}}, {}, "spec.security.mode Privileged"),
+    Case("modes", ["Privileged"], {}, {"security": {"mode": "Capabilities"}}, "spec.security.mode Capabilities"),
+    Case(
+        "runtimeClasses",
+        ["kata"],
+        {"security": {"runtimeClassName": "kata"}},
+        {},
+        "spec.security.runtimeClassName (none)",
+    ),
+    Case(
+        "runtimeClasses",
+        ["", "dind"],
+        {"security": {"mode": "UserNamespace"}},
+        {"security": {"runtimeClassName": "kata"}},
+        "spec.security.runtimeClassName kata",
+    ),
+    Case("runtimeClasses", [""], {}, {"security": {"mode": "UserNamespace"}}, "spec.security.runtimeClassName dind"),
+    Case(
+        "nodeSelector",
+        {"pool": "b", "disk": ""},
+        scheduling(nodeSelector={"pool": "b", "disk": "", "x": "y"}),
+        {},
+        "spec.scheduling.nodeSelector lacks disk=,",
+    ),
+    Case(
+        "nodeSelector",
+        {"pool": "b"},
+        scheduling(nodeSelector={"pool": "b"}),
+        scheduling(nodeSelector={"pool": "a"}),
+        "spec.scheduling.nodeSelector lacks pool=b,",
+    ),
+    Case("tolerations", [], {}, tolerating(operator="Exists"), "spec.scheduling.tolerations (every taint) "),
+    Case(
+        "tolerations",
+        TAINTS,
+        tolerating(key="pool", operator="Exists"),
+        tolerating(operator="Exists", effect="NoSchedule"),
+        "spec.scheduling.tolerations (every taint):NoSchedule ",
+    ),
+    Case(
+        "tolerations",
+        TAINTS,
+        tolerating(key="pool", value="x", effect="NoExecute"),
+        tolerating(key="node-role.kubernetes.io/control-plane", operator="Exists"),
+        "spec.scheduling.tolerations node-role.kubernetes.io/control-plane ",
+    ),
+    Case(
+        "tolerations",
+        TAINTS,
+        tolerating(key="dedicated", value="builds"),
+        tolerating(key="dedicated", operator="Exists"),
+        "spec.scheduling.tolerations dedicated ",
+    ),
+    Case(
+        "tolerations",
+        TAINTS,
+        tolerating(key="spot", operator="Exists", effect="NoSchedule"),
+        tolerating(key="spot", operator="Exists"),
+        "spec.scheduling.tolerations spot ",
+    ),
+    Case(
+        "tolerations",
+        TAINTS,
+        tolerating(key="gpu", value="yes", effect="NoExecute"),
+        tolerating(key="gpu", value="no", effect="NoExecute"),
+        "spec.scheduling.tolerations gpu=no:NoExecute ",
+    ),
+    Case(
+        "priorityClasses",
+        ["low"],
+        scheduling(priorityClassName="low"),
+        scheduling(priorityClassName="system-node-critical"),
+        "spec.scheduling.priorityClassName system-node-critical",
+    ),
+    Case(
+        "daemonArgs",
+        ["--mtu"],
+        daemon(args=["--mtu=1400"]),
+        daemon(args=["--mtu=1400", "--mtus=2"]),
+        "spec.daemon.args --mtus ",
+    ),
+    Case("daemonArgs", ["--mtu"], daemon(args=["--mtu"]), daemon(args=["--mtu", "1400"]), "spec.daemon.args 1400 "),
+    Case("daemonArgs", [], {}, daemon(args=[LONG_FLAG]), f"spec.daemon.args {LONG_FLAG[:128]}… is not"),
+    Case(
+        "daemonConfig",
+        ["mtu"],
+        daemon(config={"mtu": 1400}),
+        daemon(config={"mtu": 1, "max-concurrent-uploads": 1, "insecure-registries": []}),
+        "spec.daemon.config insecure-registries ",
+    ),
+    Case(
+        "maxResources",
+        HIGHEST,
+        limits(**EIGHT),
+        limits(cpu="8001m", memory="1Gi"),
+        "spec.daemon.resources.limits.cpu 8001m is above 8,",
+    ),
+    Case(
+        "maxResources",
+        HIGHEST,
+        limits(cpu="1", memory=1024),
+        limits(cpu="1"),
+        "spec.daemon.resources.limits.memory is not set,",
+    ),
+    Case(
+        "maxResources", HIGHEST, limits(cpu="7.5", memory="16384Mi"), {}, "spec.daemon.resources.limits.cpu is not set,"
+    ),
+    Case("disruptionPolicies", ["Allow"], {}, {"disruptionPolicy": "Protect"}, "spec.disruptionPolicy Protect"),
+]

@@ -1,0 +1,126 @@
+"""The installation's policy: off by default, fail-closed, and one set of rules for the API server and the operator.
+
+What the API server makes of it is in tests/integration/environments/test_policy.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+from tests.helm import CHART, REQUIRED, Helm, Manifests, merged
+from tests.policy_cases import CASES
+
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.build.guardrails import GuardRails, violations
+
+KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+NAME = "dind-operator-policy"
+RULES = {case.rule: case.allowed for case in reversed(CASES)} | {"namespaces": ["builds", "ci-*"]}
+
+
+def policy(**values: Any) -> dict[str, Any]:
+    return {"policy": {"enabled": True, **values}}
+
+
+def of_the_operator(manifests: Manifests) -> GuardRails | None:
+    (container,) = manifests.one("Deployment")["spec"]["template"]["spec"]["containers"]
+    found = [item["value"] for item in container["env"] if item["name"] == "DIND_GUARD_RAILS"]
+    return GuardRails.model_validate(json.loads(found[0])) if found else None
+
+
+def test_it_is_off_by_default(defaults: Manifests) -> None:
+    assert [item for kind in KINDS for item in defaults.of(kind)] == []
+    assert of_the_operator(defaults) is None
+
+
+def test_without_it_the_rules_are_not_in_force(helm: Helm) -> None:
+    manifests = helm.template({"policy": {"rules": RULES}})
+    assert [item for kind in KINDS for item in manifests.of(kind)] == []
+    assert of_the_operator(manifests) is None
+
+
+def test_what_cannot_be_evaluated_lets_nothing_through(helm: Helm) -> None:
+    manifests = helm.template(policy())
+    spec = manifests.one("ValidatingAdmissionPolicy", NAME)["spec"]
+    assert spec["failurePolicy"] == "Fail"
+    (rule,) = spec["matchConstraints"]["resourceRules"]
+    assert (rule["operations"], rule["resources"]) == (["CREATE", "UPDATE"], ["dindenvironments"])
+    binding = manifests.one("ValidatingAdmissionPolicyBinding", NAME)["spec"]
+    assert binding == {"policyName": NAME, "validationActions": ["Deny"]}
+    # With a ConfigMap for parameters an API server may go on by old ones, or none: decision 16.
+    assert "paramKind" not in spec
+
+
+def variables(manifests: Manifests) -> dict[str, str]:
+    found = manifests.one("ValidatingAdmissionPolicy", NAME)["spec"]["variables"]
+    return {item["name"]: item["expression"] for item in found}
+
+
+def test_both_get_the_same_rules(helm: Helm) -> None:
+    manifests = helm.template(policy(rules=RULES) | {"hostPath": {"allowedPrefixes": ["/srv/a", "/srv/b"]}})
+    rails = of_the_operator(manifests)
+    assert rails == GuardRails.model_validate(RULES)
+    given = variables(manifests)
+    assert given.keys() >= RULES.keys()
+    assert json.loads(given["images"]) == list(rails.images or ())
+    assert json.loads(given["maxResources"]) == ["cpu=8", "memory=16Gi"]
+    assert json.loads(given["hostPathPrefixes"]) == ["/srv/a", "/srv/b"]
+
+
+def test_no_class_and_an_empty_list_are_told_from_no_rule(helm: Helm) -> None:
+    given = variables(helm.template(policy(rules={"runtimeClasses": ["", "dind"], "tolerations": []})))
+    assert json.loads(given["runtimeClasses"]) == ["(none)", "dind"]
+    assert json.loads(given["tolerations"]) == []
+    assert "images" not in given
+
+
+def validations(manifests: Manifests) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = manifests.one("ValidatingAdmissionPolicy", NAME)["spec"]["validations"]
+    return found
+
+
+def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
+    found = validations(helm.template(policy(rules=RULES)))
+    assert len(found) == len(RULES) + 1
+    assert len(validations(helm.template(policy()))) == 1  # folders of nodes: none is a rule too
+    text = json.dumps([item["messageExpression"] for item in found])
+    for field in GuardRails.model_fields.values():
+        assert f"policy.rules.{field.alias} of the chart" in text
+    for item in found:
+        assert item["message"].startswith(("spec.", "metadata."))
+        assert item["reason"] == "Forbidden"
+
+
+def documented() -> list[dict[str, Any]]:
+    """The values and the environment that docs/guard-rails.md shows."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (CHART.parents[1] / "docs" / "guard-rails.md").read_text(), re.DOTALL)
+    return [yaml.safe_load(block) for block in blocks]
+
+
+def test_the_worked_example_works(helm: Helm) -> None:
+    values, manifest = documented()[:2]
+    rails = of_the_operator(helm.template(values))
+    assert rails is not None
+    assert None not in rails.model_dump().values(), "it shows every rule"
+    manifest["metadata"]["uid"] = "u"
+    assert violations(DindEnvironment.from_dict(manifest), rails, "dind") == []
+    anything = DindEnvironment.from_dict({**manifest, "spec": {}})
+    assert violations(anything, rails, "dind")[0].startswith("spec.security.mode Privileged is not allowed")
+
+
+def test_the_operator_alone_may_enforce_it(helm: Helm) -> None:
+    manifests = helm.template(policy(admission=False, rules=RULES))
+    assert [item for kind in KINDS for item in manifests.of(kind)] == []
+    assert of_the_operator(manifests) == GuardRails.model_validate(RULES)
+
+
+@pytest.mark.parametrize(("version", "fine"), [("1.29.9", False), ("1.30.0", True), ("1.34.1-gke.5", True)])
+def test_a_cluster_without_admission_policies_is_told(helm: Helm, version: str, *, fine: bool) -> None:
+    done = helm.try_template(merged(REQUIRED, policy()), kube_version=version)
+    assert (done.returncode == 0) is fine
+    assert fine or "Set policy.admission to false" in done.stderr
+    assert helm.try_template(merged(REQUIRED, policy(admission=False)), kube_version=version).returncode == 0

@@ -16,6 +16,10 @@ _DENIED = re.compile(r"ValidatingAdmissionPolicy|admission webhook \S+ denied th
 """Policies and webhooks choose the code of their refusal themselves; a policy's default is 422."""
 
 
+class StaleError(Exception):
+    """What was observed is no longer so: observe again."""
+
+
 class ErrorClass(StrEnum):
     """What to do about a failed call."""
 

@@ -14,8 +14,8 @@ from tests.unit.objects import NOW, POLICY
 from dind_operator.api.conditions import format_time
 from dind_operator.reconcile.actions import Action, CreatePod, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.observed import NodeView, Observed, Policy
+from dind_operator.reconcile.patches import status_changes
 from dind_operator.reconcile.plan import make_plan
-from dind_operator.reconcile.reconciler import status_changes
 from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
 from dind_operator.reconcile.status import surviving
 

@@ -80,6 +80,7 @@ def test_settings_by_default(defaults: Manifests) -> None:
         "DIND_LEADER_ELECTION": "true",
         "DIND_POD_NAMESPACE": {"fieldRef": {"fieldPath": "metadata.namespace"}},
         "DIND_POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
+        "DIND_ENDPOINT_CHECK_SECONDS": "60",
         "DIND_LOG_FORMAT": "json",
         "DIND_LOG_LEVEL": "info",
     }

@@ -167,8 +167,7 @@ def test_a_higher_generation_is_another_authority_and_another_pod(
     before = {name: secret(space, name) for name in SECRETS}
     space.change({"endpoint": {"credentialsGeneration": 2}})
     going = space.wait_going()
-    told = space.condition("EndpointReady")
-    assert (told["status"], told["reason"]) == ("False", "CredentialsPending")
+    assert space.wait_reason("CredentialsPending", "EndpointReady")["status"] == "False"
     for name in SECRETS:
         assert secret(space, name)["ca.pem"] != before[name]["ca.pem"]
     kubelet.finish(going)

@@ -157,6 +157,8 @@ def test_there_are_examples() -> None:
     [
         "spec.daemon",
         "spec.storage.emptyDir",
+        "spec.endpoint.allowFrom.ipBlock",
+        "status.credentials",
         "spec.storage.ephemeral.volumeClaimTemplate.spec",
         "spec.scheduling.affinity",
         "status.conditions",

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
@@ -184,11 +185,15 @@ def _stranger(environment: DindEnvironment, found: Found) -> tuple[Part | None, 
     if all(pods.owner_name(manifest) == environment.name for _, manifest in others):
         message = f"Objects of an earlier environment {environment.name} are still being removed."
         return Part.false(Reason.WAITING_FOR_PREDECESSOR, message), True
-    kind, manifest = next(item for item in others if pods.owner_name(item[1]) != environment.name)
-    owner = pods.controller(manifest)
-    held = f"owned by {owner.get('kind')} {owner.get('name')}" if owner else "not owned by anything"
+    held = ", ".join(_held(kind, manifest) for kind, manifest in others)
     return Part.false(
         Reason.ENDPOINT_CONFLICT,
-        f"A {_KINDS[kind]} named {manifest['metadata']['name']} exists in the namespace {environment.namespace} and is {held}; the "
-        f"operator does not touch it. Delete it, {_ELSE}.",
+        f"Names of the environment's endpoint are taken in the namespace {environment.namespace}, by what is not its own: {held}. "
+        f"The operator does not touch it. Delete it, {_ELSE}.",
     ), False
+
+
+def _held(kind: ObjectKind, manifest: dict[str, Any]) -> str:
+    owner = pods.controller(manifest)
+    whose = f"owned by {owner.get('kind')} {owner.get('name')}" if owner else "not owned by anything"
+    return f"{_KINDS[kind]} {manifest['metadata']['name']} ({whose})"

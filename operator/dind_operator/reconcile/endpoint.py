@@ -65,6 +65,12 @@ def credentials_now(observed: Observed) -> Credentials | None:
     return told_credentials(observed.environment.get("status") or {})
 
 
+def pod_credentials(observed: Observed) -> str | None:
+    """What a new pod is told of the certificate that it will run with; None without an endpoint."""
+    held = credentials_now(observed) if enabled(observed.environment) else None
+    return held.server.text if held is not None else None
+
+
 def told(observed: Observed) -> dict[str, Any] | None:
     """``status.credentials``; None for none."""
     if observed.endpoint is None:
@@ -75,9 +81,9 @@ def told(observed: Observed) -> dict[str, Any] | None:
 
 def endpoint_part(observed: Observed) -> Part | None:
     """The condition; None where only the daemon's state says something."""
-    problem = _problem(observed)
-    if problem is not None:
-        return problem
+    found = problem(observed)
+    if found is not None:
+        return found
     if not enabled(observed.environment):
         return Part.false(Reason.ENDPOINT_DISABLED, "There is no endpoint, as spec.endpoint.enabled asks.")
     pod = observed.pod
@@ -93,7 +99,8 @@ def endpoint_part(observed: Observed) -> Part | None:
     return _of(compared, observed) if compared is not None else None
 
 
-def _problem(observed: Observed) -> Part | None:
+def problem(observed: Observed) -> Part | None:
+    """What is in the way of the endpoint, as just seen or as told before."""
     if observed.endpoint is not None:
         return observed.endpoint.problem
     old = observed.told(ConditionType.ENDPOINT_READY)
@@ -113,7 +120,10 @@ def endpoint_note(observed: Observed) -> tuple[Note, ...]:
 
 
 def restart_wanted(observed: Observed, pod: pods.Pod) -> bool:
-    """The daemon runs with what is revoked, or with what ends soon, and the Secret has better."""
+    """The daemon runs with what is revoked, or with what ends soon, and the Secret has better. Not while something is in the
+    way: the next pod could not be made."""
+    if problem(observed) is not None:
+        return False
     compared = _compare(observed, pod) if enabled(observed.environment) and in_use(pod) else None
     if compared is None or compared.running.certificate == compared.held.server.certificate:
         return False

@@ -100,7 +100,7 @@ class Endpoints:
         if not environment.spec.endpoint.enabled:
             self._looks.forget(key)
             changed = memo is None and environment.status.get("observedGeneration") != environment.generation
-            return changed or told or key in self._surprised
+            return changed or told or endpoint.problem(observed) is not None or key in self._surprised
         due = self._looks.due(key, observed.now)
         if due or key in self._surprised:
             return True
@@ -113,21 +113,23 @@ class Endpoints:
     async def _look(
         self, key: Key, environment: DindEnvironment, observed: Observed, verify: Callable[[], Awaitable[None]]
     ) -> EndpointState:
+        known = told_credentials(observed.environment.get("status") or {})
         try:
             found = await self._read(key, environment)
         except ClusterError as error:
-            return EndpointState(problem=_refused(error, "read"))
+            return EndpointState(known, _refused(error, "read"))
         if not environment.spec.endpoint.enabled:
             removes = unwanted(environment, found, in_use=endpoint.in_use(observed.pod))
             problem = await self._carry_out(key, removes, verify)
             # Told as long as something is left, so that it is looked at again when the pod is gone.
             left = problem is not None or endpoint.in_use(observed.pod)
-            kept = told_credentials(observed.environment.get("status") or {}) if left else None
-            return EndpointState(kept, problem, verified=bool(removes))
+            return EndpointState(known if left else None, problem, verified=bool(removes))
         goal = wanted(environment, found, observed.now, self._new_key)
         problem = await self._carry_out(key, goal.writes, verify)
         stranger, passing = _stranger(environment, found)
-        return EndpointState(goal.credentials, stranger or problem, passing, verified=bool(goal.writes))
+        # What was refused is not there: nobody may be restarted for it.
+        held = goal.credentials if problem is None else known
+        return EndpointState(held, problem or stranger, passing and problem is None, verified=bool(goal.writes))
 
     async def _read(self, key: Key, environment: DindEnvironment) -> Found:
         unseen = key not in self._memos and not environment.status.get("observedGeneration")

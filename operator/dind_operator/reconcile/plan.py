@@ -20,7 +20,7 @@ from dind_operator.reconcile.failures import Failure, pod_failure
 from dind_operator.reconcile.isolation import isolation_note
 from dind_operator.reconcile.observed import EndpointState, Observed, Policy
 from dind_operator.reconcile.status import build_status, failure_fields
-from dind_operator.reconcile.updates import missing_metadata, up_to_date, update_wanted
+from dind_operator.reconcile.updates import Freshness, missing_metadata, up_to_date, update_wanted
 from dind_operator.reconcile.verdict import Part, Verdict, blocked, waiting
 
 WAIT_SECONDS = 15.0
@@ -49,16 +49,10 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     if environment.spec.operating_mode == OperatingMode.SUSPENDED:
         return _suspend(observed)
     try:
-        desired = daemon_pod(environment, policy.build, _credentials(observed, environment))
+        desired = daemon_pod(environment, policy.build, endpoint.pod_credentials(observed))
     except UnbuildableError as error:
         return _keep(observed, blocked(error.reason, error.message))
     return _toward(observed, environment, desired, policy)
-
-
-def _credentials(observed: Observed, environment: DindEnvironment) -> str | None:
-    """What the pod is told of the certificate that it will run with."""
-    held = endpoint.credentials_now(observed) if environment.spec.endpoint.enabled else None
-    return held.server.text if held is not None else None
 
 
 def _toward(observed: Observed, environment: DindEnvironment, desired: dict[str, Any], policy: Policy) -> Plan:
@@ -277,14 +271,9 @@ def _living(
     verdict = storage.told(sandboxes.told(verdict, pod, observed.node, observed.now), observed, pod)
     freshness = up_to_date(pod, desired, environment.spec.update_policy)
     verdict = replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: freshness.part})
-    renew = environment.spec.update_policy is UpdatePolicy.RECREATE and endpoint.restart_wanted(observed, pod)
-    if freshness.replace or renew:
-        told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the pod is replaced.", verdict.parts)
-        if not freshness.replace:
-            message = "The daemon's certificate was replaced; the pod is made again to run with the new one."
-            told = waiting(Phase.RECOVERING, Reason.CREDENTIALS_PENDING, message, verdict.parts)
-        # Status first, for an old backoff is forgotten: an operator that ends in between must not leave one behind.
-        return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)
+    replaced = _replace_living(observed, environment, pod, freshness, verdict)
+    if replaced is not None:
+        return replaced
     missing = missing_metadata(pod, desired)
     actions = (RepairMetadata(missing),) if missing else ()
     reserve = memory.reserve if pods.memory_limited(pod) else None
@@ -295,3 +284,22 @@ def _living(
     # No event tells of a sandbox that is not made.
     again = WAIT_SECONDS if sandboxes.waits(pod) else None
     return say(observed, verdict, actions=actions, extra=extra, requeue_after=again)
+
+
+def _replace_living(
+    observed: Observed, environment: DindEnvironment, pod: pods.Pod, freshness: Freshness, verdict: Verdict
+) -> Plan | None:
+    """Make a pod again that works, for another spec or another certificate; None to leave it."""
+    problem = endpoint.problem(observed) if environment.spec.endpoint.enabled else None
+    if freshness.replace and problem is not None:
+        # The next pod could not be made; the one that works goes on.
+        return replace(_keep(observed, blocked(problem.reason, problem.message)), requeue_after=WAIT_SECONDS)
+    renew = environment.spec.update_policy is UpdatePolicy.RECREATE and endpoint.restart_wanted(observed, pod)
+    if not freshness.replace and not renew:
+        return None
+    told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the pod is replaced.", verdict.parts)
+    if not freshness.replace:
+        message = "The daemon's certificate was replaced; the pod is made again to run with the new one."
+        told = waiting(Phase.RECOVERING, Reason.CREDENTIALS_PENDING, message, verdict.parts)
+    # Status first, for an old backoff is forgotten: an operator that ends in between must not leave one behind.
+    return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)

@@ -163,6 +163,21 @@ def test_a_problem_keeps_a_pod_from_being_made_and_no_pod_from_running() -> None
     assert told(again) == told(running)
 
 
+@pytest.mark.parametrize("fields", [{}, {"daemon": {"logLevel": "Debug"}}], ids=["revoked", "changed"])
+def test_no_pod_is_taken_away_that_could_not_be_made_again(fields: dict[str, Any]) -> None:
+    pod = running_pod(credentials=CREDENTIALS)
+    state = EndpointState(REVOKED, Part.false(Reason.ENDPOINT_CONFLICT, "A Service is in the way."))
+    held = make_plan(observed(environment(fields), pod, endpoint=state), POLICY)
+    assert held.actions == ()
+    assert condition(held.status, "Ready")["status"] == "True"
+    if fields:
+        assert condition(held.status, "UpToDate")["reason"] == "EndpointConflict"
+        assert held.requeue_after is not None
+    # Without the problem it is.
+    free = make_plan(observed(environment(fields), pod, endpoint=EndpointState(REVOKED)), POLICY)
+    assert any(isinstance(action, DeletePod) for action in free.actions)
+
+
 def test_a_problem_with_an_endpoint_that_is_off_keeps_no_pod_from_being_made() -> None:
     state = EndpointState(problem=Part.false(Reason.ENDPOINT_REFUSED, "may not delete"))
     plan = make_plan(observed(environment({"endpoint": {"enabled": False}}), endpoint=state), POLICY)

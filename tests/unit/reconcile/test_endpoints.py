@@ -226,6 +226,33 @@ async def test_a_refusal_is_told_with_the_servers_words(endpoints: Endpoints, sh
     assert again.problem is None
 
 
+async def test_what_was_refused_is_not_said_to_be_there(endpoints: Endpoints, shelf: Shelf) -> None:
+    """Or the pod would be taken away for a certificate that no Secret holds."""
+    first = await bring(endpoints, shelf, observed())
+    env = told(first, {"endpoint": {"credentialsGeneration": 2}})
+    env["metadata"]["generation"] = 2
+    shelf.refuse["update", ObjectKind.SECRET] = ClusterError(ErrorClass.REFUSED, "m", Reason.FORBIDDEN, said="quota")
+    state = await bring(endpoints, shelf, observed(env, running_pod()))
+    assert state is not None
+    assert first is not None
+    assert state.problem is not None
+    assert state.credentials == first.credentials
+
+
+async def test_a_removal_that_was_refused_is_tried_again(endpoints: Endpoints, shelf: Shelf) -> None:
+    env = told(await bring(endpoints, shelf, observed()), OFF)
+    env["metadata"]["generation"] = 2
+    refusal = ClusterError(ErrorClass.REFUSED, "m", Reason.FORBIDDEN, said="not allowed")
+    shelf.refuse["delete", ObjectKind.SERVICE] = refusal
+    state = await bring(endpoints, shelf, observed(env))
+    assert state is not None
+    assert state.problem is not None
+    assert shelf.names() == {"builder"}
+    shelf.refuse.clear()
+    await bring(endpoints, shelf, observed(told(state, OFF, generation=2)))
+    assert shelf.names() == set()
+
+
 @pytest.mark.parametrize("kind", [ErrorClass.RETRY, ErrorClass.NAMESPACE_TERMINATING])
 async def test_what_may_pass_is_tried_again(endpoints: Endpoints, shelf: Shelf, kind: ErrorClass) -> None:
     shelf.refuse["create", ObjectKind.SERVICE] = ClusterError(kind, "not now")

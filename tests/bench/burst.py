@@ -10,6 +10,7 @@ import copy
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from tests.bench.operator_process import OperatorProcess
 from tests.cluster.progress import say
 
 from dind_operator.api.environment import DindEnvironment
+from dind_operator.build.certificates import new_key
 from dind_operator.build.pod import daemon_pod
 from dind_operator.build.settings import BuildSettings
+from dind_operator.reconcile.cluster import ObjectKind
+from dind_operator.reconcile.endpoint_objects import Found, wanted
+from dind_operator.runtime.paths import owned_path
 
 _MERGE = "application/merge-patch+json"
 _SETTINGS = BuildSettings(daemon_image="dind.local/daemon:dev", node_tool_image="dind.local/node-tool:dev")
@@ -87,12 +92,13 @@ async def raw_pods(api: Api, namespace: str, count: int) -> float:
 
 
 async def script(api: Api, namespace: str, count: int, status: Object) -> float:
-    """Environments, pods and status as the operator leaves them, written by a script that looks at nothing."""
+    """Environments, endpoints, pods and status as the operator leaves them, written by a script that looks at nothing."""
     template = pod_of(environment(namespace, "s") | {"metadata": _stored_metadata(namespace, "s")})
 
     async def one(number: int) -> None:
         name = f"e{number}"
         made = await api.call("POST", ENVIRONMENTS.format(namespace), environment(namespace, name))
+        await make_endpoint(api, namespace, made)
         body = copy.deepcopy(template)
         body["metadata"]["name"] = name
         body["metadata"]["ownerReferences"][0] |= {"name": name, "uid": made["metadata"]["uid"]}
@@ -102,6 +108,14 @@ async def script(api: Api, namespace: str, count: int, status: Object) -> float:
         await api.call("PATCH", path, {"status": said}, _MERGE)
 
     return await _timed(at_once(one, count))
+
+
+async def make_endpoint(api: Api, namespace: str, made: Object) -> None:
+    """The five objects of an environment's endpoint, at the same time."""
+    goal = wanted(DindEnvironment.from_dict(made), Found(), datetime.now(UTC), new_key)
+    await asyncio.gather(
+        *(api.call("POST", owned_path(write.kind, namespace), write.manifest) for write in goal.writes)
+    )
 
 
 async def environments(api: Api, namespace: str, count: int) -> float:
@@ -141,7 +155,8 @@ async def written_status(api: Api, kubeconfig: Path) -> Object:
 
 async def clear(api: Api, namespace: str) -> None:
     """Remove everything a round made; nobody else would, without controllers."""
-    for path in (ENVIRONMENTS.format(namespace), PODS.format(namespace)):
+    owned = [owned_path(kind, namespace) for kind in ObjectKind]
+    for path in (ENVIRONMENTS.format(namespace), PODS.format(namespace), *owned):
         await api.call("DELETE", path, gracePeriodSeconds=0)
         while await _any(api, path):  # noqa: ASYNC110 - only asking tells that a collection is empty
             await asyncio.sleep(0.1)

@@ -28,7 +28,29 @@ def claim(**fields: Any) -> dict[str, Any]:
 
 
 NOT_A_QUANTITY = "not a quantity: write a number without a sign and a suffix, as in 500m, 2, 512Mi or 10G"
+NOT_A_NAME = "not a name: write a DNS name in lower case"
+NOT_A_RANGE = "not a range of addresses: write it as 10.0.0.0/8 or fd00::/8"
 REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("endpoint-name", {"endpoint": {"extraNames": ["A.example.com"]}}, ["spec.endpoint.extraNames[0]", NOT_A_NAME]),
+    ("endpoint-port", {"endpoint": {"extraNames": ["a.example.com:2376"]}}, [NOT_A_NAME]),
+    ("endpoint-address", {"endpoint": {"extraNames": ["256.0.0.1"]}}, [NOT_A_NAME]),
+    ("endpoint-twice", {"endpoint": {"extraNames": ["a", "a"]}}, ["spec.endpoint.extraNames[1]", "Duplicate value"]),
+    ("endpoint-generation", {"endpoint": {"credentialsGeneration": 0}}, ["spec.endpoint.credentialsGeneration"]),
+    (
+        "endpoint-nobody",
+        {"endpoint": {"allowFrom": [{}]}},
+        ["spec.endpoint.allowFrom[0]", "names nobody: set podSelector"],
+    ),
+    (
+        "endpoint-two-kinds",
+        {"endpoint": {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}},
+        ["spec.endpoint.allowFrom[0].ipBlock", "ipBlock stands alone"],
+    ),
+    (
+        "endpoint-range",
+        {"endpoint": {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}},
+        ["spec.endpoint.allowFrom[0].ipBlock.cidr", NOT_A_RANGE],
+    ),
     (
         "reserve-no-limit",
         {"daemon": {"reserve": {"memory": "1Gi"}}},
@@ -129,7 +151,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "args-combined",
         {"daemon": {"args": ["-DHtcp://x"]}},
-        ["argument -DHtcp://x belongs", "listens on its own socket"],
+        ["argument -DHtcp://x belongs", "listens where spec.endpoint says"],
     ),
     ("args-log-level", {"daemon": {"args": ["-ldebug"]}}, ["argument -ldebug belongs", "use spec.daemon.logLevel"]),
     ("args-single-dash", {"daemon": {"args": ["-tlsverify"]}}, ["argument -tlsverify belongs"]),
@@ -301,6 +323,22 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ),
     ("suspended", {"operatingMode": "Suspended", "updatePolicy": "OnDelete"}),
     ("protected", {"disruptionPolicy": "Protect"}),
+    ("endpoint-off", {"endpoint": {"enabled": False}}),
+    (
+        "endpoint",
+        {
+            "endpoint": {
+                "extraNames": ["docker.example.com", "*.example.com", "192.0.2.10", "fd00::10"],
+                "credentialsGeneration": 2147483647,
+                "allowFrom": [
+                    {"podSelector": {}},
+                    {"podSelector": {"matchLabels": {"app": "ci"}}, "namespaceSelector": {}},
+                    {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
+                    {"ipBlock": {"cidr": "fd00::/8"}},
+                ],
+            }
+        },
+    ),
 ]
 
 FULL_STATUS = {
@@ -322,7 +360,16 @@ FULL_STATUS = {
     "daemonImage": "example.com/daemon:1",
     "nodeToolImage": "example.com/tool:1",
     "reserveMemory": "256Mi",
-    "endpoint": "unix:///run/dind/docker.sock",
+    "endpoint": "tcp://stored.team-a.svc:2376",
+    "credentials": {
+        "clientSecretName": "stored-client",
+        "generation": 1,
+        "authority": "0123456789abcdef",
+        "serverCertificate": "fedcba9876543210",
+        "serverNotBefore": "2026-01-02T12:00:00Z",
+        "serverNotAfter": "2027-01-02T12:00:00Z",
+        "clientNotAfter": "2027-01-02T12:00:00Z",
+    },
     "docker": {
         "serverVersion": "26.1.5",
         "storageDriver": "overlay2",

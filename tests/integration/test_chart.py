@@ -235,10 +235,15 @@ def test_what_the_operator_may_and_may_not(chart4: Installation, cluster: Cluste
         ("list", "dindenvironments", "dind.dev"),
         ("patch", "dindenvironments/status", "dind.dev"),
         ("create", "poddisruptionbudgets", "policy"),
+        ("get", "secrets", ""),
+        ("update", "services", ""),
+        ("delete", "networkpolicies", "networking.k8s.io"),
     ):
         wait_until_may(cluster, verb, resource, OPERATOR, group=group)
     for verb, resource, group in (
-        ("get", "secrets", ""),
+        ("list", "secrets", ""),
+        ("watch", "secrets", ""),
+        ("deletecollection", "secrets", ""),
         ("create", "pods/exec", ""),
         ("get", "nodes/proxy", ""),
         ("patch", "namespaces", ""),
@@ -265,6 +270,7 @@ def test_the_roles_of_the_quickstart_are_enough_for_it_and_for_no_more(chart4: I
         ("get", "pods", ""),
         ("create", "pods/exec", ""),
         ("get", "pods/exec", ""),
+        ("create", "pods/portforward", ""),
         ("get", "pods/log", ""),
         ("list", "events", ""),
     ):

@@ -50,6 +50,7 @@ def test_an_empty_spec_gets_the_defaults_and_nothing_that_may_change(stored: dic
         "operatingMode": "Running",
         "daemon": {"logLevel": "Info"},
         "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}},
+        "endpoint": {"enabled": True, "credentialsGeneration": 1},
         "updatePolicy": "Recreate",
         "disruptionPolicy": "Allow",
     }
@@ -104,7 +105,7 @@ def test_an_environment_without_a_spec_is_accepted(kubectl: Kubectl) -> None:
 
 
 # What the models read as what was meant: naming a Secret twice is naming it, and no storage is the default.
-READ_AS_MEANT = {"pull-secret-twice", "storage-empty", "storage-null"}
+READ_AS_MEANT = {"pull-secret-twice", "endpoint-twice", "storage-empty", "storage-null"}
 
 
 @pytest.mark.parametrize(("case", "spec", "sentences"), REFUSED, ids=[case[0] for case in REFUSED])
@@ -158,6 +159,8 @@ def test_there_are_examples() -> None:
     [
         "spec.daemon",
         "spec.storage.emptyDir",
+        "spec.endpoint.allowFrom.ipBlock",
+        "status.credentials",
         "spec.storage.ephemeral.volumeClaimTemplate.spec",
         "spec.scheduling.affinity",
         "status.conditions",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.build.pod import daemon_pod
 from dind_operator.build.settings import BuildSettings
-from dind_operator.reconcile.observed import NodeView, Observed, Policy
+from dind_operator.reconcile.credentials import Credentials, Running
+from dind_operator.reconcile.observed import EndpointState, NodeView, Observed, Policy
 from dind_operator.reconcile.reports import DaemonReport
 
 NOW = datetime(2025, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -22,6 +23,15 @@ POLICY = Policy(build=SETTINGS)
 UID = "11111111-0000-4000-8000-000000000001"
 POD_UID = "22222222-0000-4000-8000-000000000002"
 NODE = "node-a"
+
+# Issued a month ago, with eleven to go.
+CREDENTIALS = Credentials(
+    generation=1,
+    server=Running("a" * 16, "b" * 16, NOW + timedelta(days=335)),
+    issued=NOW - timedelta(days=30),
+    client_not_after=NOW + timedelta(days=335),
+)
+ENDPOINT = EndpointState(CREDENTIALS)
 
 PREFLIGHT = {
     "version": 1,
@@ -72,9 +82,12 @@ def namespace(*, labelled: bool = True, ending: bool = False) -> dict[str, Any]:
     return {"metadata": metadata}
 
 
-def pod(fields: dict[str, Any] | None = None, settings: BuildSettings = SETTINGS) -> dict[str, Any]:
-    """The environment's own pod, just created."""
-    manifest = copy.deepcopy(daemon_pod(model(fields), settings))
+def pod(
+    fields: dict[str, Any] | None = None, settings: BuildSettings = SETTINGS, credentials: Credentials | None = None
+) -> dict[str, Any]:
+    """The environment's own pod, just created. ``credentials``: what the server Secret held then."""
+    told = credentials.server.text if credentials is not None else None
+    manifest = copy.deepcopy(daemon_pod(model(fields), settings, told))
     manifest["metadata"] |= {"uid": POD_UID, "resourceVersion": "200", "creationTimestamp": "2025-06-01T11:59:01Z"}
     manifest["status"] = {"phase": "Pending"}
     return manifest
@@ -113,9 +126,11 @@ def init_done(report: dict[str, Any] | None = None) -> dict[str, Any]:
     return container("mount-cgroups", terminated(0, message, reason="Completed"))
 
 
-def running_pod(fields: dict[str, Any] | None = None, settings: BuildSettings = SETTINGS) -> dict[str, Any]:
+def running_pod(
+    fields: dict[str, Any] | None = None, settings: BuildSettings = SETTINGS, credentials: Credentials | None = None
+) -> dict[str, Any]:
     """On a node, checked, and the daemon answers."""
-    manifest = scheduled(pod(fields, settings))
+    manifest = scheduled(pod(fields, settings, credentials))
     manifest["status"]["phase"] = "Running"
     manifest["status"]["conditions"].append(
         {"type": "Ready", "status": "True", "lastTransitionTime": "2025-06-01T11:59:10Z"}
@@ -153,9 +168,10 @@ def observed(
     node: NodeView | None = None,
     daemon: DaemonReport | None = None,
     now: datetime = NOW,
+    endpoint: EndpointState | None = None,
 ) -> Observed:
     """``space`` left out: an open namespace."""
-    return Observed(env or environment(), pod, space or namespace(), node, daemon, now)
+    return Observed(env or environment(), pod, space or namespace(), node, daemon, now, endpoint=endpoint)
 
 
 def condition(status: dict[str, Any] | None, kind: str) -> dict[str, Any]:

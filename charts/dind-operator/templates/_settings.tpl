@@ -12,6 +12,8 @@
   value: {{ .Values.readPodLogs | quote }}
 - name: DIND_VOLUME_CHECK_SECONDS
   value: {{ .Values.volumeCheckSeconds | int | quote }}
+- name: DIND_ENDPOINT_CHECK_SECONDS
+  value: {{ .Values.endpointCheckSeconds | int | quote }}
 - name: DIND_WORKERS
   value: {{ .Values.workers | int | quote }}
 - name: DIND_RESYNC_SECONDS

@@ -25,6 +25,13 @@ class ConditionType(Documented):
         ("The volume at /var/lib/docker carries Docker's layers without copying them, and has room."),
     )
     DAEMON_READY = "DaemonReady", "dockerd answers `/_ping` on its socket."
+    ENDPOINT_READY = (
+        "EndpointReady",
+        (
+            "The daemon listens on port 2376 with the certificate that the client Secret belongs to, and Service and "
+            "NetworkPolicy are there. False with reason EndpointDisabled when `spec.endpoint.enabled` is false."
+        ),
+    )
     ISOLATION_VERIFIED = (
         "IsolationVerified",
         (

@@ -38,6 +38,12 @@ DAEMON_CONTAINER: Final = "daemon"
 VOLUME_DOCKER_DATA: Final = "docker-data"
 VOLUME_TOOL: Final = "dind-tool"
 VOLUME_SOCKET: Final = "dind-socket"
+VOLUME_ENDPOINT: Final = "dind-endpoint"
+
+# Secrets of the endpoint, by what is appended to the environment's name.
+CA_SUFFIX: Final = "-ca"
+SERVER_SUFFIX: Final = "-server"
+CLIENT_SUFFIX: Final = "-client"
 
 # A Service's name is a DNS-1035 label of at most 63 characters, and "-server" and "-client" are appended to ours.
 NAME_MAX_LENGTH: Final = 56

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 _DEFAULT_REMEDY: Final = "remove it, the operator sets it"
-_ENDPOINT_REMEDY: Final = "remove it, the daemon listens on its own socket only"
+_ENDPOINT_REMEDY: Final = "remove it, the daemon listens where spec.endpoint says"
 _STORAGE_REMEDY: Final = "remove it, choose the volume with spec.storage"
 _RUNTIME_REMEDY: Final = "remove it, nested containers run under the daemon's own runc"
 _CONTAINERD_REMEDY: Final = "remove it, the daemon runs its own containerd"

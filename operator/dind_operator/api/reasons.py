@@ -5,6 +5,7 @@ A reason is a word programs may compare. The documentation beside it is the one 
 
 from __future__ import annotations
 
+from . import reason_texts
 from .documented import Documented
 
 
@@ -289,22 +290,20 @@ class Reason(Documented):
     )
 
     # Where nested containers are
-    ISOLATION_VERIFIED = "IsolationVerified", "A container that the Docker API started is in a cgroup below the pod's."
-    NESTED_OUTSIDE_POD = (
-        "NestedOutsidePod",
-        "A container that the Docker API started is outside the pod's cgroup: the pod's limits do not hold it.",
-        ("Use a daemon image with an unchanged dockerd, and delete the pod to start again."),
-    )
+    ISOLATION_VERIFIED = reason_texts.ISOLATION_VERIFIED
+    NESTED_OUTSIDE_POD = reason_texts.NESTED_OUTSIDE_POD
+
+    # The endpoint
+    ENDPOINT_READY = reason_texts.ENDPOINT_READY
+    ENDPOINT_DISABLED = reason_texts.ENDPOINT_DISABLED
+    ENDPOINT_NOT_IN_POD = reason_texts.ENDPOINT_NOT_IN_POD
+    ENDPOINT_CONFLICT = reason_texts.ENDPOINT_CONFLICT
+    ENDPOINT_REFUSED = reason_texts.ENDPOINT_REFUSED
+    CREDENTIALS_PENDING = reason_texts.CREDENTIALS_PENDING
+    CERTIFICATE_RENEWED = reason_texts.CERTIFICATE_RENEWED
+    CERTIFICATE_EXPIRED = reason_texts.CERTIFICATE_EXPIRED
 
     # Whether the pod follows the spec
-    UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."
-    SPEC_CHANGED = (
-        "SpecChanged",
-        "The spec changed in a way that needs a new pod.",
-        ("With updatePolicy OnDelete, delete the pod when it suits you."),
-    )
-    OPERATOR_CHANGED = (
-        "OperatorChanged",
-        "The operator was upgraded and would make the pod differently.",
-        ("Nothing has to be done; the change is applied when the pod is next made. Delete the pod to have it now."),
-    )
+    UP_TO_DATE = reason_texts.UP_TO_DATE
+    SPEC_CHANGED = reason_texts.SPEC_CHANGED
+    OPERATOR_CHANGED = reason_texts.OPERATOR_CHANGED

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from .affinity import Affinity
 from .daemon import DaemonSpec, LocalSecret, LogLevel, PullPolicy
+from .endpoint import EndpointPeer, EndpointSpec, IpBlock
 from .model import ApiModel
 from .probes import ProbesSpec, ProbeTuning
 from .quantity import parse_quantity
@@ -26,8 +27,11 @@ __all__ = [
     "DindEnvironmentSpec",
     "DisruptionPolicy",
     "EmptyDirStorage",
+    "EndpointPeer",
+    "EndpointSpec",
     "EphemeralStorage",
     "HostPathStorage",
+    "IpBlock",
     "LocalSecret",
     "LogLevel",
     "OperatingMode",
@@ -101,7 +105,7 @@ class DindEnvironmentSpec(ApiModel):
     operating_mode: OperatingMode = Field(
         default=OperatingMode.RUNNING,
         description="Running keeps a pod. Suspended removes it, and with it everything on an emptyDir, until the "
-        "mode is Running again.",
+        "mode is Running again. The endpoint and its certificates are kept.",
     )
     daemon: DaemonSpec = Field(
         default_factory=DaemonSpec, description="The nested Docker daemon: image, resources, settings."
@@ -115,6 +119,10 @@ class DindEnvironmentSpec(ApiModel):
     )
     security: SecuritySpec = Field(
         default_factory=SecuritySpec, description="The daemon's privileges and its AppArmor profile."
+    )
+    endpoint: EndpointSpec = Field(
+        default_factory=EndpointSpec,
+        description="How the daemon is reached from other pods: TLS, with client certificates.",
     )
     scheduling: SchedulingSpec = Field(default_factory=SchedulingSpec, description="Where the pod may run.")
     probes: ProbesSpec = Field(default_factory=ProbesSpec, description="Times of the probes on the nested daemon.")

@@ -109,6 +109,31 @@ class NodeStatus(ApiModel):
     )
 
 
+class CredentialsStatus(ApiModel):
+    """What the endpoint's Secrets hold. Names, times and short fingerprints; never anything secret."""
+
+    client_secret_name: Word | None = Field(
+        default=None, description="The Secret that a client needs, all of it.", examples=["builder-client"]
+    )
+    generation: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**31,
+        description="The `spec.endpoint.credentialsGeneration` that the authority was made for.",
+    )
+    authority: Word | None = Field(
+        default=None, description="The authority's fingerprint: the first 16 digits of the SHA-256 of its certificate."
+    )
+    server_certificate: Word | None = Field(
+        default=None, description="The fingerprint of the daemon's certificate as the Secret has it."
+    )
+    server_not_before: Time | None = Field(default=None, description="When that certificate was issued.")
+    server_not_after: Time | None = Field(default=None, description="When that certificate ends.")
+    client_not_after: Time | None = Field(
+        default=None, description="When the client's certificate ends. The Secret has a new one long before."
+    )
+
+
 class LastFailure(ApiModel):
     """The last thing that went wrong with the pod; it outlives the pod."""
 
@@ -165,9 +190,12 @@ class DindEnvironmentStatus(ApiModel):
     )
     endpoint: Annotated[str, StringConstraints(max_length=512)] | None = Field(
         default=None,
-        description="Where the daemon listens, as DOCKER_HOST takes it, while it is ready. In this version the socket inside "
-        "the pod: `kubectl exec` reaches it.",
-        examples=["unix:///run/dind/docker.sock"],
+        description="Where the daemon listens, as DOCKER_HOST takes it, while it is ready: the Service, or without an "
+        "endpoint the socket inside the pod, which `kubectl exec` reaches.",
+        examples=["tcp://builder.team-a.svc:2376"],
+    )
+    credentials: CredentialsStatus | None = Field(
+        default=None, description="What the endpoint's Secrets hold, while there is an endpoint."
     )
     docker: DockerStatus | None = Field(
         default=None, description="What the nested daemon said of itself when it was ready."

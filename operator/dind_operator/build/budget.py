@@ -4,7 +4,7 @@ from typing import Any
 
 from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.build.pod import owner_reference, pod_labels
+from dind_operator.build.owned import object_labels, owner_reference
 
 
 def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
@@ -13,7 +13,7 @@ def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
     Not ``maxUnavailable: 0``: for that the disruption controller asks the pod's owner how many pods there should be, and a
     DindEnvironment has no scale. A pod that is not ready counts as well: an overloaded daemon misses probes, and its build runs.
     """
-    labels = pod_labels(environment.name)
+    labels = object_labels(environment.name)
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

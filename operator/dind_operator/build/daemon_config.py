@@ -10,6 +10,7 @@ from typing import Any
 from dind_operator.api.conditions import Reason
 from dind_operator.api.owned import owned_exec_opt
 from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.build import endpoint
 from dind_operator.build.errors import UnbuildableError
 
 SOCKET = "/run/dind/docker.sock"
@@ -29,8 +30,10 @@ def daemon_config(spec: DindEnvironmentSpec) -> str:
     Raises UnbuildableError (InvalidDaemonConfig) when it is too large.
     """
     user = dict(spec.daemon.config)
+    tls = endpoint.daemon_settings() if spec.endpoint.enabled else {}
     config: dict[str, Any] = user | {
-        "hosts": [f"unix://{SOCKET}"],
+        **tls,
+        "hosts": [f"unix://{SOCKET}", *([endpoint.LISTEN] if spec.endpoint.enabled else [])],
         "data-root": DATA_ROOT,
         "exec-root": "/var/run/docker",
         "pidfile": "/var/run/docker.pid",

@@ -6,11 +6,14 @@ that was made of it, so that the pod can say it was made by another version.
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Final
 
 from dind_operator.api.spec import DindEnvironmentSpec
 
-_NOT_IN_THE_POD = {"operating_mode", "update_policy", "disruption_policy"}
+_NOT_IN_THE_POD: Final[dict[str, Any]] = {
+    **dict.fromkeys(("operating_mode", "update_policy", "disruption_policy"), True),
+    "endpoint": {"allow_from"},
+}
 """Fields of the spec that change what the operator does and nothing in the pod."""
 
 

@@ -7,10 +7,11 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.build import apparmor, privileges, storage
+from dind_operator.build import apparmor, endpoint, privileges, storage
 from dind_operator.build.daemon_config import SOCKET, daemon_config
 from dind_operator.build.intent import digest, intent_hash
 from dind_operator.build.memory import plan_memory
+from dind_operator.build.owned import object_labels, owner_reference
 from dind_operator.build.probes import probes
 from dind_operator.build.settings import BuildSettings
 
@@ -18,6 +19,9 @@ TOOL_MOUNT = "/dind"
 INTENT_VARIABLE = "DIND_INTENT_HASH"
 """The hash lives in a container's environment, which nobody can edit; the annotation only shows it."""
 BUILD_VARIABLE = "DIND_BUILD_HASH"
+CREDENTIALS_VARIABLE = "DIND_CREDENTIALS"
+"""Which of the endpoint's certificates the server Secret held when the pod was made: their fingerprints and times, nothing
+secret. In neither hash: a renewal is no change of the spec and none of the operator."""
 
 DEFAULT_SHUTDOWN_SECONDS = 15
 """dockerd's own default for ``shutdown-timeout``: how long it waits for its containers, unless one of them was started
@@ -31,8 +35,8 @@ _SHUTDOWN_FLAG = re.compile(r"^--shutdown-timeout(=|$)")
 _GO_OCTAL = re.compile(r"^([+-]?)0_?(?=[0-7])")
 
 
-def daemon_pod(environment: DindEnvironment, settings: BuildSettings) -> dict[str, Any]:
-    """The manifest of the environment's pod.
+def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credentials: str | None = None) -> dict[str, Any]:
+    """The manifest of the environment's pod. ``credentials`` goes into a variable of that name.
 
     Raises UnbuildableError when the spec cannot make a working pod.
     """
@@ -41,41 +45,20 @@ def daemon_pod(environment: DindEnvironment, settings: BuildSettings) -> dict[st
     annotations = _annotations(spec)
     intent = intent_hash(spec)
     build = digest([pod_spec, annotations])
-    _add_variables(pod_spec, {INTENT_VARIABLE: intent, BUILD_VARIABLE: build})
+    told = {INTENT_VARIABLE: intent, BUILD_VARIABLE: build}
+    _add_variables(pod_spec, told | ({CREDENTIALS_VARIABLE: credentials} if credentials is not None else {}))
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": environment.name,
             "namespace": environment.namespace,
-            "labels": pod_labels(environment.name),
+            "labels": object_labels(environment.name),
             "annotations": annotations
             | {names.ANNOTATION_INTENT_HASH: intent, names.ANNOTATION_ENVIRONMENT_UID: environment.uid},
             "ownerReferences": [owner_reference(environment)],
         },
         "spec": pod_spec,
-    }
-
-
-def pod_labels(name: str) -> dict[str, str]:
-    """The labels of every object of the environment ``name``."""
-    return {
-        names.LABEL_NAME: names.LABEL_NAME_VALUE,
-        names.LABEL_MANAGED_BY: names.LABEL_MANAGED_BY_VALUE,
-        names.LABEL_INSTANCE: name,
-        names.LABEL_ENVIRONMENT: name,
-    }
-
-
-def owner_reference(environment: DindEnvironment) -> dict[str, Any]:
-    """A controller reference: deletion is the garbage collector's, no finalizer is needed."""
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "name": environment.name,
-        "uid": environment.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 
@@ -108,6 +91,7 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str
             # The tool and its report; a runaway write must not fill the node.
             {"name": names.VOLUME_TOOL, "emptyDir": {"sizeLimit": "16Mi"}},
             {"name": names.VOLUME_SOCKET, "emptyDir": {"sizeLimit": "1Mi"}},
+            *([endpoint.volume(environment.name)] if spec.endpoint.enabled else []),
         ],
         **privileges.pod_fields(spec, settings),
         **spec.scheduling.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
@@ -179,6 +163,7 @@ def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> 
             storage.mount(spec, settings),
             {"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT, "readOnly": True},
             {"name": names.VOLUME_SOCKET, "mountPath": "/run/dind"},
+            *([endpoint.mount()] if spec.endpoint.enabled else []),
         ],
         **probes(spec.probes),
         **_shared(spec),

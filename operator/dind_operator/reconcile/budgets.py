@@ -7,7 +7,6 @@ name whenever its environment is, if it may exist.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from dind_operator.api import names
 from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.spec import DisruptionPolicy
@@ -107,13 +106,9 @@ def told(environment: dict[str, Any]) -> Part | None:
 
 def _to_be_kept(observed: Observed, policy: Policy) -> bool:
     """Nothing is done for an environment or a namespace that ends, nor in one that is not open."""
-    if observed.namespace is None:
-        return not policy.require_namespace_label
-    space = observed.namespace["metadata"]
-    labels = space.get("labels") or {}
-    closed = policy.require_namespace_label and labels.get(names.NAMESPACE_LABEL) != names.NAMESPACE_LABEL_VALUE
-    ending = observed.environment["metadata"].get("deletionTimestamp") or space.get("deletionTimestamp")
-    return not (closed or ending)
+    if observed.ending:
+        return False
+    return observed.namespace_enabled or not policy.require_namespace_label
 
 
 def _stranger(found: dict[str, Any], environment: DindEnvironment) -> Part:

@@ -1,10 +1,19 @@
 """What reconciling needs of a cluster, and nothing more. Implemented by ``runtime.client``."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 Key = tuple[str, str]
 """Namespace and name of an environment (and of its pod)."""
+
+
+class ObjectKind(StrEnum):
+    """What an environment owns beside its pod, by the API's plural. All are read by name, and never listed or watched."""
+
+    SECRET = "secrets"  # noqa: S105 - the name of a kind
+    SERVICE = "services"
+    NETWORK_POLICY = "networkpolicies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,18 @@ class Cluster(Protocol):
 
     async def patch_status(self, key: Key, seen: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
         """Merge into status if the environment still is as it was seen, else CONFLICT; returns the stored object."""
+
+    async def owned(self, kind: ObjectKind, key: Key) -> dict[str, Any] | None:
+        """Read an object by namespace and name; None if absent."""
+
+    async def create_owned(self, kind: ObjectKind, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Create; returns the stored object."""
+
+    async def replace_owned(self, kind: ObjectKind, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Replace the object of that uid and resourceVersion, else CONFLICT; returns the stored object."""
+
+    async def delete_owned(self, kind: ObjectKind, seen: dict[str, Any]) -> None:
+        """Delete if the uid still is that of what was seen."""
 
     async def daemon_log_head(self, key: Key) -> str:
         """The first lines of the daemon's log, bounded."""

@@ -1,6 +1,7 @@
-"""When each environment's log was last looked into for news of its volume, so that it is done seldom and evenly.
+"""When each environment was last looked at for what no watch tells, so that it is done seldom and evenly.
 
-No watch tells that a volume is full. A look is one request that the node answers; all of them together stay below a rate.
+No watch tells that a volume is full, or that a Secret is gone. A look is one request that the node answers, or a few to the API
+server; all of them together stay below a rate.
 """
 
 from datetime import datetime, timedelta
@@ -12,10 +13,11 @@ SECONDS_EACH = 0.5
 
 
 class Looks:
-    """``seconds`` between two looks at one environment, at least; 0: none at all."""
+    """``seconds`` between two looks at one environment, at least; 0: none at all. ``each``: between any two."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, each: float = SECONDS_EACH) -> None:
         self._seconds = seconds
+        self._each = each
         self._last: dict[Key, datetime] = {}
 
     def due(self, key: Key, now: datetime) -> bool:
@@ -43,4 +45,4 @@ class Looks:
 
     @property
     def _pause(self) -> timedelta:
-        return timedelta(seconds=max(self._seconds, len(self._last) * SECONDS_EACH))
+        return timedelta(seconds=max(self._seconds, len(self._last) * self._each))

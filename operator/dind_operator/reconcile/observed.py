@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dind_operator.api import names
 from dind_operator.api.conditions import ConditionType
 from dind_operator.build.guardrails import GuardRails
 from dind_operator.build.settings import BuildSettings
 from dind_operator.reconcile import pods
+from dind_operator.reconcile.credentials import Credentials
 from dind_operator.reconcile.folders import Rival
 from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
 from dind_operator.reconcile.verdict import Part
@@ -52,6 +54,20 @@ class NodeView:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointState:
+    """The endpoint's objects after they were looked at and brought to what is wanted.
+
+    ``credentials``: what the Secrets hold, None for nothing. ``problem``: why something is not as it should be; no pod is made
+    while there is one. ``passing``: it will be gone by itself, soon. ``verified``: the environment was read live for it.
+    """
+
+    credentials: Credentials | None = None
+    problem: Part | None = None
+    passing: bool = False
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Raw objects as dicts, and the time (UTC) at which they were looked at."""
 
@@ -68,10 +84,26 @@ class Observed:
     """The condition of the PodDisruptionBudget; None where there is none to speak of."""
     rivals: tuple[Rival, ...] = ()
     """Others with folders of nodes, if the environment asks for one."""
+    endpoint: EndpointState | None = None
+    """None when it was not looked at: then it is as status tells."""
 
     def told(self, kind: ConditionType) -> dict[str, Any]:
         """A condition as the stored status has it, {} if it has none."""
         return pods.condition(self.environment, kind)
+
+    @property
+    def namespace_enabled(self) -> bool:
+        """An administrator opened the namespace for environments."""
+        labels = (self.namespace or {}).get("metadata", {}).get("labels") or {}
+        return bool(labels.get(names.NAMESPACE_LABEL) == names.NAMESPACE_LABEL_VALUE)
+
+    @property
+    def ending(self) -> bool:
+        """The environment or its namespace is being deleted: nothing is to be written any more."""
+        return any(
+            found is not None and bool(found["metadata"].get("deletionTimestamp"))
+            for found in (self.environment, self.namespace)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,30 +6,33 @@ from typing import Any
 from dind_operator.api import names
 from dind_operator.api.conditions import ConditionType, Reason, format_time
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
-from dind_operator.api.spec import OperatingMode
+from dind_operator.api.spec import OperatingMode, UpdatePolicy
 from dind_operator.api.status import Phase
 from dind_operator.build.errors import UnbuildableError
 from dind_operator.build.guardrails import violations
 from dind_operator.build.memory import plan_memory
 from dind_operator.build.pod import daemon_pod
-from dind_operator.reconcile import backoff, folders, ownership, pods, sandboxes, storage
+from dind_operator.reconcile import backoff, endpoint, folders, ownership, pods, sandboxes, storage
 from dind_operator.reconcile.actions import NOTHING, Action, CreatePod, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.cluster import Note
 from dind_operator.reconcile.diagnosis import diagnose, failure_of
+from dind_operator.reconcile.endpoint import endpoint_note
 from dind_operator.reconcile.failures import Failure, pod_failure
 from dind_operator.reconcile.isolation import isolation_note
-from dind_operator.reconcile.observed import Observed, Policy
+from dind_operator.reconcile.observed import EndpointState, Observed, Policy
 from dind_operator.reconcile.status import build_status, failure_fields
-from dind_operator.reconcile.updates import missing_metadata, up_to_date, update_wanted
+from dind_operator.reconcile.updates import Freshness, missing_metadata, up_to_date, update_wanted
 from dind_operator.reconcile.verdict import Part, Verdict, blocked, waiting
 
 WAIT_SECONDS = 15.0
 """How soon to look again at something whose end no watch may tell (a node that is lost, a predecessor)."""
+SOON_SECONDS = 1.0
+"""The same of what the garbage collector is about to remove."""
 
 
 def make_plan(observed: Observed, policy: Policy) -> Plan:
     """What to do about one environment."""
-    if observed.environment["metadata"].get("deletionTimestamp") or _namespace_terminating(observed):
+    if observed.ending:
         return NOTHING
     closed = _closed(observed) if policy.require_namespace_label else None
     if closed is not None:
@@ -49,7 +52,7 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     if broken := _broken(environment, policy):
         return _keep(observed, blocked(Reason.POLICY_VIOLATION, broken))
     try:
-        desired = daemon_pod(environment, policy.build)
+        desired = daemon_pod(environment, policy.build, endpoint.pod_credentials(observed))
     except UnbuildableError as error:
         return _keep(observed, blocked(error.reason, error.message))
     return _toward(observed, environment, desired, policy)
@@ -80,17 +83,12 @@ def _would_move(pod: pods.Pod, desired: dict[str, Any], environment: DindEnviron
     return not pods.ended(pod) and update_wanted(pod, desired) and folders.of_pod(pod) != folders.of(environment)
 
 
-def _namespace_terminating(observed: Observed) -> bool:
-    return bool(observed.namespace and observed.namespace["metadata"].get("deletionTimestamp"))
-
-
 def _closed(observed: Observed) -> Plan | None:
     """What to do in a namespace that is not open for environments; None if it is open."""
     if observed.namespace is None:
         # An environment may be seen before its new namespace is; to call that closed would be false.
         return Plan(requeue_after=WAIT_SECONDS)
-    labels = observed.namespace["metadata"].get("labels") or {}
-    if labels.get(names.NAMESPACE_LABEL) == names.NAMESPACE_LABEL_VALUE:
+    if observed.namespace_enabled:
         return None
     return say(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)))
 
@@ -120,7 +118,12 @@ def say(
         status=status,
         status_first=status_first,
         requeue_after=requeue_after,
-        notes=(*_notes(observed, verdict), *isolation_note(observed), *storage.notes(verdict, observed)),
+        notes=(
+            *_notes(observed, verdict),
+            *isolation_note(observed),
+            *endpoint_note(observed),
+            *storage.notes(verdict, observed),
+        ),
     )
 
 
@@ -211,8 +214,20 @@ def _create(observed: Observed, desired: dict[str, Any]) -> Plan:
         verdict = replace(waiting(Phase.RECOVERING, Reason.BACKING_OFF, message), trouble=True)
         seconds = (not_before - observed.now).total_seconds()
         return say(observed, verdict, extra=_carried(observed), requeue_after=max(seconds, 0.1))
+    state = observed.endpoint
+    if state is not None and state.problem is not None and endpoint.enabled(observed.environment):
+        return _without_endpoint(observed, state, state.problem)
     verdict = waiting(Phase.PENDING, Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
     return say(observed, verdict, actions=(CreatePod(desired),))
+
+
+def _without_endpoint(observed: Observed, state: EndpointState, problem: Part) -> Plan:
+    """No pod is made that could not start, or that nothing would guard."""
+    if state.passing:
+        told = waiting(Phase.PENDING, problem.reason, problem.message)
+        return say(observed, told, extra=_carried(observed), requeue_after=SOON_SECONDS)
+    told = blocked(problem.reason, problem.message)
+    return say(observed, told, extra=_carried(observed), requeue_after=WAIT_SECONDS)
 
 
 def _replace_ended(observed: Observed, pod: pods.Pod, desired: dict[str, Any]) -> Plan:
@@ -270,10 +285,9 @@ def _living(
     verdict = storage.told(sandboxes.told(verdict, pod, observed.node, observed.now), observed, pod)
     freshness = up_to_date(pod, desired, environment.spec.update_policy)
     verdict = replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: freshness.part})
-    if freshness.replace:
-        told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the pod is replaced.", verdict.parts)
-        # Status first, for an old backoff is forgotten: an operator that ends in between must not leave one behind.
-        return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)
+    replaced = _replace_living(observed, environment, pod, freshness, verdict)
+    if replaced is not None:
+        return replaced
     missing = missing_metadata(pod, desired)
     actions = (RepairMetadata(missing),) if missing else ()
     reserve = memory.reserve if pods.memory_limited(pod) else None
@@ -284,3 +298,22 @@ def _living(
     # No event tells of a sandbox that is not made.
     again = WAIT_SECONDS if sandboxes.waits(pod) else None
     return say(observed, verdict, actions=actions, extra=extra, requeue_after=again)
+
+
+def _replace_living(
+    observed: Observed, environment: DindEnvironment, pod: pods.Pod, freshness: Freshness, verdict: Verdict
+) -> Plan | None:
+    """Make a pod again that works, for another spec or another certificate; None to leave it."""
+    problem = endpoint.problem(observed) if environment.spec.endpoint.enabled else None
+    if freshness.replace and problem is not None:
+        # The next pod could not be made; the one that works goes on.
+        return replace(_keep(observed, blocked(problem.reason, problem.message)), requeue_after=WAIT_SECONDS)
+    renew = environment.spec.update_policy is UpdatePolicy.RECREATE and endpoint.restart_wanted(observed, pod)
+    if not freshness.replace and not renew:
+        return None
+    told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the pod is replaced.", verdict.parts)
+    if not freshness.replace:
+        message = "The daemon's certificate was replaced; the pod is made again to run with the new one."
+        told = waiting(Phase.RECOVERING, Reason.CREDENTIALS_PENDING, message, verdict.parts)
+    # Status first, for an old backoff is forgotten: an operator that ends in between must not leave one behind.
+    return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)

@@ -19,10 +19,12 @@ from dind_operator.reconcile.backoff import parse_time
 from dind_operator.reconcile.budgets import Budgets, told
 from dind_operator.reconcile.cluster import Cluster, Key, Note
 from dind_operator.reconcile.diagnosis import failure_of
+from dind_operator.reconcile.endpoints import Endpoints
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, StaleError, failed_action
 from dind_operator.reconcile.folders import Rival
 from dind_operator.reconcile.looks import Looks
 from dind_operator.reconcile.observed import NodeView, Observed, Policy
+from dind_operator.reconcile.patches import status_changes
 from dind_operator.reconcile.plan import make_plan
 from dind_operator.reconcile.refusals import refused
 from dind_operator.reconcile.reports import (
@@ -66,6 +68,7 @@ class Reconciler:
         *,
         read_logs: bool = True,
         volume_seconds: float = 0,
+        endpoint_seconds: float = 60,
     ) -> None:
         self._cluster = cluster
         self._view = view
@@ -74,6 +77,7 @@ class Reconciler:
         self._read_logs = read_logs
         self._budgets = Budgets(cluster, policy)
         self._looks = Looks(volume_seconds if read_logs else 0)
+        self._endpoints = Endpoints(cluster, policy, endpoint_seconds)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Do what is to be done about one environment now. Raises ClusterError when it is to be tried again."""
@@ -81,6 +85,7 @@ class Reconciler:
             environment = self._view.environment(key)
             if environment is None:
                 self._looks.forget(key)
+                self._endpoints.forget(key)
                 return Outcome()
             try:
                 return await self._round(key, environment)
@@ -93,6 +98,8 @@ class Reconciler:
         observed = Observed(environment, pod, namespace, None, None, self._clock(), budget=told(environment))
         try:
             observed = await self._read(key, observed)
+            state = await self._endpoints.bring(key, observed, lambda: self._verify(key, observed))
+            observed = replace(observed, endpoint=state)
         except ClusterError as error:
             return await self._finish(key, observed, self._after_error(observed, NOTHING, error))
         return await self._carry_out(key, observed, make_plan(observed, self._policy))
@@ -170,8 +177,9 @@ class Reconciler:
         return not (told and pods.same_start(status, pod))
 
     def _look_again(self, key: Key, observed: Observed, plan: Plan) -> float | None:
-        """When to look again: soon for what no event tells, and for the volume from time to time."""
-        return min(filter(None, (self._report_due(observed, plan), self._looks.wait(key, observed.now))), default=None)
+        """When to look again: soon for what no event tells, and for the volume and the endpoint from time to time."""
+        looks = (looks.wait(key, observed.now) for looks in (self._looks, self._endpoints))
+        return min(filter(None, (self._report_due(observed, plan), *looks)), default=None)
 
     def _report_due(self, observed: Observed, plan: Plan) -> float | None:
         """The daemon may answer a probe a moment before the lines are in the log; no event tells when they are."""
@@ -185,7 +193,8 @@ class Reconciler:
     async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
         failed: ClusterError | None = None
         try:
-            if any(isinstance(action, CreatePod | DeletePod) for action in plan.actions):
+            verified = observed.endpoint is not None and observed.endpoint.verified
+            if not verified and any(isinstance(action, CreatePod | DeletePod) for action in plan.actions):
                 await self._verify(key, observed)
             if plan.status_first and plan.status is not None:
                 old = observed.environment.get("status") or {}
@@ -286,20 +295,3 @@ class Reconciler:
 def _to_be_suspended(environment: dict[str, Any]) -> bool:
     asked = (environment.get("spec") or {}).get("operatingMode") == OperatingMode.SUSPENDED
     return asked and (environment.get("status") or {}).get("phase") != Phase.SUSPENDED
-
-
-def status_changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The merge patch from ``old`` to ``new``: changed fields whole, None for those that are to go."""
-    changes: dict[str, Any] = {}
-    for key in old.keys() | new.keys():
-        if old.get(key) != new.get(key):
-            changes[key] = _merge_patch(old.get(key), new.get(key))
-    return changes
-
-
-def _merge_patch(old: Any, new: Any) -> Any:
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return new
-    return {
-        key: _merge_patch(old.get(key), new.get(key)) for key in old.keys() | new.keys() if old.get(key) != new.get(key)
-    }

@@ -6,7 +6,7 @@ from dind_operator.api.conditions import ConditionType, format_time, read_condit
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import clip
 from dind_operator.build.daemon_config import SOCKET
-from dind_operator.reconcile import pods
+from dind_operator.reconcile import endpoint, pods
 from dind_operator.reconcile.failures import Failure
 from dind_operator.reconcile.isolation import isolation
 from dind_operator.reconcile.observed import NodeView, Observed
@@ -35,6 +35,7 @@ def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | N
     status: dict[str, Any] = {key: old[key] for key in _KEPT if key in old}
     status["observedGeneration"] = observed.environment["metadata"].get("generation", 0)
     status["phase"] = verdict.phase.value
+    status["credentials"] = endpoint.told(observed)
     status["conditions"] = _conditions(observed, old, verdict)
     if observed.pod is not None and _is_ours(observed, observed.pod):
         status |= _pod_fields(observed, observed.pod, old)
@@ -83,6 +84,8 @@ def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> li
     conditions = read_conditions(old)
     unknown = Part.unknown(verdict.ready.reason, verdict.ready.message)
     wanted = {ConditionType.READY: verdict.ready} | {kind: verdict.parts.get(kind, unknown) for kind in _PARTS}
+    reached = endpoint.endpoint_part(observed)
+    wanted[ConditionType.ENDPOINT_READY] = reached if reached is not None else unknown
     inside = isolation(observed)
     if inside is not None:
         wanted[ConditionType.ISOLATION_VERIFIED] = inside
@@ -113,7 +116,7 @@ def _pod_fields(observed: Observed, pod: pods.Pod, old: dict[str, Any]) -> dict[
         "podName": pod["metadata"]["name"],
         "podUID": pods.uid(pod),
         "nodeName": pods.node_name(pod),
-        "endpoint": f"unix://{SOCKET}" if pods.daemon(pod).get("ready") else None,
+        "endpoint": endpoint.address(observed.environment, pod, SOCKET) if pods.daemon(pod).get("ready") else None,
         "restarts": restarts if isinstance(restarts, int) else None,
         "daemonImage": images.get(DAEMON_CONTAINER),
         "nodeToolImage": images.get(INIT_CONTAINER),

@@ -20,8 +20,16 @@ from kubernetes.aio import client, config
 from dind_operator import __version__
 from dind_operator.api import names
 from dind_operator.api.conditions import format_time
-from dind_operator.reconcile.cluster import Key, Note
+from dind_operator.reconcile.cluster import Key, Note, ObjectKind
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, error_of
+from dind_operator.runtime.paths import (
+    budgets_path,
+    delete_options,
+    environment_path,
+    identity,
+    owned_path,
+    pod_path,
+)
 
 REQUEST_TIMEOUT = 20.0
 """Seconds for one call. The API server itself gives up after 60; a worker must not wait that long."""
@@ -104,11 +112,11 @@ class ApiCluster:
 
     async def environment(self, key: Key) -> dict[str, Any] | None:
         """See ``Cluster``."""
-        return await self._get_or_none(_environment_path(key))
+        return await self._get_or_none(environment_path(key))
 
     async def pod(self, key: Key) -> dict[str, Any] | None:
         """See ``Cluster``."""
-        return await self._get_or_none(_pod_path(key))
+        return await self._get_or_none(pod_path(key))
 
     async def node(self, name: str) -> dict[str, Any] | None:
         """See ``Cluster``."""
@@ -120,29 +128,51 @@ class ApiCluster:
 
     async def delete_pod(self, key: Key, uid: str, *, force: bool) -> None:
         """See ``Cluster``."""
-        await self._delete(_pod_path(key), uid, {"gracePeriodSeconds": 0} if force else {})
+        options = delete_options(uid)
+        if force:
+            options["gracePeriodSeconds"] = 0
+        await self.call("DELETE", pod_path(key), body=options)
 
     async def budget(self, key: Key) -> dict[str, Any] | None:
         """See ``Cluster``."""
-        return await self._get_or_none(f"{_budgets_path(key[0])}/{key[1]}")
+        return await self._get_or_none(budgets_path(*key))
 
     async def create_budget(self, manifest: dict[str, Any]) -> None:
         """See ``Cluster``."""
-        await self.call("POST", _budgets_path(manifest["metadata"]["namespace"]), body=manifest)
+        await self.call("POST", budgets_path(manifest["metadata"]["namespace"]), body=manifest)
 
     async def delete_budget(self, key: Key, uid: str) -> None:
         """See ``Cluster``."""
-        await self._delete(f"{_budgets_path(key[0])}/{key[1]}", uid, {})
+        await self.call("DELETE", budgets_path(*key), body=delete_options(uid))
 
     async def patch_pod_metadata(self, key: Key, seen: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
         """See ``Cluster``."""
-        body = {"metadata": {**_identity(seen), **metadata}}
-        return await self.call("PATCH", _pod_path(key), body=body, content_type=_MERGE_PATCH)
+        body = {"metadata": {**identity(seen), **metadata}}
+        return await self.call("PATCH", pod_path(key), body=body, content_type=_MERGE_PATCH)
 
     async def patch_status(self, key: Key, seen: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
         """See ``Cluster``."""
-        body = {"metadata": _identity(seen), "status": status}
-        return await self.call("PATCH", f"{_environment_path(key)}/status", body=body, content_type=_MERGE_PATCH)
+        body = {"metadata": identity(seen), "status": status}
+        return await self.call("PATCH", f"{environment_path(key)}/status", body=body, content_type=_MERGE_PATCH)
+
+    async def owned(self, kind: ObjectKind, key: Key) -> dict[str, Any] | None:
+        """See ``Cluster``."""
+        return await self._get_or_none(owned_path(kind, key[0], key[1]))
+
+    async def create_owned(self, kind: ObjectKind, manifest: dict[str, Any]) -> dict[str, Any]:
+        """See ``Cluster``."""
+        return await self.call("POST", owned_path(kind, manifest["metadata"]["namespace"]), body=manifest)
+
+    async def replace_owned(self, kind: ObjectKind, manifest: dict[str, Any]) -> dict[str, Any]:
+        """See ``Cluster``."""
+        metadata = manifest["metadata"]
+        return await self.call("PUT", owned_path(kind, metadata["namespace"], metadata["name"]), body=manifest)
+
+    async def delete_owned(self, kind: ObjectKind, seen: dict[str, Any]) -> None:
+        """See ``Cluster``."""
+        metadata = seen["metadata"]
+        path = owned_path(kind, metadata["namespace"], metadata["name"])
+        await self.call("DELETE", path, body=delete_options(metadata["uid"]))
 
     async def daemon_log_head(self, key: Key) -> str:
         """See ``Cluster``."""
@@ -158,7 +188,7 @@ class ApiCluster:
         return await self._log(key, query | ({"previous": "true"} if previous else {}))
 
     async def _log(self, key: Key, query: dict[str, Any]) -> str:
-        data = await self._request("GET", f"{_pod_path(key)}/log", query=query, accept="*/*")
+        data = await self._request("GET", f"{pod_path(key)}/log", query=query, accept="*/*")
         return data.decode("utf-8", "replace")
 
     async def record(self, environment: dict[str, Any], note: Note) -> None:
@@ -243,10 +273,6 @@ class ApiCluster:
         answer: dict[str, Any] = json.loads(data) if data else {}
         return answer
 
-    async def _delete(self, path: str, uid: str, more: dict[str, Any]) -> None:
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, **more}
-        await self.call("DELETE", path, body={**options, "propagationPolicy": "Background"})
-
     async def _get_or_none(self, path: str) -> dict[str, Any] | None:
         try:
             return await self.call("GET", path)
@@ -282,27 +308,9 @@ class ApiCluster:
         return data
 
 
-def _identity(seen: dict[str, Any]) -> dict[str, Any]:
-    """Makes a patch a conditional one. The uid alone does not: of a custom resource's status patch the API server drops it,
-    and for a pod's metadata it says that a wrong one is invalid, as if it were to be changed. The version is asked first."""
-    return {field: seen["metadata"][field] for field in ("uid", "resourceVersion")}
-
-
 def _status_of(data: bytes) -> dict[str, Any]:
     try:
         status = json.loads(data)
     except ValueError:
         return {}
     return status if isinstance(status, dict) else {}
-
-
-def _environment_path(key: Key) -> str:
-    return f"/apis/{names.API_VERSION}/namespaces/{key[0]}/{names.PLURAL}/{key[1]}"
-
-
-def _pod_path(key: Key) -> str:
-    return f"/api/v1/namespaces/{key[0]}/pods/{key[1]}"
-
-
-def _budgets_path(namespace: str) -> str:
-    return f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"

@@ -121,6 +121,7 @@ class Operator:
             lambda: datetime.now(UTC),
             read_logs=self._settings.read_pod_logs,
             volume_seconds=self._settings.volume_check_seconds,
+            endpoint_seconds=self._settings.endpoint_check_seconds,
         )
         self.controller.attach(view, reconciler)
         self._metrics.watch_environments(

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     require_namespace_label: bool = True
     read_pod_logs: bool = True
     volume_check_seconds: Annotated[float, Field(ge=0, le=86400)] = 60
+    endpoint_check_seconds: Annotated[float, Field(ge=1, le=86400)] = 60
     workers: Annotated[int, Field(ge=1, le=256)] = 32
     resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300
 

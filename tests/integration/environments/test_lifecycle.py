@@ -81,7 +81,7 @@ def test_the_pod_is_what_the_daemon_needs(operator: RunningOperator, space: Spac
     assert not [mount for mount in daemon["volumeMounts"] if "serviceaccount" in mount["mountPath"]]
     assert {probe for probe in daemon if probe.endswith("Probe")} == {"startupProbe", "readinessProbe", "livenessProbe"}
     volumes = {volume["name"] for volume in spec["volumes"]}
-    assert volumes == {"docker-data", "dind-tool", "dind-socket"}
+    assert volumes == {"docker-data", "dind-tool", "dind-socket", "dind-endpoint"}
 
 
 def test_namespace_and_environment_applied_together(operator: RunningOperator, space: Space) -> None:

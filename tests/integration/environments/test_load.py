@@ -1,5 +1,6 @@
 """Many environments at once."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.integration.environments.conftest import Operators
@@ -14,7 +15,8 @@ BURST = 100
 
 
 def test_a_burst_of_environments(start: Operators, space: Space, kubelet: Kubelet) -> None:
-    """Each gets one pod and one status that fits it, with two writes each; then all go again and nothing is left."""
+    """Each gets one endpoint, one pod and one status that fits it, with one write for each object; then all go again and
+    nothing is left."""
     operator = start().wait_ready()
     names = [f"env-{number}" for number in range(BURST)]
     with ThreadPoolExecutor(8) as users:
@@ -30,7 +32,11 @@ def test_a_burst_of_environments(start: Operators, space: Space, kubelet: Kubele
         assert item["status"]["podUID"] == uids[item["metadata"]["name"]]
     mine = [call for call in operator.proxy.writes() if call.namespace == space.name]
     assert sum(1 for call in mine if on("create", "pods")(call)) == BURST
-    assert len(mine) == 2 * BURST, "a pod and a status each, nothing else"
+    assert Counter(call.resource for call in mine) == {
+        "secrets": 3 * BURST,
+        **dict.fromkeys(("services", "networkpolicies", "pods", "dindenvironments/status"), BURST),
+    }, "nothing else, and nothing twice"
+    assert operator.proxy.count(on("get", "secrets")) == 0
     assert operator.http("/livez")[0] == 200
 
     space.api.call("DELETE", environments(space.name))

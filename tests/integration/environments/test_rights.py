@@ -61,6 +61,22 @@ def test_every_right_is_used_and_none_is_missing(
     space.wait_reason("Ready")
     space.change({"disruptionPolicy": "Allow"})
     until(lambda: not space.condition("DisruptionProtected"), "the budget being removed")
+    second = space.pod() or {}
+    # The endpoint: other credentials, a Service and a policy to be put back, and in the end none of it.
+    for path in (
+        f"{space.path}/services/one",
+        f"/apis/networking.k8s.io/v1/namespaces/{space.name}/networkpolicies/one",
+    ):
+        space.api.patch(path, {"metadata": {"labels": {"dind.dev/environment": None}}})
+    space.change({"endpoint": {"credentialsGeneration": 2}})
+    kubelet.finish(space.wait_going())
+    third = kubelet.run(space.wait_pod(other_than=second))
+    space.wait_reason("EndpointReady", "EndpointReady")
+    space.change({"endpoint": {"enabled": False}})
+    kubelet.finish(space.wait_going())
+    kubelet.run(space.wait_pod(other_than=third))
+    space.wait_reason("EndpointDisabled", "EndpointReady")
+    until(lambda: space.api.get(f"{space.path}/secrets/one-server") is None, "the endpoint being gone")
     until(lambda: proxy.count(on("update", "leases")), "the Lease being renewed")
     operator.stop()
 

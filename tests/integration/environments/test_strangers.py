@@ -107,8 +107,16 @@ def test_an_orphaned_pod_is_foreign(operator: RunningOperator, space: Space, kub
     assert now is not None
     assert now["metadata"]["uid"] == pod["metadata"]["uid"]
     assert "deletionTimestamp" not in now["metadata"]
+    # So is what made its endpoint; all of it is named.
     space.delete_pod()
     kubelet.finish(space.wait_going())
+    message = space.wait_reason("EndpointConflict")["message"]
+    policies = f"/apis/networking.k8s.io/v1/namespaces/{space.name}/networkpolicies"
+    left = {"Secret one-ca", "Secret one-server", "Secret one-client", "Service one", "NetworkPolicy one"}
+    assert {thing for thing in left if f"{thing} (not owned by anything)" in message} == left
+    for kind, name in (thing.split() for thing in left):
+        path = policies if kind == "NetworkPolicy" else f"{space.path}/{kind.lower()}s"
+        space.api.delete(f"{path}/{name}")
     space.wait_pod(other_than=pod)
     space.wait_reason("PodPending")
 

@@ -50,8 +50,8 @@ GOLDEN = [
     ),
     (
         {"daemon": {"config": {"Hosts": []}, "args": ["-DHx", "--"]}},
-        "spec.daemon: config.hosts belongs to the operator: remove it, the daemon listens on its own socket only; "
-        "args[0] '-DHx' belongs to the operator: remove it, the daemon listens on its own socket only; "
+        "spec.daemon: config.hosts belongs to the operator: remove it, the daemon listens where spec.endpoint says; "
+        "args[0] '-DHx' belongs to the operator: remove it, the daemon listens where spec.endpoint says; "
         "args[1] '--' belongs to the operator: remove it, dockerd takes no arguments besides flags",
     ),
     (

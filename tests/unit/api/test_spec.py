@@ -58,6 +58,15 @@ def test_what_was_read_is_written_as_it_was() -> None:
         "probes": {"startup": {"periodSeconds": 2}},
         "updatePolicy": "OnDelete",
         "disruptionPolicy": "Protect",
+        "endpoint": {
+            "enabled": True,
+            "extraNames": ["builder.example.com", "192.0.2.10", "fd00::10"],
+            "credentialsGeneration": 3,
+            "allowFrom": [
+                {"podSelector": {"matchLabels": {"app": "ci"}}, "namespaceSelector": {}},
+                {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
+            ],
+        },
     }
     assert parse(written).to_dict() == written
 

@@ -3,7 +3,7 @@
 from tests.unit.objects import UID, model
 
 from dind_operator.build.budget import disruption_budget
-from dind_operator.build.pod import pod_labels
+from dind_operator.build.owned import object_labels
 
 
 def test_it_is_the_environments_own_and_goes_with_it() -> None:
@@ -15,8 +15,8 @@ def test_it_is_the_environments_own_and_goes_with_it() -> None:
 
 def test_it_selects_the_pod_and_no_other_environments() -> None:
     selector = disruption_budget(model({}))["spec"]["selector"]["matchLabels"]
-    assert selector.items() <= pod_labels("builder").items()
-    assert not selector.items() <= pod_labels("another").items()
+    assert selector.items() <= object_labels("builder").items()
+    assert not selector.items() <= object_labels("another").items()
 
 
 def test_no_eviction_is_ever_within_it() -> None:

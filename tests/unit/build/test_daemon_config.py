@@ -14,7 +14,11 @@ from dind_operator.build.daemon_config import MAX_CONFIG_BYTES, daemon_config
 from dind_operator.build.errors import UnbuildableError
 
 OWNED = {
-    "hosts": ["unix:///run/dind/docker.sock"],
+    "hosts": ["unix:///run/dind/docker.sock", "tcp://0.0.0.0:2376"],
+    "tlsverify": True,
+    "tlscacert": "/run/dind-endpoint/ca.pem",
+    "tlscert": "/run/dind-endpoint/cert.pem",
+    "tlskey": "/run/dind-endpoint/key.pem",
     "data-root": "/var/lib/docker",
     "exec-root": "/var/run/docker",
     "pidfile": "/var/run/docker.pid",
@@ -33,8 +37,19 @@ def test_without_a_user_it_is_what_the_operator_owns_and_nothing_else() -> None:
     assert config() == OWNED
 
 
-def test_it_listens_on_one_unix_socket_and_never_on_tcp() -> None:
-    assert config({"debug": True})["hosts"] == ["unix:///run/dind/docker.sock"]
+def test_it_listens_on_tcp_only_with_the_demand_for_a_certificate() -> None:
+    found = config({"debug": True})
+    assert [host for host in found["hosts"] if host.startswith("tcp")] == ["tcp://0.0.0.0:2376"]
+    assert found["tlsverify"] is True
+    assert {key: value for key, value in found.items() if key.startswith("tls")}.keys() == {
+        *("tlsverify", "tlscacert", "tlscert", "tlskey")
+    }
+
+
+def test_without_an_endpoint_it_listens_on_one_unix_socket() -> None:
+    found = json.loads(daemon_config(spec({"endpoint": {"enabled": False}})))
+    assert found["hosts"] == ["unix:///run/dind/docker.sock"]
+    assert not [key for key in found if key.startswith("tls")]
 
 
 def test_the_users_keys_are_kept_as_they_are() -> None:

@@ -19,6 +19,7 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
     "probes": {"startup": {}, "readiness": {}},
     "updatePolicy": "Recreate",
     "disruptionPolicy": "Allow",
+    "endpoint": {"enabled": True, "extraNames": [], "credentialsGeneration": 1, "allowFrom": []},
 }
 CHANGES: list[dict[str, Any]] = [
     {"daemon": {"image": "docker:28-dind"}},
@@ -57,6 +58,10 @@ CHANGES: list[dict[str, Any]] = [
     {"probes": {"startup": {"failureThreshold": 600}}},
     {"probes": {"readiness": {"periodSeconds": 20}}},
     {"probes": {"liveness": {"timeoutSeconds": 50}}},
+    {"endpoint": {"enabled": False}},
+    {"endpoint": {"extraNames": ["builder.example.com"]}},
+    {"endpoint": {"extraNames": ["builder.example.com", "192.0.2.10"]}},
+    {"endpoint": {"credentialsGeneration": 2}},
 ]
 
 
@@ -99,7 +104,14 @@ def test_no_field_of_the_spec_is_forgotten_here() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"operatingMode": "Suspended"}, {"updatePolicy": "OnDelete"}, {"disruptionPolicy": "Protect"}]
+    "fields",
+    [
+        {"operatingMode": "Suspended"},
+        {"updatePolicy": "OnDelete"},
+        {"disruptionPolicy": "Protect"},
+        # The policy is an object of its own, which is changed in place.
+        {"endpoint": {"allowFrom": [{"podSelector": {}}]}},
+    ],
 )
 def test_what_the_operator_does_is_not_in_the_pod(fields: dict[str, Any]) -> None:
     assert intent_hash(spec(fields)) == intent_hash(spec({}))

@@ -13,6 +13,7 @@ from dind_operator.build import apparmor
 from dind_operator.build.pod import (
     BUILD_VARIABLE,
     CONTAINERD_SHUTDOWN_SECONDS,
+    CREDENTIALS_VARIABLE,
     INTENT_VARIABLE,
     MAX_SHUTDOWN_SECONDS,
     daemon_pod,
@@ -53,11 +54,12 @@ def expanded(text: str, environment: dict[str, str]) -> str:
 def test_an_empty_spec_makes_a_whole_pod() -> None:
     pod = built()
     assert [item["name"] for item in containers(pod)] == ["mount-cgroups", "daemon"]
-    assert {volume["name"]: volume["emptyDir"] for volume in pod["spec"]["volumes"]} == {
-        "docker-data": {},
-        "dind-tool": {"sizeLimit": "16Mi"},
-        "dind-socket": {"sizeLimit": "1Mi"},
-    }
+    assert pod["spec"]["volumes"] == [
+        {"name": "docker-data", "emptyDir": {}},
+        {"name": "dind-tool", "emptyDir": {"sizeLimit": "16Mi"}},
+        {"name": "dind-socket", "emptyDir": {"sizeLimit": "1Mi"}},
+        {"name": "dind-endpoint", "secret": {"secretName": "builder-server", "defaultMode": 0o400}},
+    ]
     assert pod["spec"]["restartPolicy"] == "Always"
     assert pod["spec"]["containers"][0]["command"] == ["/dind/entrypoint"]
     assert "args" not in pod["spec"]["containers"][0]
@@ -125,6 +127,28 @@ def test_the_tool_is_writable_for_the_check_and_only_readable_for_the_daemon() -
     assert mounts[0]["docker-data"] == mounts[1]["docker-data"]
     assert "dind-socket" not in mounts[0]
     assert mounts[1]["dind-socket"]["mountPath"] == "/run/dind"
+
+
+def test_the_daemon_alone_sees_the_servers_secret_and_nobody_another() -> None:
+    init, daemon = containers(built())
+    assert "dind-endpoint" not in {item["name"] for item in init["volumeMounts"]}
+    assert [item for item in daemon["volumeMounts"] if item["name"] == "dind-endpoint"] == [
+        {"name": "dind-endpoint", "mountPath": "/run/dind-endpoint", "readOnly": True}
+    ]
+    secrets = [volume["secret"]["secretName"] for volume in built()["spec"]["volumes"] if "secret" in volume]
+    assert secrets == ["builder-server"], "the authority's key is mounted nowhere"
+    off = built({"endpoint": {"enabled": False}})
+    assert "dind-endpoint" not in json.dumps(off)
+
+
+def test_which_certificate_it_was_made_for_is_no_change_of_spec_or_operator() -> None:
+    told = [
+        daemon_pod(model(), SETTINGS, text)["spec"]["containers"][0] for text in ("a/b/2026-01-01T00:00:00Z", "c/d/e")
+    ]
+    assert [variables(container)[CREDENTIALS_VARIABLE] for container in told] == ["a/b/2026-01-01T00:00:00Z", "c/d/e"]
+    for name in (INTENT_VARIABLE, BUILD_VARIABLE):
+        assert len({variables(container)[name] for container in told}) == 1
+    assert CREDENTIALS_VARIABLE not in variables(built()["spec"]["containers"][0])
 
 
 def test_no_mount_is_propagated_out_of_the_pod() -> None:

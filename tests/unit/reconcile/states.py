@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +15,10 @@ from tests.unit.reconcile.world import World
 
 from dind_operator.api.conditions import Reason, format_time
 from dind_operator.build.settings import BuildSettings
-from dind_operator.reconcile.observed import NodeView
+from dind_operator.reconcile.credentials import Running
+from dind_operator.reconcile.observed import EndpointState, NodeView
 from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
+from dind_operator.reconcile.verdict import Part
 
 SPECS: list[dict[str, Any]] = [
     {},
@@ -25,10 +28,23 @@ SPECS: list[dict[str, Any]] = [
     {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}, "updatePolicy": "OnDelete"},
     {"daemon": {"resources": {"limits": {"memory": "100Mi"}}}},  # the default reserve leaves nothing
     {"security": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"}}},
+    {"endpoint": {"enabled": False}},
+    {"endpoint": {"credentialsGeneration": 2}},
     {"unknown": "field"},
 ]
 POD_SPECS = [fields for fields in SPECS if "unknown" not in fields and "100Mi" not in json.dumps(fields)]
 NEWER = BuildSettings(daemon_image="registry.example.com/daemon:2", node_tool_image=SETTINGS.node_tool_image)
+
+# One that is well, one of another authority, and two of the first that are near their end and past it.
+CREDENTIALS = [
+    objects.CREDENTIALS,
+    replace(objects.CREDENTIALS, server=Running("c" * 16, "d" * 16, NOW + timedelta(days=200))),
+    *(
+        replace(objects.CREDENTIALS, server=Running("a" * 16, f"{days:016d}", NOW + timedelta(days=days)))
+        for days in (100, 3, -1)
+    ),
+]
+PROBLEM = Part.false(Reason.ENDPOINT_CONFLICT, "A Secret is in the way.")
 
 TAILS = ["", "failed to start daemon: no space left on device", "unknown flag: --nope", "\x1b[31m" * 20, "{" * 300]
 MESSAGES = st.sampled_from(
@@ -88,7 +104,11 @@ def containers(draw: st.DrawFn, name: str) -> dict[str, Any]:
 @st.composite
 def own_pods(draw: st.DrawFn, fields: dict[str, Any]) -> dict[str, Any]:
     same = fields in POD_SPECS and draw(st.booleans())
-    pod = objects.pod(fields if same else draw(st.sampled_from(POD_SPECS)), draw(st.sampled_from([SETTINGS, NEWER])))
+    pod = objects.pod(
+        fields if same else draw(st.sampled_from(POD_SPECS)),
+        draw(st.sampled_from([SETTINGS, NEWER])),
+        draw(st.sampled_from([None, *CREDENTIALS])),
+    )
     if draw(st.booleans()):
         objects.scheduled(pod)
         if draw(st.booleans()):
@@ -137,9 +157,9 @@ def statuses(draw: st.DrawFn) -> dict[str, Any]:
         "recreations": draw(st.integers(0, 40)),
         "conditions": [
             {
-                "type": draw(st.sampled_from(["Ready", "DaemonReady", "Foreign"])),
+                "type": draw(st.sampled_from(["Ready", "DaemonReady", "EndpointReady", "Foreign"])),
                 "status": "False",
-                "reason": draw(st.sampled_from(["Ready", "BackingOff", "Evicted", "Pending"])),
+                "reason": draw(st.sampled_from(["Ready", "BackingOff", "Evicted", "Pending", "EndpointConflict"])),
                 "message": "m",
                 "lastTransitionTime": "2025-06-01T10:00:00Z",
             }
@@ -148,6 +168,8 @@ def statuses(draw: st.DrawFn) -> dict[str, Any]:
         "docker": {"serverVersion": "26.1.5"},
         "reserveMemory": "256Mi",
     }
+    if draw(st.booleans()):
+        status["credentials"] = draw(st.sampled_from(CREDENTIALS)).told("builder")
     if draw(st.booleans()):
         status["recreateAfter"] = format_time(NOW + timedelta(seconds=draw(st.integers(-60, 300))))
     if draw(st.booleans()):
@@ -170,6 +192,12 @@ NAMESPACES = st.sampled_from(
 )
 VOLUMES = st.sampled_from([None, *(VolumeReport(full=full, usedBytes=9, limitBytes=10) for full in (True, False))])
 ISOLATIONS = st.sampled_from([None, *(IsolationReport(inside=inside) for inside in (True, False, None))])
+ENDPOINTS = st.none() | st.builds(
+    EndpointState,
+    st.none() | st.sampled_from(CREDENTIALS),
+    st.sampled_from([None, None, PROBLEM]),
+    st.booleans(),
+)
 REPORTS = st.none() | st.just(DaemonReport(serverVersion="26.1.5", storageDriver="overlay2"))
 
 
@@ -186,4 +214,5 @@ def worlds(draw: st.DrawFn, *, foreign: bool | None = None, deleted: bool = Fals
     pod = draw(foreign_pods()) if strangers else draw(st.none() | own_pods(fields))
     if pod is not None and draw(st.integers(0, 3)) == 0:
         pod["metadata"]["deletionTimestamp"] = "2025-06-01T11:59:50Z"
-    return World(environment, pod, draw(NAMESPACES), draw(NODES), draw(REPORTS), draw(VOLUMES), draw(ISOLATIONS))
+    seen = (draw(NAMESPACES), draw(NODES), draw(REPORTS), draw(VOLUMES), draw(ISOLATIONS), draw(ENDPOINTS))
+    return World(environment, pod, *seen)

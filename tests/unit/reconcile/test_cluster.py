@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from dind_operator.reconcile.cluster import Cluster
+from dind_operator.reconcile.cluster import Cluster, ObjectKind
 from dind_operator.runtime.client import ApiCluster
 
 CALLS = [name for name, _ in inspect.getmembers(Cluster, inspect.isfunction) if not name.startswith("_")]
@@ -29,7 +29,13 @@ def test_nothing_in_it_can_write_a_spec_or_run_a_program_in_a_pod() -> None:
         "delete_budget",
         "patch_pod_metadata",
         "patch_status",
+        "owned",
+        "create_owned",
+        "replace_owned",
+        "delete_owned",
         "daemon_log_head",
         "daemon_log_tail",
         "record",
     }
+    # What else it may write. None of these runs anything.
+    assert {kind.value for kind in ObjectKind} == {"secrets", "services", "networkpolicies"}

@@ -42,6 +42,7 @@ def test_what_the_verdict_leaves_out_is_unknown_for_the_same_reason() -> None:
         "StorageHealthy",
         "DaemonReady",
         "UpToDate",
+        "EndpointReady",
     ]
     storage = condition(status, "StorageHealthy")
     assert (storage["status"], storage["reason"]) == ("Unknown", "PodPending")

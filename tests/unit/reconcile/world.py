@@ -13,9 +13,9 @@ from tests.unit.objects import NOW, POLICY
 
 from dind_operator.api.conditions import format_time
 from dind_operator.reconcile.actions import Action, CreatePod, DeletePod, Plan, RepairMetadata
-from dind_operator.reconcile.observed import NodeView, Observed, Policy
+from dind_operator.reconcile.observed import EndpointState, NodeView, Observed, Policy
+from dind_operator.reconcile.patches import status_changes
 from dind_operator.reconcile.plan import make_plan
-from dind_operator.reconcile.reconciler import status_changes
 from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
 from dind_operator.reconcile.status import surviving
 
@@ -44,6 +44,7 @@ class World:
     daemon: DaemonReport | None = None
     volume: VolumeReport | None = None
     isolation: IsolationReport | None = None
+    endpoint: EndpointState | None = None
     now: datetime = NOW
     policy: Policy = POLICY
     done: list[Action] = field(default_factory=list)
@@ -54,7 +55,7 @@ class World:
         node = self.node if self.pod is not None and self.pod["spec"].get("nodeName") else None
         there = self.pod is not None
         told = {"isolation": self.isolation, "volume": self.volume} if there else {}
-        return Observed(*seen, node, self.daemon if there else None, self.now, **told)
+        return Observed(*seen, node, self.daemon if there else None, self.now, endpoint=self.endpoint, **told)
 
     def plan(self) -> Plan:
         return make_plan(self.observe(), self.policy)

@@ -1,0 +1,148 @@
+"""Who may reach the daemon from other pods, and under which names: TLS with client certificates, never plain TCP."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from .affinity import LabelSelector
+from .model import ApiModel, WholeNumber
+from .rules import FORBIDDEN, REQUIRED, rule, shape, validations
+
+_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+# A name whose last part begins with a letter, as every domain's does, so that nothing is both a name and an address.
+_DNS: Final = rf"(\*\.)?({_LABEL}\.)*[a-z]([-a-z0-9]*[a-z0-9])?"
+_OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = rf"{_OCTET}(\.{_OCTET}){{3}}"
+_IPV6: Final = "[0-9a-f:]*:[0-9a-f:]*"
+NAME_PATTERN: Final = rf"^({_DNS}|{_IPV4}|{_IPV6})$"
+CIDR_PATTERN: Final = rf"^({_IPV4}/(3[0-2]|[12]?[0-9])|{_IPV6}/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$"
+# RFC 1035.
+_LABEL_MAX_LENGTH: Final = 63
+_NAME_REMEDY: Final = (
+    "not a name: write a DNS name in lower case, such as builder.example.com or *.example.com, or an IP address, without "
+    "port and without scheme"
+)
+_CIDR_REMEDY: Final = "not a range of addresses: write it as 10.0.0.0/8 or fd00::/8"
+_NO_PEER: Final = (
+    "an entry of endpoint.allowFrom names nobody: set podSelector, namespaceSelector or ipBlock ({} as a selector is all "
+    "of them)"
+)
+_BOTH_KINDS: Final = (
+    "ipBlock stands alone in an entry of endpoint.allowFrom: move podSelector and namespaceSelector into an entry of "
+    "their own"
+)
+_ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
+
+ServerName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=NAME_PATTERN),
+    Field(json_schema_extra=shape(NAME_PATTERN, _NAME_REMEDY)),
+]
+Cidr = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64, pattern=CIDR_PATTERN),
+    Field(json_schema_extra=shape(CIDR_PATTERN, _CIDR_REMEDY)),
+]
+
+
+class IpBlock(ApiModel):
+    """Addresses outside the cluster, as a NetworkPolicy names them."""
+
+    cidr: Cidr = Field(description="The range that is meant.", examples=["10.20.0.0/16"])
+    # `except` is a word of Python's.
+    except_: Annotated[list[Cidr], Field(max_length=16)] | None = Field(
+        default=None, alias="except", description="Ranges within it that are not meant.", json_schema_extra=_ATOMIC
+    )
+
+    @model_validator(mode="after")
+    def _addresses(self) -> Self:
+        for text in (self.cidr, *(self.except_ or [])):
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                raise ValueError(f"{text} is {_CIDR_REMEDY}") from None
+        return self
+
+
+class EndpointPeer(ApiModel):
+    """Somebody who may reach the endpoint, in the shape of a NetworkPolicy's peer."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(
+                "has(self.podSelector) || has(self.namespaceSelector) || has(self.ipBlock)", _NO_PEER, reason=REQUIRED
+            ),
+            rule(
+                "!has(self.ipBlock) || !has(self.podSelector) && !has(self.namespaceSelector)",
+                _BOTH_KINDS,
+                path=".ipBlock",
+                reason=FORBIDDEN,
+            ),
+        )
+    )
+
+    pod_selector: LabelSelector | None = Field(
+        default=None,
+        description="Pods by label: in the environment's own namespace, or in those of `namespaceSelector`. {} is all of them.",
+    )
+    namespace_selector: LabelSelector | None = Field(
+        default=None, description="Namespaces by label; {} is all of them. Alone, it means every pod there."
+    )
+    ip_block: IpBlock | None = Field(default=None, description="Addresses outside the cluster.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.ip_block is None and self.pod_selector is None and self.namespace_selector is None:
+            raise ValueError(_NO_PEER)
+        if self.ip_block is not None and (self.pod_selector is not None or self.namespace_selector is not None):
+            raise ValueError(_BOTH_KINDS)
+        return self
+
+
+class EndpointSpec(ApiModel):
+    """The daemon's port 2376: TLS, for clients with a certificate of the environment's own authority."""
+
+    enabled: bool = Field(
+        default=True,
+        strict=True,
+        description="Whether the daemon listens on port 2376 with TLS and has a Service, certificates and a NetworkPolicy. "
+        "Without it there is only the socket inside the pod.",
+    )
+    extra_names: Annotated[list[ServerName], Field(max_length=32)] = Field(
+        default_factory=list,
+        description="Further DNS names and IP addresses that clients reach the daemon by; they go into its certificate "
+        "beside the Service's names, localhost and 127.0.0.1. A change makes a new pod.",
+        examples=[["builder.example.com", "192.0.2.10"]],
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    credentials_generation: WholeNumber = Field(
+        default=1,
+        ge=1,
+        le=2147483647,
+        description="Raise it to revoke every certificate: a new authority is made and nothing of the old one is accepted "
+        "once the daemon has restarted, which `updatePolicy` decides on. Until then EndpointReady is False, CredentialsPending.",
+    )
+    allow_from: Annotated[list[EndpointPeer], Field(max_length=16)] = Field(
+        default_factory=list,
+        description="Who may reach port 2376, as peers of a NetworkPolicy. Left out, nobody but `kubectl port-forward`. It "
+        "needs a network plugin that enforces policies.",
+        json_schema_extra=_ATOMIC,
+    )
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for name in self.extra_names:
+            if ":" in name:
+                try:
+                    ipaddress.IPv6Address(name)
+                except ValueError:
+                    raise ValueError(f"extraNames: {name} is {_NAME_REMEDY}") from None
+            elif any(len(label) > _LABEL_MAX_LENGTH for label in re.split(r"\.", name)):
+                raise ValueError(
+                    f"extraNames: {name} has a part of more than {_LABEL_MAX_LENGTH} characters, which no DNS name has: shorten it"
+                )
+        return self

@@ -1,0 +1,68 @@
+"""Words, meanings and remedies of some reasons: a part of ``reasons``, which is too long for one file.
+
+Each is what ``reasons`` would have in its place: the word, what it means, what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ISOLATION_VERIFIED: Final = (
+    "IsolationVerified",
+    "A container that the Docker API started is in a cgroup below the pod's.",
+)
+NESTED_OUTSIDE_POD: Final = (
+    "NestedOutsidePod",
+    "A container that the Docker API started is outside the pod's cgroup: the pod's limits do not hold it.",
+    ("Use a daemon image with an unchanged dockerd, and delete the pod to start again."),
+)
+
+ENDPOINT_READY: Final = (
+    "EndpointReady",
+    "The daemon answers on port 2376 to clients with the present certificate.",
+)
+ENDPOINT_DISABLED: Final = (
+    "EndpointDisabled",
+    "There is no endpoint, as `spec.endpoint.enabled` asks.",
+)
+ENDPOINT_NOT_IN_POD: Final = (
+    "EndpointNotInPod",
+    "The pod was made without an endpoint, by an earlier operator or for an earlier spec.",
+    "Nothing is restarted for it: delete the pod when it suits you, and the next one has the endpoint.",
+)
+ENDPOINT_CONFLICT: Final = (
+    "EndpointConflict",
+    "A Secret, Service or NetworkPolicy of the endpoint's names exists and does not belong to the environment.",
+    "Delete or rename what the message names, give the environment another name, or set `spec.endpoint.enabled` false.",
+)
+ENDPOINT_REFUSED: Final = (
+    "EndpointRefused",
+    "The API server refused an object of the endpoint: a missing permission, a quota or a policy.",
+    "Read the message, which is the API server's own, and have the permission, quota or policy changed.",
+)
+CREDENTIALS_PENDING: Final = (
+    "CredentialsPending",
+    "The Secrets hold new credentials, and the daemon still runs with the old ones: it reads them once, at its start.",
+    "With updatePolicy OnDelete, delete the pod when it suits you; until then clients with old certificates get in.",
+)
+CERTIFICATE_RENEWED: Final = (
+    "CertificateRenewed",
+    "The daemon's certificate nears its end and was renewed; the daemon takes the new one when it is started again.",
+    "Delete the pod when it suits you, before the time that the message names.",
+)
+CERTIFICATE_EXPIRED: Final = (
+    "CertificateExpired",
+    "The certificate that the daemon runs with has ended: clients refuse it.",
+    "Delete the pod: the next one has the renewed certificate.",
+)
+UP_TO_DATE: Final = "UpToDate", "The pod is made from the present spec by the present operator."
+SPEC_CHANGED: Final = (
+    "SpecChanged",
+    "The spec changed in a way that needs a new pod.",
+    ("With updatePolicy OnDelete, delete the pod when it suits you."),
+)
+OPERATOR_CHANGED: Final = (
+    "OperatorChanged",
+    "The operator was upgraded and would make the pod differently.",
+    ("Nothing has to be done; the change is applied when the pod is next made. Delete the pod to have it now."),
+)

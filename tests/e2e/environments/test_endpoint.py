@@ -1,0 +1,292 @@
+"""The endpoint as its users meet it: the docker CLI in another pod, docker-py through `kubectl port-forward`, and who is
+refused. The cluster's network plugin enforces no policy, so who may reach the port is judged by evaluating the policy.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import docker
+import pytest
+from docker.tls import TLSConfig
+from tests.cluster.own_images import BUSYBOX_IMAGE
+from tests.cluster.process import wait_until
+from tests.e2e.conftest import image_values
+from tests.e2e.environments.conftest import Environments, load_images
+from tests.environment import Environment, eventually
+from tests.live import Cluster, Object
+from tests.policies import allows_ingress
+
+from dind_operator.build.certificates import CERTIFICATE_LIFE, Issued, issue_client, new_key
+from dind_operator.build.endpoint import PORT
+
+CERTS = "/docker-certs"
+# A deleted Secret is noticed by a look, once a minute.
+LOOK_SECONDS = 120
+CLIENT_LABELS = {"app": "ci"}
+
+
+def secret(environment: Environment, suffix: str) -> dict[str, bytes]:
+    """The content of one of its Secrets; {} while there is none."""
+    found = environment.cluster.get("secret", f"{environment.name}-{suffix}", environment.namespace) or {}
+    return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+
+
+def client_pod(environment: Environment, name: str, secret_name: str) -> Object:
+    """A pod with the daemon's image, for its docker CLI: no privileges, and the Secret mounted."""
+    values = image_values()["image"]
+    host = {"secretKeyRef": {"name": f"{environment.name}-client", "key": "DOCKER_HOST"}}
+    container = {
+        "name": "client",
+        "image": f"{values['registry']}/daemon:{values['tag']}",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "3600"],
+        "env": [
+            {"name": "DOCKER_HOST", "valueFrom": host},
+            {"name": "DOCKER_TLS_VERIFY", "value": "1"},
+            {"name": "DOCKER_CERT_PATH", "value": CERTS},
+        ],
+        "volumeMounts": [{"name": "certs", "mountPath": CERTS, "readOnly": True}],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": environment.namespace, "labels": CLIENT_LABELS},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "containers": [container],
+            "volumes": [{"name": "certs", "secret": {"secretName": secret_name}}],
+        },
+    }
+
+
+class Client:
+    """The docker CLI in a pod beside the environment's."""
+
+    def __init__(self, environment: Environment, name: str, secret_name: str | None = None) -> None:
+        self._environment = environment
+        self._name = name
+        self._secret = secret_name or f"{environment.name}-client"
+
+    def start(self) -> Client:
+        cluster, namespace = self._environment.cluster, self._environment.namespace
+        cluster.apply(client_pod(self._environment, self._name, self._secret))
+        ready = ("--for=condition=Ready", "--timeout=90s")
+        cluster("wait", f"pod/{self._name}", f"--namespace={namespace}", *ready, timeout=120)
+        return self
+
+    def docker(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Runs it; the caller looks at the exit code."""
+        where = f"--namespace={self._environment.namespace}"
+        return self._environment.cluster.run("exec", self._name, where, "--", "docker", *arguments, timeout=timeout)
+
+    def says(self, *arguments: str) -> str:
+        done = self.docker(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def remove(self) -> None:
+        self._environment.cluster.delete("pod", self._name, self._environment.namespace)
+
+
+@contextmanager
+def client(environment: Environment, name: str, secret_name: str | None = None) -> Iterator[Client]:
+    made = Client(environment, name, secret_name)
+    try:
+        yield made.start()
+    finally:
+        made.remove()
+
+
+def store(environment: Environment, name: str, files: dict[str, bytes]) -> str:
+    """A Secret of the test's own; its name."""
+    data = {key: base64.b64encode(value).decode() for key, value in files.items()}
+    metadata = {"name": name, "namespace": environment.namespace}
+    environment.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    return name
+
+
+@contextmanager
+def forwarded(environment: Environment) -> Iterator[int]:
+    """`kubectl port-forward` to the pod; the local port."""
+    line = ["kubectl", f"--kubeconfig={environment.cluster.kubeconfig}", "port-forward"]
+    line += [f"--namespace={environment.namespace}", f"pod/{environment.name}", f":{PORT}"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()  # Forwarding from 127.0.0.1:40001 -> 2376
+            yield int(first.split("->")[0].rsplit(":", 1)[1])
+        finally:
+            process.terminate()
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (folder / name).write_bytes(files[name])
+        (folder / name).chmod(0o600)
+    return folder
+
+
+def docker_py(folder: Path, port: int) -> docker.DockerClient:
+    tls = TLSConfig(
+        client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")), ca_cert=str(folder / "ca.pem"), verify=True
+    )
+    return docker.DockerClient(base_url=f"https://localhost:{port}", tls=tls, timeout=60)
+
+
+def endpoint_ready(environment: Environment, reason: str = "EndpointReady", seconds: float = 150) -> None:
+    def holds(found: Object) -> bool:
+        generation = found.get("metadata", {}).get("generation")
+        conditions = (found.get("status") or {}).get("conditions") or []
+        return any(
+            (item["type"], item["reason"], item.get("observedGeneration")) == ("EndpointReady", reason, generation)
+            for item in conditions
+        )
+
+    environment.wait(holds, f"EndpointReady with reason {reason}", seconds)
+
+
+def made(environments: Environments, name: str, **endpoint: object) -> Environment:
+    fields: Object = {
+        "daemon": {"resources": {"limits": {"memory": "1Gi"}}, "reserve": {"memory": "384Mi"}},
+        "endpoint": {"allowFrom": [{"podSelector": {"matchLabels": CLIENT_LABELS}}], **endpoint},
+    }
+    environment = environments(name).apply(fields).ready()
+    endpoint_ready(environment)
+    return environment
+
+
+@pytest.mark.timeout(400)
+def test_the_docker_cli_in_another_pod(environments: Environments, tmp_path: Path) -> None:
+    environment = made(environments, "endpoint-pod")
+    load_images(environment)
+    with client(environment, "endpoint-client") as cli:
+        assert environment.status()["endpoint"] == f"tcp://endpoint-pod.{environment.namespace}.svc:2376"
+        nested = cli.says("run", "--rm", BUSYBOX_IMAGE, "echo", "hello from afar")
+        assert nested == "hello from afar"
+        # It is this environment's daemon that answers.
+        assert cli.says("info", "--format={{.ID}}") == environment.docker("info", "--format={{.ID}}")
+        cli.says("context", "import", "shared", f"{CERTS}/context.tar")
+        without = ("exec", "endpoint-client", f"--namespace={environment.namespace}", "--", "env", "-u", "DOCKER_HOST")
+        used = environment.cluster(
+            *without, "-u", "DOCKER_TLS_VERIFY", "docker", "--context=shared", "info", "--format={{.ID}}"
+        )
+        assert used.strip() == environment.docker("info", "--format={{.ID}}")
+    policy = environment.cluster.existing("networkpolicy", environment.name, environment.namespace)
+    pod = environment.pod() or {}
+    near = {"namespace": {"kubernetes.io/metadata.name": environment.namespace}}
+    for labels, let_in in ((CLIENT_LABELS, True), ({"app": "other"}, False)):
+        who = {**near, "pod": labels}
+        assert allows_ingress(policy, pod["metadata"]["labels"], environment.namespace, who, PORT) is let_in
+
+
+@pytest.mark.timeout(400)
+def test_docker_py_through_a_forwarded_port(environments: Environments, tmp_path: Path) -> None:
+    environment = made(environments, "endpoint-forward")
+    load_images(environment)
+    files = write(tmp_path / "certs", secret(environment, "client"))
+    with forwarded(environment) as port:
+        python = docker_py(files, port)
+        assert python.ping()
+        assert python.containers.run(BUSYBOX_IMAGE, "echo hello", remove=True) == b"hello\n"
+        assert python.info()["ID"] == environment.docker("info", "--format={{.ID}}")
+
+
+@pytest.mark.timeout(500)
+def test_without_a_certificate_of_its_own_authority_nobody_gets_in(environments: Environments) -> None:
+    """None, an expired one, another environment's: each refused by the daemon, which the good one shows to be at work."""
+    environment, other = made(environments, "endpoint-guard"), made(environments, "endpoint-other")
+    files = secret(environment, "client")
+    authority = secret(environment, "ca")
+    issuer = Issued(authority["ca.pem"], authority["key.pem"])
+    then = datetime.now(UTC) - CERTIFICATE_LIFE - timedelta(hours=1)
+    expired = issue_client(issuer, "expired", then, new_key())
+    trusted = {"ca.pem": files["ca.pem"]}
+    cases = {
+        "expired": ({**trusted, "cert.pem": expired.certificate, "key.pem": expired.key}, "expired"),
+        "other": (secret(other, "client") | trusted, "certificate required"),
+    }
+    for name, (wrong, words) in cases.items():
+        keys = {key: wrong[key] for key in ("ca.pem", "cert.pem", "key.pem")}
+        with client(environment, f"endpoint-{name}", store(environment, f"endpoint-{name}", keys)) as cli:
+            done = cli.docker("version")
+            assert done.returncode != 0, name
+            assert words in done.stderr, done.stderr
+    with client(environment, "endpoint-good") as cli:
+        without = (
+            "exec",
+            "endpoint-good",
+            f"--namespace={environment.namespace}",
+            "--",
+            "env",
+            "-u",
+            "DOCKER_CERT_PATH",
+        )
+        bare = environment.cluster.run(
+            *without, "-u", "DOCKER_TLS_VERIFY", "docker", "--tls", f"--tlscacert={CERTS}/ca.pem", "version"
+        )
+        assert bare.returncode != 0
+        assert "certificate required" in bare.stderr
+        plain = environment.cluster.run(*without, "-u", "DOCKER_TLS_VERIFY", "docker", "version")
+        assert plain.returncode != 0
+        assert "HTTP request to an HTTPS server" in plain.stderr
+        assert cli.says("version", "--format={{.Server.Version}}")
+
+
+@pytest.mark.timeout(500)
+def test_a_deleted_secret_is_issued_again_and_a_revocation_shuts_the_old_one_out(
+    environments: Environments, kube: Cluster, tmp_path: Path
+) -> None:
+    environment = made(environments, "endpoint-revoke")
+    pod = environment.pod_uid()
+    first = secret(environment, "client")
+    # Without waiting for it to be gone: it may be back by then.
+    kube("delete", "secret", "endpoint-revoke-client", f"--namespace={environment.namespace}", "--wait=false")
+
+    def again() -> dict[str, bytes] | None:
+        found = secret(environment, "client")
+        return found if found and found["cert.pem"] != first["cert.pem"] else None
+
+    second = eventually(again, "the Secret made again", LOOK_SECONDS, environment.story)
+    assert second["ca.pem"] == first["ca.pem"]
+    with forwarded(environment) as port:
+        for name, files in (("first", first), ("second", second)):
+            assert docker_py(write(tmp_path / name, files), port).ping(), "one authority signed both"
+    assert environment.pod_uid() == pod
+    environment.patch({"endpoint": {"credentialsGeneration": 2}})
+    eventually(lambda: environment.pod_uid() not in ("", pod), "another pod", 120, environment.story)
+    environment.ready()
+    endpoint_ready(environment)
+    third = secret(environment, "client")
+    with forwarded(environment) as port:
+        assert docker_py(write(tmp_path / "third", third), port).ping()
+        old = write(tmp_path / "old", second | {"ca.pem": third["ca.pem"]})
+        with pytest.raises(Exception, match=r"(?i)certificate|connection"):
+            docker_py(old, port).ping()
+        assert docker_py(tmp_path / "third", port).ping()
+
+
+def test_turned_off_there_is_no_listener_and_nothing_is_left(environments: Environments) -> None:
+    environment = made(environments, "endpoint-off")
+    environment.patch({"endpoint": {"enabled": False}})
+
+    def left() -> list[str]:
+        kinds = ("secret/endpoint-off-ca", "secret/endpoint-off-server", "secret/endpoint-off-client")
+        kinds += ("service/endpoint-off", "networkpolicy/endpoint-off")
+        pairs = [kind.split("/") for kind in kinds]
+        return [name for kind, name in pairs if environment.cluster.get(kind, name, environment.namespace)]
+
+    assert wait_until(lambda: not left(), 150), left()
+    environment.ready()
+    listening = environment.run("sh", "-c", "cat /proc/net/tcp /proc/net/tcp6 | grep -c ' 0A ' || :")
+    assert listening == "0"
+    assert environment.status()["endpoint"] == "unix:///run/dind/docker.sock"
+    assert json.dumps(environment.pod()).find("dind-endpoint") == -1

@@ -1,0 +1,82 @@
+"""NetworkPolicies evaluated as the API defines them, for clusters whose network plugin enforces none.
+
+Written from the API's reference, not from the operator: a pod that a policy selects takes what one of its rules allows, and a
+pod that none selects takes everything. Somebody else is {"address": text}, or {"namespace": labels, "pod": labels}.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+Other = Mapping[str, Any]
+Policy = Mapping[str, Any]
+
+
+def allows_ingress(policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int) -> bool:
+    """Whether `who` may open a TCP connection to a port of the pod with these labels, as far as this policy decides."""
+    return _allows(policy, pod, namespace, who, port, "Ingress", "ingress", "from")
+
+
+def allows_egress(policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int = 443) -> bool:
+    """Whether the pod with these labels may open a TCP connection to a port of `who`."""
+    return _allows(policy, pod, namespace, who, port, "Egress", "egress", "to")
+
+
+def _allows(
+    policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int, kind: str, rules: str, peers: str
+) -> bool:
+    spec, home = policy["spec"], policy["metadata"]["namespace"]
+    if namespace != home or kind not in spec["policyTypes"] or not selects(spec["podSelector"], pod):
+        return True
+    return any(_port(rule.get("ports"), port) and _peer(rule.get(peers), who, home) for rule in spec.get(rules) or [])
+
+
+def _port(ports: list[Mapping[str, Any]] | None, port: int) -> bool:
+    """No list is every port."""
+    return not ports or any(item.get("protocol", "TCP") == "TCP" and item.get("port") in (None, port) for item in ports)
+
+
+def _peer(peers: list[Mapping[str, Any]] | None, who: Other, home: str) -> bool:
+    """No list is everybody."""
+    return not peers or any(_matches(peer, who, home) for peer in peers)
+
+
+def _matches(peer: Mapping[str, Any], who: Other, home: str) -> bool:
+    block = peer.get("ipBlock")
+    if block is not None:
+        return "address" in who and _within(block, who["address"])
+    if "address" in who:
+        return False
+    if "namespaceSelector" in peer:
+        there = selects(peer["namespaceSelector"], who["namespace"])
+    else:
+        there = who["namespace"]["kubernetes.io/metadata.name"] == home
+    return there and selects(peer.get("podSelector") or {}, who["pod"])
+
+
+def _within(block: Mapping[str, Any], text: str) -> bool:
+    address = ipaddress.ip_address(text)
+    return address in ipaddress.ip_network(block["cidr"]) and not any(
+        address in ipaddress.ip_network(left_out) for left_out in block.get("except") or []
+    )
+
+
+def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """A label selector; an empty one selects everything."""
+    exact = (selector.get("matchLabels") or {}).items() <= dict(labels).items()
+    return exact and all(_holds(item, labels) for item in selector.get("matchExpressions") or [])
+
+
+def _holds(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    key, values = requirement["key"], requirement.get("values") or []
+    match requirement["operator"]:
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case _:
+            return key not in labels

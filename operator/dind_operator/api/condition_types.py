@@ -12,7 +12,7 @@ class ConditionType(Documented):
         "Ready",
         (
             "The nested daemon answers and can be used. False with reason Suspended when the environment is suspended, "
-            "as was asked for. This is the one to wait for."
+            "as was asked for, and with TimeToLiveOver or IdleTooLong when it has expired. This is the one to wait for."
         ),
     )
     POD_SCHEDULED = "PodScheduled", "The pod was placed on a node."
@@ -30,6 +30,13 @@ class ConditionType(Documented):
         (
             "A container that was started through the Docker API is in a cgroup below the pod's, so the pod's limits hold it. "
             "Absent where that was not found out; without the permission to read pod logs it never is."
+        ),
+    )
+    ACTIVITY_KNOWN = (
+        "ActivityKnown",
+        (
+            "Whether the environment is used is known, so that `spec.lifetime.idleTimeout` can work. Absent without an "
+            "idle timeout."
         ),
     )
     UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."

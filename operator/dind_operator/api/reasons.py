@@ -5,6 +5,7 @@ A reason is a word programs may compare. The documentation beside it is the one 
 
 from __future__ import annotations
 
+from . import more_reasons
 from .documented import Documented
 
 
@@ -288,22 +289,17 @@ class Reason(Documented):
     )
 
     # Where nested containers are
-    ISOLATION_VERIFIED = "IsolationVerified", "A container that the Docker API started is in a cgroup below the pod's."
-    NESTED_OUTSIDE_POD = (
-        "NestedOutsidePod",
-        "A container that the Docker API started is outside the pod's cgroup: the pod's limits do not hold it.",
-        ("Use a daemon image with an unchanged dockerd, and delete the pod to start again."),
-    )
+    ISOLATION_VERIFIED = more_reasons.ISOLATION_VERIFIED
+    NESTED_OUTSIDE_POD = more_reasons.NESTED_OUTSIDE_POD
+
+    # How long an environment lives, and whether it is used
+    TIME_TO_LIVE_OVER = more_reasons.TIME_TO_LIVE_OVER
+    IDLE_TOO_LONG = more_reasons.IDLE_TOO_LONG
+    ACTIVITY_KNOWN = more_reasons.ACTIVITY_KNOWN
+    POD_LOGS_NOT_READ = more_reasons.POD_LOGS_NOT_READ
+    ACTIVITY_NOT_SEEN = more_reasons.ACTIVITY_NOT_SEEN
 
     # Whether the pod follows the spec
-    UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."
-    SPEC_CHANGED = (
-        "SpecChanged",
-        "The spec changed in a way that needs a new pod.",
-        ("With updatePolicy OnDelete, delete the pod when it suits you."),
-    )
-    OPERATOR_CHANGED = (
-        "OperatorChanged",
-        "The operator was upgraded and would make the pod differently.",
-        ("Nothing has to be done; the change is applied when the pod is next made. Delete the pod to have it now."),
-    )
+    UP_TO_DATE = more_reasons.UP_TO_DATE
+    SPEC_CHANGED = more_reasons.SPEC_CHANGED
+    OPERATOR_CHANGED = more_reasons.OPERATOR_CHANGED

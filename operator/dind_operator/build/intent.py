@@ -10,7 +10,7 @@ from typing import Any
 
 from dind_operator.api.spec import DindEnvironmentSpec
 
-_NOT_IN_THE_POD = {"operating_mode", "update_policy"}
+_NOT_IN_THE_POD = {"operating_mode", "update_policy", "lifetime"}
 """Fields of the spec that change what the operator does and nothing in the pod."""
 
 

@@ -1,6 +1,7 @@
-"""When each environment's log was last looked into for news of its volume, so that it is done seldom and evenly.
+"""When each environment's log was last looked into for news of its volume and its use, so that it is done seldom and evenly.
 
-No watch tells that a volume is full. A look is one request that the node answers; all of them together stay below a rate.
+No watch tells that a volume is full or a daemon unused. A look is one request that the node answers; all of them
+together stay below a rate.
 """
 
 from datetime import datetime, timedelta
@@ -9,6 +10,9 @@ from dind_operator.reconcile.cluster import Key
 
 SECONDS_EACH = 0.5
 """Two looks a second at most, however many environments there are: a thousand are looked at every eight minutes."""
+
+ACTIVITY_SECONDS = 60.0
+"""Between two looks at whether an environment is used, where an installation leaves out those at the volume."""
 
 
 class Looks:

@@ -1,14 +1,14 @@
 """What one reconciliation has seen, complete: the plan looks at nothing else."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dind_operator.api.conditions import ConditionType
 from dind_operator.build.settings import BuildSettings
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.folders import Rival
-from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
+from dind_operator.reconcile.reports import ActivityReport, DaemonReport, IsolationReport, VolumeReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,12 @@ class Observed:
     """What was read just now; None when it was not looked at, or could not be."""
     rivals: tuple[Rival, ...] = ()
     """Others with folders of nodes, if the environment asks for one."""
+    activity: ActivityReport | None = None
+    """What was read just now, as with the volume."""
+    reads_logs: bool = True
+    """The installation lets the operator read pod logs."""
+    ahead: timedelta = timedelta(0)
+    """How far ``now`` is ahead of the API server's clock, which gave the environment the time of its creation."""
 
     def told(self, kind: ConditionType) -> dict[str, Any]:
         """A condition as the stored status has it, {} if it has none."""

@@ -11,8 +11,16 @@ from dind_operator.api.status import Phase
 from dind_operator.build.errors import UnbuildableError
 from dind_operator.build.memory import plan_memory
 from dind_operator.build.pod import daemon_pod
-from dind_operator.reconcile import backoff, folders, ownership, pods, sandboxes, storage
-from dind_operator.reconcile.actions import NOTHING, Action, CreatePod, DeletePod, Plan, RepairMetadata
+from dind_operator.reconcile import backoff, folders, lifetimes, ownership, pods, sandboxes, storage
+from dind_operator.reconcile.actions import (
+    NOTHING,
+    Action,
+    CreatePod,
+    DeleteEnvironment,
+    DeletePod,
+    Plan,
+    RepairMetadata,
+)
 from dind_operator.reconcile.cluster import Note
 from dind_operator.reconcile.diagnosis import diagnose, failure_of
 from dind_operator.reconcile.failures import Failure, pod_failure
@@ -26,6 +34,9 @@ WAIT_SECONDS = 15.0
 """How soon to look again at something whose end no watch may tell (a node that is lost, a predecessor)."""
 
 
+_TOLD = (Reason.READY, Reason.SUSPENDED, Reason.TIME_TO_LIVE_OVER, Reason.IDLE_TOO_LONG)
+
+
 def make_plan(observed: Observed, policy: Policy) -> Plan:
     """What to do about one environment."""
     if observed.environment["metadata"].get("deletionTimestamp") or _namespace_terminating(observed):
@@ -33,6 +44,9 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     closed = _closed(observed) if policy.require_namespace_label else None
     if closed is not None:
         return closed
+    life = lifetimes.of(observed)
+    if life.over is not None and life.deletes:
+        return _delete(observed, life.over)
     stranger = ownership.stranger(observed.pod, observed.environment["metadata"])
     if stranger is not None:
         # Pods are watched by our label, which a stranger need not carry: its end may come unseen.
@@ -42,9 +56,9 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     except InvalidEnvironment as error:
         return _keep(observed, blocked(Reason.INVALID_SPEC, str(error)))
     if observed.pod is not None and pods.terminating(observed.pod):
-        return _going(observed, environment, observed.pod)
-    if environment.spec.operating_mode == OperatingMode.SUSPENDED:
-        return _suspend(observed)
+        return _going(observed, environment, observed.pod, life.over)
+    if environment.spec.operating_mode == OperatingMode.SUSPENDED or life.over is not None:
+        return _suspend(observed, life.over)
     try:
         desired = daemon_pod(environment, policy.build)
     except UnbuildableError as error:
@@ -82,7 +96,9 @@ def _closed(observed: Observed) -> Plan | None:
     labels = observed.namespace["metadata"].get("labels") or {}
     if labels.get(names.NAMESPACE_LABEL) == names.NAMESPACE_LABEL_VALUE:
         return None
-    return say(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)))
+    told = say(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)))
+    # Nothing expires here, so nothing is warned of.
+    return replace(told, notes=tuple(note for note in told.notes if note.reason != lifetimes.EXPIRES_SOON))
 
 
 def _not_enabled(observed: Observed) -> str:
@@ -110,15 +126,19 @@ def say(
         status=status,
         status_first=status_first,
         requeue_after=requeue_after,
-        notes=(*_notes(observed, verdict), *isolation_note(observed), *storage.notes(verdict, observed)),
+        notes=(
+            *_notes(observed, verdict),
+            *isolation_note(observed),
+            *storage.notes(verdict, observed),
+            *lifetimes.of(observed).notes,
+        ),
     )
 
 
 def _notes(observed: Observed, verdict: Verdict) -> tuple[Note, ...]:
-    """An Event when Ready takes another reason that is worth telling: trouble, Ready, Suspended."""
+    """An Event when Ready takes another reason that is worth telling: trouble, Ready, Suspended, expired."""
     old = observed.told(ConditionType.READY)
-    worth = verdict.trouble or verdict.ready.reason in (Reason.READY, Reason.SUSPENDED)
-    if not worth or old.get("reason") == verdict.ready.reason:
+    if not (verdict.trouble or verdict.ready.reason in _TOLD) or old.get("reason") == verdict.ready.reason:
         return ()
     return (Note(verdict.ready.reason.value, verdict.ready.message, warning=verdict.trouble),)
 
@@ -139,12 +159,12 @@ def _answered_before(observed: Observed, pod: pods.Pod) -> bool:
     return answered and (observed.environment.get("status") or {}).get("podUID") == pods.uid(pod)
 
 
-def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod) -> Plan:
+def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod, over: lifetimes.End | None) -> Plan:
     """Wait for a pod that is being deleted; help only where no kubelet will ever confirm it."""
     gone = observed.node is not None and observed.node.gone
     actions = (DeletePod(pods.uid(pod), force=True),) if gone else ()
-    if environment.spec.operating_mode == OperatingMode.SUSPENDED:
-        verdict = waiting(Phase.SUSPENDING, Reason.SUSPENDING, "The daemon is shutting down.")
+    if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
+        verdict = _suspending(observed, over)
     elif observed.node is not None and not gone and not observed.node.ready:
         verdict = blocked(
             Reason.NODE_LOST,
@@ -168,21 +188,38 @@ def _spec_changed(observed: Observed) -> bool:
     return bool(observed.environment["metadata"].get("generation") != old.get("observedGeneration"))
 
 
-def _suspend(observed: Observed) -> Plan:
+def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
+    """No pod, everything else kept: because the spec says so, or because the environment has expired."""
     if observed.pod is None:
-        return say(
-            observed, waiting(Phase.SUSPENDED, Reason.SUSPENDED, "Suspended by spec.operatingMode; there is no pod.")
-        )
-    verdict = waiting(Phase.SUSPENDING, Reason.SUSPENDING, "The daemon is shutting down.")
-    over = pods.ended(observed.pod)
+        if over is not None:
+            return say(observed, waiting(Phase.SUSPENDED, over.reason, lifetimes.ended(observed, over)))
+        told = "Suspended by spec.operatingMode; there is no pod."
+        return say(observed, waiting(Phase.SUSPENDED, Reason.SUSPENDED, told))
+    failed = pods.ended(observed.pod)
     return say(
         observed,
-        verdict,
+        _suspending(observed, over),
         actions=(DeletePod(pods.uid(observed.pod)),),
-        extra={"lastFailure": failure_fields(pod_failure(observed.pod), observed, observed.pod)} if over else None,
+        extra={"lastFailure": failure_fields(pod_failure(observed.pod), observed, observed.pod)} if failed else None,
         status_first=True,
         requeue_after=WAIT_SECONDS,
     )
+
+
+def _suspending(observed: Observed, over: lifetimes.End | None) -> Verdict:
+    if over is not None:
+        return waiting(Phase.SUSPENDING, over.reason, lifetimes.ended(observed, over))
+    return waiting(Phase.SUSPENDING, Reason.SUSPENDING, "The daemon is shutting down.")
+
+
+def _delete(observed: Observed, over: lifetimes.End) -> Plan:
+    """The environment has expired and is deleted; its pod goes with it. What is told before is told while it is there."""
+    message = (
+        f"The environment's {over.what} ended at {format_time(over.at)}; it is deleted, as spec.lifetime.expire asks."
+    )
+    verdict = waiting(Phase.TERMINATING, over.reason, message)
+    found = say(observed, verdict, actions=(DeleteEnvironment(),), status_first=True)
+    return replace(found, notes=_notes(observed, verdict))
 
 
 def _create(observed: Observed, desired: dict[str, Any]) -> Plan:

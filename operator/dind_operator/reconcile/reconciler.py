@@ -11,23 +11,32 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dind_operator.api.conditions import ConditionType
-from dind_operator.api.spec import OperatingMode
-from dind_operator.api.status import Phase
-from dind_operator.reconcile import folders, pods, sandboxes
-from dind_operator.reconcile.actions import NOTHING, Action, CreatePod, DeletePod, Plan, RepairMetadata
+from dind_operator.reconcile import activity, folders, lifetimes, pods, sandboxes
+from dind_operator.reconcile.actions import (
+    NOTHING,
+    Action,
+    CreatePod,
+    DeleteEnvironment,
+    DeletePod,
+    Plan,
+    RepairMetadata,
+)
 from dind_operator.reconcile.backoff import parse_time
 from dind_operator.reconcile.cluster import Cluster, Key, Note
 from dind_operator.reconcile.diagnosis import failure_of
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, failed_action
 from dind_operator.reconcile.folders import Rival
-from dind_operator.reconcile.looks import Looks
+from dind_operator.reconcile.looks import ACTIVITY_SECONDS, Looks
 from dind_operator.reconcile.observed import NodeView, Observed, Policy
+from dind_operator.reconcile.patch import status_changes
 from dind_operator.reconcile.plan import make_plan
 from dind_operator.reconcile.refusals import refused
 from dind_operator.reconcile.reports import (
+    ActivityReport,
     DaemonReport,
     IsolationReport,
     VolumeReport,
+    activity_report,
     daemon_report,
     isolation_report,
     volume_report,
@@ -58,7 +67,7 @@ class Outcome:
 
 
 class Reconciler:
-    """Brings environments to what they ask for, one call at a time per environment."""
+    """Brings environments to what they ask for, one call at a time per environment. ``ahead``: as in ``Observed``."""
 
     def __init__(
         self,
@@ -69,13 +78,16 @@ class Reconciler:
         *,
         read_logs: bool = True,
         volume_seconds: float = 0,
+        ahead: Callable[[], timedelta] = timedelta,
     ) -> None:
         self._cluster = cluster
         self._view = view
         self._policy = policy
         self._clock = clock
         self._read_logs = read_logs
-        self._looks = Looks(volume_seconds if read_logs else 0)
+        self._ahead = ahead
+        self._volume_wanted = volume_seconds > 0
+        self._looks = Looks((volume_seconds or ACTIVITY_SECONDS) if read_logs else 0)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Do what is to be done about one environment now. Raises ClusterError when it is to be tried again."""
@@ -92,7 +104,8 @@ class Reconciler:
 
     async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
         pod, namespace = self._view.pod(key), self._view.namespace(key[0])
-        observed = Observed(environment, pod, namespace, node=None, daemon=None, now=self._clock())
+        observed = Observed(environment, pod, namespace, node=None, daemon=None, now=self._clock(), ahead=self._ahead())
+        observed = replace(observed, reads_logs=self._read_logs)
         try:
             observed = await self._read(key, observed)
         except ClusterError as error:
@@ -102,14 +115,15 @@ class Reconciler:
     async def _read(self, key: Key, known: Observed) -> Observed:
         """With what no watch tells."""
         environment, pod = known.environment, known.pod
-        unwatched = not pods.watched(pod) if pod is not None else _to_be_suspended(environment)
+        unwatched = not pods.watched(pod) if pod is not None else lifetimes.to_be_suspended(known)
         if unwatched:
             # Without our label it may exist unseen, and change or end unseen.
             pod = await self._read_pod(key, pod)
         node = await self._node(environment, pod)
         daemon, inside = await self._daemon(key, environment, pod)
-        volume, rivals = await self._volume(key, pod, known.now), self._rivals(environment)
-        return replace(known, pod=pod, node=node, daemon=daemon, isolation=inside, volume=volume, rivals=rivals)
+        volume, used = await self._look(key, environment, pod, known.now)
+        known = replace(known, pod=pod, node=node, daemon=daemon, isolation=inside, volume=volume, activity=used)
+        return replace(known, rivals=self._rivals(environment))
 
     def _rivals(self, environment: dict[str, Any]) -> tuple[Rival, ...]:
         """All others with folders of nodes, for an environment that asks for one."""
@@ -148,18 +162,22 @@ class Reconciler:
         except ClusterError:
             return None, None  # The versions are a courtesy; a kubelet that does not answer must not hold up the rest.
 
-    async def _volume(self, key: Key, pod: pods.Pod | None, now: datetime) -> VolumeReport | None:
-        """Read what the daemon's log says of its volume, from time to time: no event tells of it."""
-        if pod is None or not pods.daemon(pod).get("ready"):
+    async def _look(
+        self, key: Key, environment: dict[str, Any], pod: pods.Pod | None, now: datetime
+    ) -> tuple[VolumeReport | None, ActivityReport | None]:
+        """Read what the daemon's log says of its volume and its use, from time to time: no event tells of it."""
+        wanted = self._volume_wanted or activity.wanted(environment)
+        if pod is None or not wanted or not pods.daemon(pod).get("ready"):
             self._looks.forget(key)
-            return None
+            return None, None
         if not self._looks.due(key, now):
-            return None
+            return None, None
         self._looks.done(key, now)
         try:
-            return volume_report(await self._cluster.daemon_log_tail(key))
+            log = await self._cluster.daemon_log_tail(key)
         except ClusterError:
-            return None
+            return None, None
+        return volume_report(log) if self._volume_wanted else None, activity_report(log)
 
     def _unread(self, environment: dict[str, Any], pod: pods.Pod) -> bool:
         daemon = pods.daemon(pod)
@@ -170,8 +188,9 @@ class Reconciler:
         return not (told and pods.same_start(status, pod))
 
     def _look_again(self, key: Key, observed: Observed, plan: Plan) -> float | None:
-        """When to look again: soon for what no event tells, and for the volume from time to time."""
-        return min(filter(None, (self._report_due(observed, plan), self._looks.wait(key, observed.now))), default=None)
+        """When to look again: soon for what no event tells, for the volume from time to time, and when a lifetime ends."""
+        waits = self._report_due(observed, plan), self._looks.wait(key, observed.now), lifetimes.of(observed).wait
+        return min(filter(None, waits), default=None)
 
     def _report_due(self, observed: Observed, plan: Plan) -> float | None:
         """The daemon may answer a probe a moment before the lines are in the log; no event tells when they are."""
@@ -185,13 +204,17 @@ class Reconciler:
     async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
         failed: ClusterError | None = None
         try:
-            if any(isinstance(action, CreatePod | DeletePod) for action in plan.actions):
+            if any(isinstance(action, CreatePod | DeletePod | DeleteEnvironment) for action in plan.actions):
                 await self._verify(key, observed)
+            last = DeleteEnvironment() in plan.actions
             if plan.status_first and plan.status is not None:
                 old = observed.environment.get("status") or {}
-                observed = await self._store(key, observed, surviving(old, plan.status))
+                # Of an environment that is deleted an Event can be recorded before, and nothing afterwards.
+                observed = await self._store(key, observed, surviving(old, plan.status), plan.notes if last else ())
             for action in plan.actions:
                 await self._act(key, observed, action)
+            if last:
+                return Outcome()
             if any(isinstance(action, CreatePod) for action in plan.actions):
                 # What is true now is what the new pod says: one status instead of two.
                 raise StaleError
@@ -245,12 +268,16 @@ class Reconciler:
                     self._view.learn_pod(key, await self._cluster.create_pod(manifest))
                 case DeletePod(uid, force):
                     await self._cluster.delete_pod(key, uid, force=force)
+                case DeleteEnvironment():
+                    await self._cluster.delete_environment(observed.environment)
                 case RepairMetadata(metadata):
                     assert observed.pod is not None, "metadata is repaired of a pod that was seen"
                     self._view.learn_pod(key, await self._cluster.patch_pod_metadata(key, observed.pod, metadata))
         except ClusterError as error:
             if error.error_class in (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
                 await self._read_pod(key, observed.pod)
+                if isinstance(action, DeleteEnvironment):
+                    await self._read_environment(key, observed.environment)
                 raise StaleError from error
             raise failed_action(error) from error
 
@@ -281,25 +308,3 @@ class Reconciler:
         for note in notes:
             await self._cluster.record(environment, note)
         return replace(observed, environment=stored)
-
-
-def _to_be_suspended(environment: dict[str, Any]) -> bool:
-    asked = (environment.get("spec") or {}).get("operatingMode") == OperatingMode.SUSPENDED
-    return asked and (environment.get("status") or {}).get("phase") != Phase.SUSPENDED
-
-
-def status_changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The merge patch from ``old`` to ``new``: changed fields whole, None for those that are to go."""
-    changes: dict[str, Any] = {}
-    for key in old.keys() | new.keys():
-        if old.get(key) != new.get(key):
-            changes[key] = _merge_patch(old.get(key), new.get(key))
-    return changes
-
-
-def _merge_patch(old: Any, new: Any) -> Any:
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return new
-    return {
-        key: _merge_patch(old.get(key), new.get(key)) for key in old.keys() | new.keys() if old.get(key) != new.get(key)
-    }

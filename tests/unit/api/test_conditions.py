@@ -95,6 +95,6 @@ def test_every_word_is_documented_and_fits_its_field(word: ConditionType | Reaso
 def test_reasons_of_trouble_say_what_to_do() -> None:
     fine = {
         *("Ready", "Suspending", "Terminating", "PodPending", "Initializing", "DaemonStarting", "NotChecked"),
-        *("Scheduled", "CgroupsMounted", "StorageHealthy", "IsolationVerified", "UpToDate"),
+        *("Scheduled", "CgroupsMounted", "StorageHealthy", "IsolationVerified", "ActivityKnown", "UpToDate"),
     }
     assert {reason for reason in Reason if not reason.remedy} == fine

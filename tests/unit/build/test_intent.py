@@ -93,11 +93,13 @@ def test_no_field_of_the_spec_is_forgotten_here() -> None:
     names = {info.alias for info in DindEnvironmentSpec.model_fields.values()}
     daemon = DindEnvironmentSpec.model_fields["daemon"].annotation
     assert daemon is not None
-    assert changed | {"operatingMode", "updatePolicy"} == names
+    assert changed | {"operatingMode", "updatePolicy", "lifetime"} == names
     assert of_the_daemon == {info.alias for info in daemon.model_fields.values()}
 
 
-@pytest.mark.parametrize("fields", [{"operatingMode": "Suspended"}, {"updatePolicy": "OnDelete"}])
+@pytest.mark.parametrize(
+    "fields", [{"operatingMode": "Suspended"}, {"updatePolicy": "OnDelete"}, {"lifetime": {"ttl": "8h"}}]
+)
 def test_what_the_operator_does_is_not_in_the_pod(fields: dict[str, Any]) -> None:
     assert intent_hash(spec(fields)) == intent_hash(spec({}))
 

@@ -56,7 +56,7 @@ def test_an_empty_spec_makes_a_whole_pod() -> None:
     assert {volume["name"]: volume["emptyDir"] for volume in pod["spec"]["volumes"]} == {
         "docker-data": {},
         "dind-tool": {"sizeLimit": "16Mi"},
-        "dind-socket": {"sizeLimit": "1Mi"},
+        "dind-socket": {"medium": "Memory", "sizeLimit": "1Mi"},
     }
     assert pod["spec"]["restartPolicy"] == "Always"
     assert pod["spec"]["containers"][0]["command"] == ["/dind/entrypoint"]

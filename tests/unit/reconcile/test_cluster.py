@@ -24,6 +24,7 @@ def test_nothing_in_it_can_write_a_spec_or_run_a_program_in_a_pod() -> None:
         "node",
         "create_pod",
         "delete_pod",
+        "delete_environment",
         "patch_pod_metadata",
         "patch_status",
         "daemon_log_head",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.reconcile.world import merge
 
-from dind_operator.reconcile.reconciler import status_changes
+from dind_operator.reconcile.patch import status_changes
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.booleans() | st.integers(0, 3) | st.text("ab", max_size=2),

@@ -46,6 +46,7 @@ def _seen(*, seen: bool) -> Part:
         return Part.true(Reason.ACTIVITY_KNOWN, "The daemon's log tells whether the environment is used.")
     return Part.false(
         Reason.ACTIVITY_NOT_SEEN,
-        "spec.lifetime.idleTimeout does not work: the pod's helper cannot see calls of the Docker API, because the file system "
-        "of the socket keeps no access times. Delete the pod, so that one of this version is made, or use spec.lifetime.ttl.",
+        "spec.lifetime.idleTimeout does not work: the pod's helper cannot see calls of the Docker API, because no access "
+        "times are kept of the socket's file (the pod is of an older operator, or its runtime has a kernel of its own, as gVisor "
+        "has). Delete the pod, so that one of this version is made, or use spec.lifetime.ttl.",
     )

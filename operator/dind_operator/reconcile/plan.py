@@ -96,8 +96,9 @@ def _closed(observed: Observed) -> Plan | None:
     labels = observed.namespace["metadata"].get("labels") or {}
     if labels.get(names.NAMESPACE_LABEL) == names.NAMESPACE_LABEL_VALUE:
         return None
-    told = say(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)))
-    # Nothing expires here, so nothing is warned of.
+    # Nothing expires here, so nothing is warned of, nor said to have been.
+    kept = {"lifetime": (observed.environment.get("status") or {}).get("lifetime")}
+    told = say(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)), extra=kept)
     return replace(told, notes=tuple(note for note in told.notes if note.reason != lifetimes.EXPIRES_SOON))
 
 

@@ -214,6 +214,9 @@ def test_in_a_namespace_that_is_closed_nothing_expires_and_nothing_is_warned_of(
     assert [note.reason for note in made.plan().notes] == ["NamespaceNotEnabled"]
     made.settle()
     assert at(made, made.now + HOUR).done == []
+    assert lifetime(made) == {}
+    made.namespace = objects.namespace()
+    assert "ExpiresSoon" in events(made)
 
 
 # The idle timeout

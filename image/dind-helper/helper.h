@@ -23,6 +23,7 @@ int init_main(int argc, char **argv);
 int json_escape_main(int argc, char **argv);
 int volume_main(int argc, char **argv);
 int lock_main(int argc, char **argv);
+int activity_main(int argc, char **argv);
 
 /* Milliseconds of the monotonic clock; deadlines are points on it. */
 long long now_ms(void);
@@ -84,8 +85,32 @@ struct volume {
 };
 /* Whether it is to be called full, given what it was called before. */
 int volume_full(const struct volume *volume, int was_full);
-/* Prints a `dind-volume` line whenever the volume at path has become full or has room again. For ever. */
-void volume_watch(const char *path) __attribute__((noreturn));
+/* What was said of the volume at path, and when. */
+struct volume_watch {
+    const char *path;
+    int full, repeats;
+    long long said;
+};
+/* One look: prints a `dind-volume` line when the volume has become full or has room again. */
+void volume_step(struct volume_watch *watch);
+
+/* Between two looks at the volume and at whether the daemon is used: some system calls each. */
+#define LOOK_MS 5000
+
+/* What was seen of the daemon's use. Times are in milliseconds of the monotonic clock. */
+struct activity {
+    const char *socket_path, *group;
+    long long idle_after, step, used, next;
+    unsigned long long opens;
+    int idle, seen, begun;
+};
+/* One look: prints a `dind-activity` line when the daemon is used no more, from time to time while that lasts, and when
+ * it is used again. */
+void activity_step(struct activity *activity);
+
+/* Whether nobody but this program has connected to the socket since it was marked; and the mark. */
+int socket_unused(const char *path);
+int socket_mark(const char *path);
 
 /* The folder, locked as long as what is returned stays open; -1 with errno (EWOULDBLOCK: somebody else has it). */
 int lock_folder(const char *path);

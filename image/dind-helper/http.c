@@ -49,7 +49,7 @@ static int await(int fd, short events, long long deadline) {
 
 static int connect_by(const char *path, long long deadline, struct http_answer *answer) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
+    int fd, unused;
 
     if (strlen(path) >= sizeof address.sun_path)
         return refuse(answer, "the socket's path is too long for a unix socket: %.100s...", path);
@@ -57,6 +57,7 @@ static int connect_by(const char *path, long long deadline, struct http_answer *
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return refuse(answer, "cannot make a socket: %s", strerror(errno));
+    unused = socket_unused(path);
     while (connect(fd, (struct sockaddr *)&address, sizeof address)) {
         /* A unix socket whose queue is full says EAGAIN at once and cannot be polled for. */
         if ((errno != EAGAIN && errno != EINTR) || now_ms() >= deadline) {
@@ -65,7 +66,11 @@ static int connect_by(const char *path, long long deadline, struct http_answer *
             return -1;
         }
         sleep_ms(RETRY_MS);
+        unused = socket_unused(path);
     }
+    /* What this program asks is no use of the daemon; nor are probes, which it is too. */
+    if (unused)
+        socket_mark(path);
     return fd;
 }
 

@@ -80,12 +80,24 @@ static pid_t start_beside(void (*run)(const struct options *), const struct opti
     _exit(0);
 }
 
+/* For ever what no event tells: whether the volume is full, and whether the daemon is used. */
+static void watch(const struct options *options) {
+    struct volume_watch volume = {.path = options->volume};
+    struct activity activity = {.socket_path = options->report, .group = options->group};
+
+    for (; options->volume || options->group; sleep_ms(LOOK_MS)) {
+        if (options->volume)
+            volume_step(&volume);
+        if (options->group)
+            activity_step(&activity);
+    }
+}
+
 static void tell(const struct options *options) {
     report_run(options->report);
     if (options->group)
         isolation_run(options->report, options->group);
-    if (options->volume)
-        volume_watch(options->volume);
+    watch(options);
 }
 
 static void follow(const struct options *options) {

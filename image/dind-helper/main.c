@@ -16,6 +16,7 @@ static const struct {
     {"pause", pause_main},
     {"volume", volume_main},
     {"lock", lock_main},
+    {"activity", activity_main},
 };
 
 long long now_ms(void) {
@@ -41,6 +42,7 @@ int main(int argc, char **argv) {
                     "       dind-helper json-escape [--max BYTES] TEXT\n"
                     "       dind-helper pause\n"
                     "       dind-helper volume DIRECTORY\n"
-                    "       dind-helper lock DIRECTORY\n");
+                    "       dind-helper lock DIRECTORY\n"
+                    "       dind-helper activity [--after SECONDS] [--every SECONDS] SOCKET CGROUP\n");
     return EXIT_USAGE;
 }

@@ -9,8 +9,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* One system call each time; a build that fails is looked into later than that. */
-#define LOOK_MS 5000
 /* While it is full, and for a while after: a reader looks at the end of the log only, where other lines push it out. */
 #define REPEAT_MS 60000
 #define REPEATS_AFTER 10
@@ -64,33 +62,31 @@ static void say(const struct volume *volume, int full) {
         return;
 }
 
-void volume_watch(const char *path) {
-    int full = 0, repeats = 0;
-    long long said = 0;
+void volume_step(struct volume_watch *watch) {
+    struct volume volume;
+    int now;
 
-    for (;; sleep_ms(LOOK_MS)) {
-        struct volume volume;
-        int now;
-
-        if (look(path, &volume))
-            continue;
-        now = volume_full(&volume, full);
-        if (now != full)
-            repeats = REPEATS_AFTER;
-        else if (!(now || repeats) || now_ms() < said + REPEAT_MS)
-            continue;
-        else if (!now)
-            repeats--;
-        full = now;
-        said = now_ms();
-        say(&volume, full);
-    }
+    if (look(watch->path, &volume))
+        return;
+    now = volume_full(&volume, watch->full);
+    if (now != watch->full)
+        watch->repeats = REPEATS_AFTER;
+    else if (!(now || watch->repeats) || now_ms() < watch->said + REPEAT_MS)
+        return;
+    else if (!now)
+        watch->repeats--;
+    watch->full = now;
+    watch->said = now_ms();
+    say(&volume, now);
 }
 
 int volume_main(int argc, char **argv) {
-    if (argc != 2) {
+    struct volume_watch watch = {.path = argc == 2 ? argv[1] : NULL};
+
+    if (!watch.path) {
         fprintf(stderr, "usage: dind-helper volume DIRECTORY\n");
         return EXIT_USAGE;
     }
-    volume_watch(argv[1]);
+    for (;; sleep_ms(LOOK_MS))
+        volume_step(&watch);
 }

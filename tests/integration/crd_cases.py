@@ -281,6 +281,27 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("mode-word", {"operatingMode": "Paused"}, ["spec.operatingMode", '"Running", "Suspended"']),
     ("policy-word", {"updatePolicy": "Always"}, ["spec.updatePolicy", '"Recreate", "OnDelete"']),
     ("disruption-word", {"disruptionPolicy": "Never"}, ["spec.disruptionPolicy", '"Allow", "Protect"']),
+    (
+        "ttl-words",
+        {"lifetime": {"ttl": "1h30m"}},
+        ["spec.lifetime.ttl", "write a whole number above zero and m, h or d"],
+    ),
+    ("ttl-zero", {"lifetime": {"ttl": "0h"}}, ["spec.lifetime.ttl", "not a duration", "as in 30m, 8h or 7d"]),
+    ("ttl-number", {"lifetime": {"ttl": 30}}, ["spec.lifetime.ttl", "string"]),
+    ("ttl-long", {"lifetime": {"ttl": "366d"}}, ["spec.lifetime.ttl", "more than 365d: write a shorter duration"]),
+    ("ttl-long-hours", {"lifetime": {"ttl": "8761h"}}, ["spec.lifetime.ttl", "more than 365d"]),
+    ("idle-seconds", {"lifetime": {"idleTimeout": "90s"}}, ["spec.lifetime.idleTimeout", "not a duration"]),
+    ("idle-long", {"lifetime": {"idleTimeout": "525601m"}}, ["spec.lifetime.idleTimeout", "more than 365d"]),
+    (
+        "lifetime-without-end",
+        {"lifetime": {"expire": "Delete"}},
+        [
+            "spec.lifetime: Required",
+            "has no end: set lifetime.ttl, lifetime.idleTimeout or both, or leave lifetime out",
+        ],
+    ),
+    ("lifetime-empty", {"lifetime": {}}, ["lifetime has no end"]),
+    ("expire-word", {"lifetime": {"ttl": "8h", "expire": "Stop"}}, ["spec.lifetime.expire", '"Suspend", "Delete"']),
     ("unknown-field", {"daemon": {"imagePolicy": "Always"}}, ['unknown field "spec.daemon.imagePolicy"']),
 ]
 
@@ -321,6 +342,8 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         "probes",
         {"probes": {"startup": {"periodSeconds": 1, "failureThreshold": 600}, "liveness": {"timeoutSeconds": 60}}},
     ),
+    ("lifetime", {"lifetime": {"ttl": "365d", "idleTimeout": "1m", "expire": "Delete"}}),
+    ("lifetime-longest", {"lifetime": {"ttl": "525600m", "idleTimeout": "8760h"}}),
     ("suspended", {"operatingMode": "Suspended", "updatePolicy": "OnDelete"}),
     ("protected", {"disruptionPolicy": "Protect"}),
     ("endpoint-off", {"endpoint": {"enabled": False}}),
@@ -397,4 +420,11 @@ FULL_STATUS = {
         "nodeBootID": "0002",
     },
     "recreateAfter": "2026-01-02T12:01:00Z",
+    "lifetime": {
+        "expiresAt": "2026-01-02T12:00:00Z",
+        "idleSince": "2026-01-02T11:00:00Z",
+        "ttlWarnedAt": "2026-01-02T11:50:00Z",
+        "idleWarnedAt": "2026-01-02T11:50:00Z",
+        "expired": {"reason": "TimeToLiveOver", "time": "2026-01-02T12:00:00Z"},
+    },
 }

@@ -12,7 +12,7 @@ class ConditionType(Documented):
         "Ready",
         (
             "The nested daemon answers and can be used. False with reason Suspended when the environment is suspended, "
-            "as was asked for. This is the one to wait for."
+            "as was asked for, and with TimeToLiveOver or IdleTooLong when it has expired. This is the one to wait for."
         ),
     )
     POD_SCHEDULED = "PodScheduled", "The pod was placed on a node."
@@ -43,6 +43,13 @@ class ConditionType(Documented):
         "DisruptionProtected",
         (
             "The PodDisruptionBudget that `spec.disruptionPolicy: Protect` asks for is in place. Absent where none is asked for."
+        ),
+    )
+    ACTIVITY_KNOWN = (
+        "ActivityKnown",
+        (
+            "Whether the environment is used is known, so that `spec.lifetime.idleTimeout` can work. Absent without an "
+            "idle timeout."
         ),
     )
     UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."

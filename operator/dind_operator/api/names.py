@@ -27,6 +27,8 @@ LABEL_INSTANCE: Final = "app.kubernetes.io/instance"
 LABEL_ENVIRONMENT: Final = f"{GROUP}/environment"
 
 ANNOTATION_INTENT_HASH: Final = f"{GROUP}/intent-hash"
+# On an environment: the time (RFC 3339) before which it does not expire, whatever its lifetime says.
+ANNOTATION_EXTEND: Final = f"{GROUP}/extend-until"
 ANNOTATION_ENVIRONMENT_UID: Final = f"{GROUP}/environment-uid"
 # Read by kubelets before 1.30; later ones read the field. Followed by the container's name.
 ANNOTATION_APPARMOR_PREFIX: Final = "container.apparmor.security.beta.kubernetes.io/"

@@ -303,6 +303,13 @@ class Reason(Documented):
     CERTIFICATE_RENEWED = reason_texts.CERTIFICATE_RENEWED
     CERTIFICATE_EXPIRED = reason_texts.CERTIFICATE_EXPIRED
 
+    # How long an environment lives, and whether it is used
+    TIME_TO_LIVE_OVER = reason_texts.TIME_TO_LIVE_OVER
+    IDLE_TOO_LONG = reason_texts.IDLE_TOO_LONG
+    ACTIVITY_KNOWN = reason_texts.ACTIVITY_KNOWN
+    POD_LOGS_NOT_READ = reason_texts.POD_LOGS_NOT_READ
+    ACTIVITY_NOT_SEEN = reason_texts.ACTIVITY_NOT_SEEN
+
     # Whether the pod follows the spec
     UP_TO_DATE = reason_texts.UP_TO_DATE
     SPEC_CHANGED = reason_texts.SPEC_CHANGED

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from .affinity import Affinity
 from .daemon import DaemonSpec, LocalSecret, LogLevel, PullPolicy
 from .endpoint import EndpointPeer, EndpointSpec, IpBlock
+from .lifetime import Expire, LifetimeSpec
 from .model import ApiModel
 from .probes import ProbesSpec, ProbeTuning
 from .quantity import parse_quantity
@@ -30,8 +31,10 @@ __all__ = [
     "EndpointPeer",
     "EndpointSpec",
     "EphemeralStorage",
+    "Expire",
     "HostPathStorage",
     "IpBlock",
+    "LifetimeSpec",
     "LocalSecret",
     "LogLevel",
     "OperatingMode",
@@ -126,6 +129,12 @@ class DindEnvironmentSpec(ApiModel):
     )
     scheduling: SchedulingSpec = Field(default_factory=SchedulingSpec, description="Where the pod may run.")
     probes: ProbesSpec = Field(default_factory=ProbesSpec, description="Times of the probes on the nested daemon.")
+    lifetime: LifetimeSpec | None = Field(
+        default=None,
+        description="When the environment expires, and what becomes of it then. Left out, it never does.",
+        # Written into the object, it would be a lifetime without an end.
+        json_schema_extra={NO_DEFAULT: True},
+    )
     update_policy: UpdatePolicy = Field(
         default=UpdatePolicy.RECREATE,
         description="Recreate replaces the pod when a change of the spec needs it. OnDelete leaves it running with the "

@@ -155,6 +155,37 @@ class LastFailure(ApiModel):
     )
 
 
+class Expired(ApiModel):
+    """That the environment's time is over, and since when."""
+
+    reason: str = Field(
+        min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$", description="Which time is over, as Ready's reason."
+    )
+    time: Time = Field(description="When the operator acted on it.")
+
+
+class LifetimeStatus(ApiModel):
+    """What is left of the environment's time. Nothing here is written again while nothing changes."""
+
+    expires_at: Time | None = Field(
+        default=None,
+        description="When the environment expires if it is neither extended nor, for the idle timeout, used; absent "
+        "while it is in use and has no time to live. A time in the past: it expires at the next look, or has expired.",
+    )
+    idle_since: Time | None = Field(
+        default=None,
+        description="Since when the environment has not been used, to a minute or two; absent while it is in use, and "
+        "without an idle timeout.",
+    )
+    ttl_warned_at: Time | None = Field(
+        default=None, description="When the Event was recorded that warns of the end of the time to live."
+    )
+    idle_warned_at: Time | None = Field(
+        default=None, description="When the Event was recorded that warns of the end of the idle timeout."
+    )
+    expired: Expired | None = Field(default=None, description="Set when the environment has expired.")
+
+
 class DindEnvironmentStatus(ApiModel):
     """What the operator saw."""
 
@@ -217,6 +248,9 @@ class DindEnvironmentStatus(ApiModel):
     )
     recreate_after: Time | None = Field(
         default=None, description="The pod is not made again before this time, because earlier ones failed."
+    )
+    lifetime: LifetimeStatus | None = Field(
+        default=None, description="What is left of the environment's time, if it has a lifetime."
     )
 
 

@@ -90,7 +90,8 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str
             storage.volume(spec, settings),
             # The tool and its report; a runaway write must not fill the node.
             {"name": names.VOLUME_TOOL, "emptyDir": {"sizeLimit": "16Mi"}},
-            {"name": names.VOLUME_SOCKET, "emptyDir": {"sizeLimit": "1Mi"}},
+            # In memory, whatever the node's disk is mounted with: the socket's access time tells that it is used.
+            {"name": names.VOLUME_SOCKET, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             *([endpoint.volume(environment.name)] if spec.endpoint.enabled else []),
         ],
         **privileges.pod_fields(spec, settings),

@@ -28,7 +28,12 @@ class RepairMetadata:
     metadata: dict[str, dict[str, str]]
 
 
-Action = CreatePod | DeletePod | RepairMetadata
+@dataclass(frozen=True, slots=True)
+class DeleteEnvironment:
+    """Delete the environment itself, as long as it still is what was planned for."""
+
+
+Action = CreatePod | DeletePod | RepairMetadata | DeleteEnvironment
 
 
 @dataclass(frozen=True, slots=True)

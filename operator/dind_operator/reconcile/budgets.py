@@ -12,7 +12,8 @@ from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.spec import DisruptionPolicy
 from dind_operator.api.status import clip
 from dind_operator.build.budget import disruption_budget
-from dind_operator.reconcile import pods
+from dind_operator.reconcile import lifetimes, pods
+from dind_operator.reconcile.admission import broken, served
 from dind_operator.reconcile.cluster import Cluster, Key
 from dind_operator.reconcile.errors import MAX_SAID, ClusterError, ErrorClass, StaleError
 from dind_operator.reconcile.observed import Observed, Policy
@@ -43,27 +44,32 @@ class Budgets:
         ``verify`` raises StaleError unless the environment still is what was observed; it is called before a write. Raises
         StaleError, and ClusterError where no server answered.
         """
-        if not _to_be_kept(observed, self._policy) or not may_exist(observed.environment):
+        kept = served(observed, self._policy) and not lifetimes.to_be_deleted(observed)
+        if not kept or not may_exist(observed.environment):
             return told(observed.environment)
         try:
             environment = DindEnvironment.from_dict(observed.environment)
         except InvalidEnvironment:
             return told(observed.environment)
+        wanted = self._wanted(observed, environment)
         try:
-            return await self._settle(key, environment, verify)
+            return await self._settle(key, environment, disruption_budget(environment) if wanted else None, verify)
         except ClusterError as error:
             if error.error_class in _CHANGED:
                 raise StaleError from error
             if error.code < 400 or error.code == 429:
                 raise
             # Who wants none need not hear that none can be looked for.
-            return _refused(error) if self._wanted(environment) else told(observed.environment)
+            return _refused(error) if wanted else told(observed.environment)
 
     async def _settle(
-        self, key: Key, environment: DindEnvironment, verify: Callable[[], Awaitable[None]]
+        self,
+        key: Key,
+        environment: DindEnvironment,
+        wanted: dict[str, Any] | None,
+        verify: Callable[[], Awaitable[None]],
     ) -> Part | None:
         found = await self._cluster.budget(key)
-        wanted = disruption_budget(environment) if self._wanted(environment) else None
         if found is None:
             if wanted is None:
                 return None
@@ -80,11 +86,14 @@ class Budgets:
             raise StaleError
         return None
 
-    def _wanted(self, environment: DindEnvironment) -> bool:
+    def _wanted(self, observed: Observed, environment: DindEnvironment) -> bool:
         rails = self._policy.guard_rails
         allowed = rails.disruption_policies if rails is not None else None
         asked = environment.spec.disruption_policy
-        return asked is DisruptionPolicy.PROTECT and (allowed is None or asked in allowed)
+        if asked is not DisruptionPolicy.PROTECT or (allowed is not None and asked not in allowed):
+            return False
+        # A pod that runs goes on, whatever else the policy forbids; for one that may not be made there is nothing to protect.
+        return observed.pod is not None or not broken(environment, self._policy)
 
 
 def may_exist(environment: dict[str, Any]) -> bool:
@@ -102,13 +111,6 @@ def told(environment: dict[str, Any]) -> Part | None:
     if old.get("reason") not in _REASONS:
         return None
     return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
-
-
-def _to_be_kept(observed: Observed, policy: Policy) -> bool:
-    """Nothing is done for an environment or a namespace that ends, nor in one that is not open."""
-    if observed.ending:
-        return False
-    return observed.namespace_enabled or not policy.require_namespace_label
 
 
 def _stranger(found: dict[str, Any], environment: DindEnvironment) -> Part:

@@ -52,6 +52,9 @@ class Cluster(Protocol):
     async def delete_budget(self, key: Key, uid: str) -> None:
         """Delete if the uid still is the one named."""
 
+    async def delete_environment(self, seen: dict[str, Any]) -> None:
+        """Delete the environment if it still is as it was seen, in uid and resourceVersion, else CONFLICT."""
+
     async def patch_pod_metadata(self, key: Key, seen: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
         """Merge labels and annotations if the pod still is as it was seen, else CONFLICT; returns the stored object."""
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
-from dind_operator.api.spec import OperatingMode
 from dind_operator.api.status import clip
 from dind_operator.build.certificates import new_key
-from dind_operator.reconcile import endpoint, pods
+from dind_operator.reconcile import endpoint, lifetimes, pods
+from dind_operator.reconcile.admission import broken, served
 from dind_operator.reconcile.cluster import Cluster, Key, ObjectKind
 from dind_operator.reconcile.credentials import told_credentials
 from dind_operator.reconcile.endpoint_objects import PARTS, Found, NewKey, Remove, Write, strangers, unwanted, wanted
@@ -81,14 +81,14 @@ class Endpoints:
         return state
 
     def _admitted(self, observed: Observed) -> DindEnvironment | None:
-        if observed.ending or observed.namespace is None:
-            return None
-        if self._policy.require_namespace_label and not observed.namespace_enabled:
+        if not served(observed, self._policy) or lifetimes.to_be_deleted(observed):
             return None
         try:
-            return DindEnvironment.from_dict(observed.environment)
+            environment = DindEnvironment.from_dict(observed.environment)
         except InvalidEnvironment:
             return None
+        # What a pod runs with is kept; for one that may not be made nothing is.
+        return environment if observed.pod is not None or not broken(environment, self._policy) else None
 
     def _memo(self, key: Key, environment: DindEnvironment) -> _Memo | None:
         memo = self._memos.get(key)
@@ -104,8 +104,7 @@ class Endpoints:
         due = self._looks.due(key, observed.now)
         if due or key in self._surprised:
             return True
-        suspended = environment.spec.operating_mode is OperatingMode.SUSPENDED
-        if observed.pod is None and not suspended:
+        if observed.pod is None and not lifetimes.rests(observed):
             return True
         changed = environment.status.get("observedGeneration") != environment.generation
         return memo is None and (changed or not told)

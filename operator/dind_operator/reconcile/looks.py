@@ -1,7 +1,7 @@
 """When each environment was last looked at for what no watch tells, so that it is done seldom and evenly.
 
-No watch tells that a volume is full, or that a Secret is gone. A look is one request that the node answers, or a few to the API
-server; all of them together stay below a rate.
+No watch tells that a volume is full, a daemon unused, or a Secret gone. A look is one request that the node answers, or a
+few to the API server; all of them together stay below a rate.
 """
 
 from datetime import datetime, timedelta
@@ -10,6 +10,9 @@ from dind_operator.reconcile.cluster import Key
 
 SECONDS_EACH = 0.5
 """Two looks a second at most, however many environments there are: a thousand are looked at every eight minutes."""
+
+ACTIVITY_SECONDS = 60.0
+"""Between two looks at whether an environment is used, where an installation leaves out those at the volume."""
 
 
 class Looks:

@@ -1,7 +1,7 @@
 """What one reconciliation has seen, complete: the plan looks at nothing else."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dind_operator.api import names
@@ -11,7 +11,7 @@ from dind_operator.build.settings import BuildSettings
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.credentials import Credentials
 from dind_operator.reconcile.folders import Rival
-from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
+from dind_operator.reconcile.reports import ActivityReport, DaemonReport, IsolationReport, VolumeReport
 from dind_operator.reconcile.verdict import Part
 
 
@@ -86,6 +86,12 @@ class Observed:
     """Others with folders of nodes, if the environment asks for one."""
     endpoint: EndpointState | None = None
     """None when it was not looked at: then it is as status tells."""
+    activity: ActivityReport | None = None
+    """What was read just now, as with the volume."""
+    reads_logs: bool = True
+    """The installation lets the operator read pod logs."""
+    ahead: timedelta = timedelta(0)
+    """How far ``now`` is ahead of the API server's clock, which gave the environment the time of its creation."""
 
     def told(self, kind: ConditionType) -> dict[str, Any]:
         """A condition as the stored status has it, {} if it has none."""

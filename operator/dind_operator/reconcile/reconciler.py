@@ -10,42 +10,33 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from dind_operator.api.conditions import ConditionType
-from dind_operator.api.spec import OperatingMode
-from dind_operator.api.status import Phase
-from dind_operator.reconcile import folders, pods, sandboxes
-from dind_operator.reconcile.actions import NOTHING, Action, CreatePod, DeletePod, Plan, RepairMetadata
-from dind_operator.reconcile.backoff import parse_time
+from dind_operator.reconcile import lifetimes
+from dind_operator.reconcile.actions import (
+    NOTHING,
+    Action,
+    CreatePod,
+    DeleteEnvironment,
+    DeletePod,
+    Plan,
+    RepairMetadata,
+)
 from dind_operator.reconcile.budgets import Budgets, told
 from dind_operator.reconcile.cluster import Cluster, Key, Note
-from dind_operator.reconcile.diagnosis import failure_of
 from dind_operator.reconcile.endpoints import Endpoints
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, StaleError, failed_action
-from dind_operator.reconcile.folders import Rival
-from dind_operator.reconcile.looks import Looks
-from dind_operator.reconcile.observed import NodeView, Observed, Policy
+from dind_operator.reconcile.observed import Observed, Policy
 from dind_operator.reconcile.patches import status_changes
 from dind_operator.reconcile.plan import make_plan
+from dind_operator.reconcile.reading import Reader
 from dind_operator.reconcile.refusals import refused
-from dind_operator.reconcile.reports import (
-    DaemonReport,
-    IsolationReport,
-    VolumeReport,
-    daemon_report,
-    isolation_report,
-    volume_report,
-)
 from dind_operator.reconcile.status import surviving
 from dind_operator.reconcile.view import View
 
 MAX_ROUNDS = 4
 """How often one call starts over with fresh objects before it leaves the rest to the queue's backoff."""
 
-
-REPORT_PAUSE_SECONDS = 2.0
-REPORT_PATIENCE = timedelta(minutes=5)
-"""The last of the lines follows once a container was started, which a saturated node takes its time for, and may never come;
-after this, only a resync looks for it again."""
+_FATEFUL = (CreatePod, DeletePod, DeleteEnvironment)
+"""Actions before which the environment is read live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +48,7 @@ class Outcome:
 
 
 class Reconciler:
-    """Brings environments to what they ask for, one call at a time per environment."""
+    """Brings environments to what they ask for, one call at a time per environment. ``ahead``: as in ``Observed``."""
 
     def __init__(
         self,
@@ -69,14 +60,16 @@ class Reconciler:
         read_logs: bool = True,
         volume_seconds: float = 0,
         endpoint_seconds: float = 60,
+        ahead: Callable[[], timedelta] = timedelta,
     ) -> None:
         self._cluster = cluster
         self._view = view
         self._policy = policy
         self._clock = clock
+        self._ahead = ahead
         self._read_logs = read_logs
+        self._reader = Reader(cluster, view, read_logs=read_logs, volume_seconds=volume_seconds)
         self._budgets = Budgets(cluster, policy)
-        self._looks = Looks(volume_seconds if read_logs else 0)
         self._endpoints = Endpoints(cluster, policy, endpoint_seconds)
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -84,7 +77,7 @@ class Reconciler:
         for _ in range(MAX_ROUNDS):
             environment = self._view.environment(key)
             if environment is None:
-                self._looks.forget(key)
+                self._reader.forget(key)
                 self._endpoints.forget(key)
                 return Outcome()
             try:
@@ -96,111 +89,44 @@ class Reconciler:
     async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
         pod, namespace = self._view.pod(key), self._view.namespace(key[0])
         observed = Observed(environment, pod, namespace, None, None, self._clock(), budget=told(environment))
+        observed = replace(observed, reads_logs=self._read_logs, ahead=self._ahead())
         try:
-            observed = await self._read(key, observed)
-            state = await self._endpoints.bring(key, observed, lambda: self._verify(key, observed))
-            observed = replace(observed, endpoint=state)
+            observed = await self._reader.all_of(key, observed)
+            observed = await self._keep_beside(key, observed)
         except ClusterError as error:
             return await self._finish(key, observed, self._after_error(observed, NOTHING, error))
         return await self._carry_out(key, observed, make_plan(observed, self._policy))
 
-    async def _read(self, key: Key, known: Observed) -> Observed:
-        """With what no watch tells."""
-        environment, pod = known.environment, known.pod
-        budget = await self._budgets.settle(key, known, lambda: self._verify(key, known))
-        known = replace(known, budget=budget)
-        unwatched = not pods.watched(pod) if pod is not None else _to_be_suspended(environment)
-        if unwatched:
-            # Without our label it may exist unseen, and change or end unseen.
-            pod = await self._read_pod(key, pod)
-        node = await self._node(environment, pod)
-        daemon, inside = await self._daemon(key, environment, pod)
-        volume, rivals = await self._volume(key, pod, known.now), self._rivals(environment)
-        return replace(known, pod=pod, node=node, daemon=daemon, isolation=inside, volume=volume, rivals=rivals)
-
-    def _rivals(self, environment: dict[str, Any]) -> tuple[Rival, ...]:
-        """All others with folders of nodes, for an environment that asks for one."""
-        if not folders.wanted(environment):
-            return ()
-        others = folders.rivals(self._view.environments_on_nodes(), self._view.pods_on_nodes())
-        return tuple(rival for rival in others if rival.uid != environment["metadata"]["uid"])
-
-    async def _node(self, environment: dict[str, Any], pod: pods.Pod | None) -> NodeView | None:
-        """Read the node once for a pod that is well, and whenever the pod's trouble may be the node's."""
-        name = pods.node_name(pod) if pod is not None else None
-        if pod is None or name is None:
-            return None
-        status = environment.get("status") or {}
-        known = status.get("podUID") == pods.uid(pod) and "node" in status
-        over = pods.terminating(pod) or pods.ended(pod)
-        troubled = sandboxes.waits(pod) or (not known and failure_of(pod) is not None)
-        if over or pods.is_ready(pod) != known or troubled:
-            try:
-                return NodeView(name, await self._cluster.node(name))
-            except ClusterError:
-                if over or not pods.is_ready(pod):
-                    raise
-                # What is known of the node of a pod that is well is a courtesy.
-        return None
-
-    async def _daemon(
-        self, key: Key, environment: dict[str, Any], pod: pods.Pod | None
-    ) -> tuple[DaemonReport | None, IsolationReport | None]:
-        """Read what the pod's helper wrote of the daemon out of its log, for each start of the container until it is there."""
-        if pod is None or not self._unread(environment, pod):
-            return None, None
-        try:
-            log = await self._cluster.daemon_log_head(key)
-            return daemon_report(log), isolation_report(log)
-        except ClusterError:
-            return None, None  # The versions are a courtesy; a kubelet that does not answer must not hold up the rest.
-
-    async def _volume(self, key: Key, pod: pods.Pod | None, now: datetime) -> VolumeReport | None:
-        """Read what the daemon's log says of its volume, from time to time: no event tells of it."""
-        if pod is None or not pods.daemon(pod).get("ready"):
-            self._looks.forget(key)
-            return None
-        if not self._looks.due(key, now):
-            return None
-        self._looks.done(key, now)
-        try:
-            return volume_report(await self._cluster.daemon_log_tail(key))
-        except ClusterError:
-            return None
-
-    def _unread(self, environment: dict[str, Any], pod: pods.Pod) -> bool:
-        daemon = pods.daemon(pod)
-        if not self._read_logs or not daemon.get("ready"):
-            return False
-        status = environment.get("status") or {}
-        told = "docker" in status and pods.condition(environment, ConditionType.ISOLATION_VERIFIED)
-        return not (told and pods.same_start(status, pod))
+    async def _keep_beside(self, key: Key, observed: Observed) -> Observed:
+        """Bring what belongs to the environment beside its pod to what is wanted; with what became of it."""
+        budget = await self._budgets.settle(key, observed, lambda: self._verify(key, observed))
+        state = await self._endpoints.bring(key, observed, lambda: self._verify(key, observed))
+        return replace(observed, budget=budget, endpoint=state)
 
     def _look_again(self, key: Key, observed: Observed, plan: Plan) -> float | None:
-        """When to look again: soon for what no event tells, and for the volume and the endpoint from time to time."""
-        looks = (looks.wait(key, observed.now) for looks in (self._looks, self._endpoints))
-        return min(filter(None, (self._report_due(observed, plan), *looks)), default=None)
-
-    def _report_due(self, observed: Observed, plan: Plan) -> float | None:
-        """The daemon may answer a probe a moment before the lines are in the log; no event tells when they are."""
-        pod = observed.pod
-        if plan.requeue_after is not None or pod is None or observed.isolation is not None:
-            return plan.requeue_after
-        since = parse_time(pods.condition(pod, "Ready").get("lastTransitionTime"))
-        young = since is not None and observed.now - since < REPORT_PATIENCE
-        return REPORT_PAUSE_SECONDS if young and self._unread(observed.environment, pod) else None
+        """When to look again: for what no event tells, for the endpoint from time to time, and when a lifetime ends."""
+        waits = (
+            self._reader.again(key, observed, plan),
+            self._endpoints.wait(key, observed.now),
+            lifetimes.of(observed).wait,
+        )
+        return min(filter(None, waits), default=None)
 
     async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
         failed: ClusterError | None = None
         try:
             verified = observed.endpoint is not None and observed.endpoint.verified
-            if not verified and any(isinstance(action, CreatePod | DeletePod) for action in plan.actions):
+            if not verified and any(isinstance(action, _FATEFUL) for action in plan.actions):
                 await self._verify(key, observed)
+            last = DeleteEnvironment() in plan.actions
             if plan.status_first and plan.status is not None:
                 old = observed.environment.get("status") or {}
-                observed = await self._store(key, observed, surviving(old, plan.status))
+                # Of an environment that is deleted an Event can be recorded before, and nothing afterwards.
+                observed = await self._store(key, observed, surviving(old, plan.status), plan.notes if last else ())
             for action in plan.actions:
                 await self._act(key, observed, action)
+            if last:
+                return Outcome()
             if any(isinstance(action, CreatePod) for action in plan.actions):
                 # What is true now is what the new pod says: one status instead of two.
                 raise StaleError
@@ -219,7 +145,7 @@ class Reconciler:
     async def _verify(self, key: Key, observed: Observed) -> None:
         """Read the environment live; anything but the object that was planned for means: plan again."""
         seen = observed.environment["metadata"]
-        live = await self._read_environment(key, observed.environment)
+        live = await self._reader.environment(key, observed.environment)
         if live is None:
             raise StaleError
         metadata = live["metadata"]
@@ -231,22 +157,6 @@ class Reconciler:
         if not same:
             raise StaleError
 
-    async def _read_environment(self, key: Key, believed: dict[str, Any]) -> dict[str, Any] | None:
-        live = await self._cluster.environment(key)
-        if live is None:
-            self._view.miss_environment(key, believed["metadata"]["uid"])
-        else:
-            self._view.learn_environment(key, live)
-        return live
-
-    async def _read_pod(self, key: Key, believed: pods.Pod | None) -> pods.Pod | None:
-        live = await self._cluster.pod(key)
-        if live is not None:
-            self._view.learn_pod(key, live)
-        elif believed is not None:
-            self._view.miss_pod(key, pods.uid(believed))
-        return live
-
     async def _act(self, key: Key, observed: Observed, action: Action) -> None:
         try:
             match action:
@@ -254,12 +164,16 @@ class Reconciler:
                     self._view.learn_pod(key, await self._cluster.create_pod(manifest))
                 case DeletePod(uid, force):
                     await self._cluster.delete_pod(key, uid, force=force)
+                case DeleteEnvironment():
+                    await self._cluster.delete_environment(observed.environment)
                 case RepairMetadata(metadata):
                     assert observed.pod is not None, "metadata is repaired of a pod that was seen"
                     self._view.learn_pod(key, await self._cluster.patch_pod_metadata(key, observed.pod, metadata))
         except ClusterError as error:
             if error.error_class in (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
-                await self._read_pod(key, observed.pod)
+                await self._reader.pod(key, observed.pod)
+                if isinstance(action, DeleteEnvironment):
+                    await self._reader.environment(key, observed.environment)
                 raise StaleError from error
             raise failed_action(error) from error
 
@@ -283,15 +197,10 @@ class Reconciler:
             stored = await self._cluster.patch_status(key, environment, changes)
         except ClusterError as error:
             if error.error_class in (ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
-                await self._read_environment(key, environment)
+                await self._reader.environment(key, environment)
                 raise StaleError from error
             raise
         self._view.learn_environment(key, stored)
         for note in notes:
             await self._cluster.record(environment, note)
         return replace(observed, environment=stored)
-
-
-def _to_be_suspended(environment: dict[str, Any]) -> bool:
-    asked = (environment.get("spec") or {}).get("operatingMode") == OperatingMode.SUSPENDED
-    return asked and (environment.get("status") or {}).get("phase") != Phase.SUSPENDED

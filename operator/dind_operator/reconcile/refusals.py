@@ -12,7 +12,7 @@ from dind_operator.api.status import Phase
 from dind_operator.reconcile.actions import Plan
 from dind_operator.reconcile.errors import ClusterError, ErrorClass
 from dind_operator.reconcile.observed import Observed
-from dind_operator.reconcile.plan import say
+from dind_operator.reconcile.telling import say
 from dind_operator.reconcile.verdict import Part, blocked
 
 

@@ -31,6 +31,7 @@ Profile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./:][A-Za-z0-9.
 REPORT_MARKER = "dind-report "
 ISOLATION_MARKER = "dind-isolation "
 VOLUME_MARKER = "dind-volume "
+ACTIVITY_MARKER = "dind-activity "
 MAX_MESSAGE_BYTES = 4096
 """The kubelet's own bound on a termination message."""
 
@@ -141,6 +142,22 @@ class VolumeReport(_Part):
     limitInodes: Count = 0  # noqa: N815
 
 
+MAX_IDLE_SECONDS = 10 * 366 * 24 * 3600
+"""Ten years: more than any idle timeout, and no calendar ends on the way."""
+
+
+class ActivityReport(_Part):
+    """The line that the daemon's container logs when it is used no more, while that lasts, and when it is used again.
+
+    ``idleSeconds`` is how long it had been unused when the line was written: a duration, so that no two clocks are compared.
+    ``seen`` is False where the helper cannot see calls of the Docker API.
+    """
+
+    idle: Annotated[bool, Field(strict=True)]
+    idleSeconds: Annotated[int, Field(strict=True, ge=0, le=MAX_IDLE_SECONDS)] = 0  # noqa: N815
+    seen: Annotated[bool, Field(strict=True)] = True
+
+
 def preflight_report(message: str | None) -> PreflightReport | None:
     """The report in a termination message; None if there is none that can be read."""
     return _parse(PreflightReport, message)
@@ -164,6 +181,11 @@ def isolation_report(log: str) -> IsolationReport | None:
 def volume_report(log: str) -> VolumeReport | None:
     """The last that the log says of the docker volume; None if it says nothing."""
     return _last(VolumeReport, VOLUME_MARKER, log)
+
+
+def activity_report(log: str) -> ActivityReport | None:
+    """The last that the log says of the daemon's use; None if it says nothing."""
+    return _last(ActivityReport, ACTIVITY_MARKER, log)
 
 
 def _last(model: type[ReportT], marker: str, log: str) -> ReportT | None:

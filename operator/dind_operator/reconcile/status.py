@@ -6,7 +6,7 @@ from dind_operator.api.conditions import ConditionType, format_time, read_condit
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import clip
 from dind_operator.build.daemon_config import SOCKET
-from dind_operator.reconcile import endpoint, pods
+from dind_operator.reconcile import activity, endpoint, lifetimes, pods
 from dind_operator.reconcile.failures import Failure
 from dind_operator.reconcile.isolation import isolation
 from dind_operator.reconcile.observed import NodeView, Observed
@@ -39,6 +39,7 @@ def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | N
     status["conditions"] = _conditions(observed, old, verdict)
     if observed.pod is not None and _is_ours(observed, observed.pod):
         status |= _pod_fields(observed, observed.pod, old)
+    status["lifetime"] = lifetimes.of(observed).fields
     status |= extra or {}
     return {key: value for key, value in status.items() if value is not None}
 
@@ -46,7 +47,10 @@ def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | N
 def surviving(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The old status with what of the new one must be stored before a pod is deleted; all else is told when it is."""
     rest = {key: value for key, value in old.items() if key not in _SURVIVING}
-    return rest | {key: new[key] for key in _SURVIVING if key in new}
+    kept = rest | {key: new[key] for key in _SURVIVING if key in new}
+    # That it has expired, and by being idle, no pod shows either. A warning is stored with its Event.
+    expired = (new.get("lifetime") or {}).get("expired")
+    return kept | {"lifetime": new["lifetime"]} if expired else kept
 
 
 def failure_fields(failure: Failure, observed: Observed, pod: pods.Pod) -> dict[str, Any]:
@@ -91,6 +95,9 @@ def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> li
         wanted[ConditionType.ISOLATION_VERIFIED] = inside
     if observed.budget is not None:
         wanted[ConditionType.DISRUPTION_PROTECTED] = observed.budget
+    used = activity.condition(observed)
+    if used is not None:
+        wanted[ConditionType.ACTIVITY_KNOWN] = used
     for kind, part in wanted.items():
         conditions = set_condition(conditions, kind, part.status, part.reason, part.message, generation, observed.now)
     known = {kind.value for kind in wanted}

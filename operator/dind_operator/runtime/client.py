@@ -6,8 +6,9 @@ client does not know yet would be lost on the way.
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,9 +20,9 @@ from kubernetes.aio import client, config
 
 from dind_operator import __version__
 from dind_operator.api import names
-from dind_operator.api.conditions import format_time
 from dind_operator.reconcile.cluster import Key, Note, ObjectKind
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, error_of
+from dind_operator.runtime.events import COMPONENT, event_of
 from dind_operator.runtime.paths import (
     budgets_path,
     delete_options,
@@ -30,6 +31,7 @@ from dind_operator.runtime.paths import (
     owned_path,
     pod_path,
 )
+from dind_operator.runtime.server_clock import ServerClock, utc_now
 
 REQUEST_TIMEOUT = 20.0
 """Seconds for one call. The API server itself gives up after 60; a worker must not wait that long."""
@@ -41,7 +43,6 @@ VOLUME_LINES = 400
 """Of the daemon's log, when it is looked into for news of its volume: about 64 KiB. What is news is repeated every minute."""
 LIST_PAGE = 500
 _MERGE_PATCH = "application/merge-patch+json"
-_COMPONENT = names.LABEL_MANAGED_BY_VALUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,13 @@ def _kubeconfig_paths() -> str:
 class ApiCluster:
     """Implements ``reconcile.cluster.Cluster`` and what the rest of the runtime asks of the API."""
 
-    def __init__(self, api: client.ApiClient, *, timeout: float = REQUEST_TIMEOUT) -> None:
+    def __init__(
+        self, api: client.ApiClient, *, timeout: float = REQUEST_TIMEOUT, clock: Callable[[], datetime] = utc_now
+    ) -> None:
         self._api = api
         self._timeout = timeout
-        api.user_agent = f"{_COMPONENT}/{__version__}"
+        self._server_clock = ServerClock(clock)
+        api.user_agent = f"{COMPONENT}/{__version__}"
 
     @property
     def api(self) -> client.ApiClient:
@@ -145,6 +149,17 @@ class ApiCluster:
         """See ``Cluster``."""
         await self.call("DELETE", budgets_path(*key), body=delete_options(uid))
 
+    async def delete_environment(self, seen: dict[str, Any]) -> None:
+        """See ``Cluster``."""
+        metadata = seen["metadata"]
+        options = delete_options(metadata["uid"])
+        options["preconditions"] = identity(seen)
+        await self.call("DELETE", environment_path((metadata["namespace"], metadata["name"])), body=options)
+
+    def ahead(self) -> timedelta:
+        """How far the own clock is ahead of the API server's, as its last answer showed; never negative."""
+        return self._server_clock.ahead()
+
     async def patch_pod_metadata(self, key: Key, seen: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
         """See ``Cluster``."""
         body = {"metadata": {**identity(seen), **metadata}}
@@ -193,31 +208,10 @@ class ApiCluster:
 
     async def record(self, environment: dict[str, Any], note: Note) -> None:
         """See ``Cluster``. A lost Event changes nothing that matters: status has the same words."""
-        metadata = environment["metadata"]
-        moment = datetime.now(UTC)
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{metadata['name']}-", "namespace": metadata["namespace"]},
-            "involvedObject": {
-                "apiVersion": names.API_VERSION,
-                "kind": names.KIND,
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
-                "resourceVersion": metadata.get("resourceVersion"),
-            },
-            "reason": note.reason,
-            "message": note.message[:1024],  # the API server's own bound
-            "type": "Warning" if note.warning else "Normal",
-            "source": {"component": _COMPONENT},
-            "reportingComponent": _COMPONENT,
-            "firstTimestamp": format_time(moment),
-            "lastTimestamp": format_time(moment),
-            "count": 1,
-        }
+        event = event_of(environment, note, utc_now())
+        namespace = environment["metadata"]["namespace"]
         try:
-            await self.call("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=event)
+            await self.call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
         except ClusterError:
             return
 
@@ -298,6 +292,7 @@ class ApiCluster:
                 method, url, header_params=headers, body=body, auth_settings=["BearerToken"]
             )
             response = await self._api.call_api(*prepared, _request_timeout=self._timeout)
+            self._server_clock.saw(response.headers.get("Date"))
             data: bytes = await response.read()  # type: ignore[no-untyped-call]
         except client.ApiException as error:
             raise ClusterError(ErrorClass.RETRY, f"{method} {path}: {error.reason}") from error

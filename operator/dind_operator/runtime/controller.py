@@ -6,6 +6,7 @@ import random
 import time
 from typing import Any
 
+from dind_operator.api import names
 from dind_operator.reconcile.cluster import Key
 from dind_operator.reconcile.errors import ClusterError
 from dind_operator.reconcile.reconciler import Reconciler
@@ -64,7 +65,8 @@ class Controller:
             self._starts.forget(key)
             return
         self.view.environments.settle(key)
-        signature = (metadata["uid"], metadata.get("generation"), metadata.get("deletionTimestamp"))
+        extended = (metadata.get("annotations") or {}).get(names.ANNOTATION_EXTEND)
+        signature = (metadata["uid"], metadata.get("generation"), metadata.get("deletionTimestamp"), extended)
         if self._seen.get(key) != signature:
             self._seen[key] = signature
             self.queue.add(key)

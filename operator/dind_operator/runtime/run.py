@@ -5,7 +5,8 @@ import contextlib
 import logging
 import signal
 import threading
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import kopf
@@ -17,6 +18,7 @@ from dind_operator.runtime.controller import Controller
 from dind_operator.runtime.election import LeadershipLostError, lead
 from dind_operator.runtime.health import serve
 from dind_operator.runtime.metrics import Metrics
+from dind_operator.runtime.server_clock import utc_now
 from dind_operator.runtime.session import watch_session
 from dind_operator.runtime.settings import Settings
 from dind_operator.runtime.view import ClusterView
@@ -33,8 +35,9 @@ CANCELLATIONS = 5
 class Operator:
     """One operator process. ``run`` may be called once."""
 
-    def __init__(self, settings: Settings, cluster: ApiCluster) -> None:
+    def __init__(self, settings: Settings, cluster: ApiCluster, clock: Callable[[], datetime] = utc_now) -> None:
         self._settings = settings
+        self._clock = clock
         self._cluster = cluster
         self._metrics = Metrics()
         self._stop = asyncio.Event()
@@ -118,10 +121,11 @@ class Operator:
             self._cluster,
             view,
             self._settings.policy,
-            lambda: datetime.now(UTC),
+            self._clock,
             read_logs=self._settings.read_pod_logs,
             volume_seconds=self._settings.volume_check_seconds,
             endpoint_seconds=self._settings.endpoint_check_seconds,
+            ahead=self._cluster.ahead,
         )
         self.controller.attach(view, reconciler)
         self._metrics.watch_environments(

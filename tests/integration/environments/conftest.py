@@ -120,7 +120,7 @@ class Operators:
         return Proxy(self._plane.url, self._plane.ca, *self._serving, only=only).start()
 
     def __call__(self, proxy: Proxy | None = None, *, token: str | None = None, **settings: Any) -> RunningOperator:
-        """An operator that has begun to start; settings are those of `Settings`."""
+        """An operator that has begun to start; settings are those of `Settings`, and a `clock`."""
         folder = self._folder / f"operator-{len(self._started)}"
         folder.mkdir()
         made = RunningOperator(proxy or self.proxy(), folder, self._plane.ca, token or self._token, **settings)

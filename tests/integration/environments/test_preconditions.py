@@ -52,6 +52,20 @@ async def test_a_status_goes_to_the_object_it_was_made_from(cluster: ApiCluster,
     assert space.status()["phase"] == "Pending"
 
 
+async def test_an_environment_is_deleted_only_as_it_was_seen(cluster: ApiCluster, space: Space) -> None:
+    """One that was extended since, which is no new generation, and one that has the name now, are left alone."""
+    old = space.create()
+    extended = space.extend("2999-01-01T00:00:00Z")
+    assert extended["metadata"]["generation"] == old["metadata"]["generation"]
+    for stale in (old, other(extended, uid="11111111-0000-4000-8000-000000000001")):
+        with pytest.raises(ClusterError) as refused:
+            await cluster.delete_environment(stale)
+        assert refused.value.error_class is ErrorClass.CONFLICT
+    assert "deletionTimestamp" not in (space.environment() or {})["metadata"]
+    await cluster.delete_environment(extended)
+    until(lambda: space.environment() is None, "its end")
+
+
 async def test_a_repair_of_another_pod_is_a_conflict(cluster: ApiCluster, space: Space) -> None:
     """The API server calls a wrong uid invalid, as if the pod were: the version, which is wrong too, is asked first."""
     key = (space.name, "one")

@@ -3,13 +3,15 @@
 Enough: every test of this folder runs with them. Here a whole life is led, and each rule is looked for in what was called.
 """
 
+from datetime import timedelta
+
 import pytest
 from tests.helm import NAMESPACE, RELEASE, Manifests
 from tests.integration.environments.conftest import RBAC, Operators
 from tests.integration.harness.api import Api
 from tests.integration.harness.calls import Answer, Call, Do, on
 from tests.integration.harness.kubelet import Kubelet
-from tests.integration.harness.running import OFTEN, RunningOperator
+from tests.integration.harness.running import OFTEN, Clock, RunningOperator
 from tests.integration.harness.space import Space
 from tests.integration.harness.waiting import until
 
@@ -42,7 +44,8 @@ def test_every_right_is_used_and_none_is_missing(
     """One life with everything in it: made, repaired, raced, protected, failed, on a lost watch, deleted, led and given back."""
     # The first leader of an installation makes the Lease.
     space.api.delete(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{LEASE_NAME}")
-    operator = start(leader_election=True, pod_namespace=NAMESPACE, pod_name="r").wait_ready()
+    clock = Clock()
+    operator = start(leader_election=True, pod_namespace=NAMESPACE, pod_name="r", clock=clock).wait_ready()
     until(lambda: "dind_operator_leader 1.0" in operator.http("/metrics")[1], "leading")
     proxy = operator.proxy
     until(lambda: operator.resyncs() and operator.http("/readyz")[0] == 200, "the first resync")
@@ -78,6 +81,12 @@ def test_every_right_is_used_and_none_is_missing(
     space.wait_reason("EndpointDisabled", "EndpointReady")
     until(lambda: space.api.get(f"{space.path}/secrets/one-server") is None, "the endpoint being gone")
     until(lambda: proxy.count(on("update", "leases")), "the Lease being renewed")
+    # One more, whose time is over at once, but for the minute after the warning.
+    space.create("brief", {"lifetime": {"ttl": "1m", "expire": "Delete"}})
+    until(lambda: "ttlWarnedAt" in space.status("brief").get("lifetime", {}), "the warning")
+    clock.passed = timedelta(minutes=2)
+    space.extend("2026-01-01T00:00:00Z", "brief")  # long ago: it is looked at, and nothing is extended
+    until(lambda: space.environment("brief") is None, "its end")
     operator.stop()
 
     refused = [str(call) for call in proxy.calls if call.code == 403]

@@ -153,6 +153,11 @@ class Kubelet:
         self.logs[pod["metadata"]["name"]] = "\n".join([*lines, ""])
         return self._write(pod, ready=True)
 
+    def says_idle(self, pod: Object, seconds: int | None) -> None:
+        """The helper says for how long the daemon has been unused; None: it is used."""
+        line = {"version": 1, "idle": seconds is not None, "idleSeconds": seconds or 0, "seen": True}
+        self.logs[pod["metadata"]["name"]] += f"dind-activity {json.dumps(line)}\n"
+
     def busy(self, pod: Object) -> Object:
         """The readiness probe fails, and nothing else."""
         return self._write(pod, ready=False, started=True)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,22 @@ def kubeconfig(url: str, ca: Path, token: str) -> dict[str, Any]:
     }
 
 
+class Clock:
+    """The operator's clock. `passed` is what has passed beyond real time: for the API server, too, unless the operator's
+    clock is `fast`, and so alone in that."""
+
+    def __init__(self, *, fast: bool = False) -> None:
+        self.passed = timedelta(0)
+        self._fast = fast
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.passed
+
+    def own_view_of_the_server(self) -> datetime:
+        """The clock that the Date of an answer is compared with."""
+        return self() if self._fast else datetime.now(UTC)
+
+
 class _Lines(logging.Handler):
     """Keeps what the operator says, as the JSON it would write."""
 
@@ -59,8 +76,17 @@ class RunningOperator:
     """Started on construction. `stop` ends it in order, `kill` as a SIGKILL would."""
 
     def __init__(
-        self, proxy: Proxy, folder: Path, ca: Path, token: str, *, timeout: float = 20.0, **settings: Any
+        self,
+        proxy: Proxy,
+        folder: Path,
+        ca: Path,
+        token: str,
+        *,
+        timeout: float = 20.0,
+        clock: Clock | None = None,
+        **settings: Any,
     ) -> None:
+        self._clock = clock or Clock()
         self.proxy = proxy
         self.error: BaseException | None = None
         # Not 0: that would be two ports, one of IPv4 and one of IPv6.
@@ -92,8 +118,9 @@ class RunningOperator:
     async def _work(self) -> None:
         configuration = client.Configuration()
         await config.load_kube_config(config_file=str(self._kubeconfig), client_configuration=configuration)
-        async with ApiCluster(client.ApiClient(configuration), timeout=self._timeout) as cluster:
-            self.operator = Operator(self._settings, cluster)
+        server = self._clock.own_view_of_the_server
+        async with ApiCluster(client.ApiClient(configuration), timeout=self._timeout, clock=server) as cluster:
+            self.operator = Operator(self._settings, cluster, self._clock)
             self._loop = asyncio.get_running_loop()
             task = self._task = asyncio.create_task(self.operator.run())
             self._made.set()

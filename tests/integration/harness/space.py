@@ -45,6 +45,11 @@ class Space:
         """Merge into an environment's spec."""
         return self.api.patch(f"{environments(self.name)}/{name}", {"spec": spec})
 
+    def extend(self, until: str | None, name: str = "one") -> Object:
+        """Annotate an environment with the time until which it is kept."""
+        change = {"metadata": {"annotations": {"dind.dev/extend-until": until}}}
+        return self.api.patch(f"{environments(self.name)}/{name}", change)
+
     def remove(self, name: str = "one", policy: str = "Background") -> None:
         """Delete an environment."""
         self.api.delete(f"{environments(self.name)}/{name}", propagationPolicy=policy)

@@ -57,7 +57,7 @@ def test_an_empty_spec_makes_a_whole_pod() -> None:
     assert pod["spec"]["volumes"] == [
         {"name": "docker-data", "emptyDir": {}},
         {"name": "dind-tool", "emptyDir": {"sizeLimit": "16Mi"}},
-        {"name": "dind-socket", "emptyDir": {"sizeLimit": "1Mi"}},
+        {"name": "dind-socket", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "dind-endpoint", "secret": {"secretName": "builder-server", "defaultMode": 0o400}},
     ]
     assert pod["spec"]["restartPolicy"] == "Always"

@@ -10,7 +10,7 @@ from dind_operator.runtime.election import LEASE_NAME
 Rule = tuple[str, str, tuple[str, ...]]
 
 OPERATOR: set[Rule] = {
-    ("dind.dev", "dindenvironments", ("get", "list", "watch")),
+    ("dind.dev", "dindenvironments", ("delete", "get", "list", "watch")),
     ("dind.dev", "dindenvironments/status", ("patch",)),
     ("dind.dev", "dindenvironments/finalizers", ("update",)),
     ("", "pods", ("create", "delete", "get", "list", "patch", "watch")),

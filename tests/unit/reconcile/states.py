@@ -17,7 +17,7 @@ from dind_operator.api.conditions import Reason, format_time
 from dind_operator.build.settings import BuildSettings
 from dind_operator.reconcile.credentials import Running
 from dind_operator.reconcile.observed import EndpointState, NodeView
-from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
+from dind_operator.reconcile.reports import ActivityReport, DaemonReport, IsolationReport, VolumeReport
 from dind_operator.reconcile.verdict import Part
 
 SPECS: list[dict[str, Any]] = [
@@ -30,6 +30,10 @@ SPECS: list[dict[str, Any]] = [
     {"security": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"}}},
     {"endpoint": {"enabled": False}},
     {"endpoint": {"credentialsGeneration": 2}},
+    {"lifetime": {"ttl": "1h"}},
+    {"lifetime": {"idleTimeout": "30m"}},
+    {"lifetime": {"ttl": "1h", "idleTimeout": "30m", "expire": "Delete"}},
+    {"lifetime": {"ttl": "1h"}, "operatingMode": "Suspended"},
     {"unknown": "field"},
 ]
 POD_SPECS = [fields for fields in SPECS if "unknown" not in fields and "100Mi" not in json.dumps(fields)]
@@ -201,18 +205,42 @@ ENDPOINTS = st.none() | st.builds(
 REPORTS = st.none() | st.just(DaemonReport(serverVersion="26.1.5", storageDriver="overlay2"))
 
 
+ACTIVITIES = st.none() | st.builds(
+    ActivityReport, idle=st.booleans(), idleSeconds=st.sampled_from([0, 60, 1700, 1800, 10**8]), seen=st.booleans()
+)
+MOMENTS = st.integers(-7200, 7200).map(lambda seconds: format_time(NOW + timedelta(seconds=seconds)))
+EXTENSIONS = st.none() | MOMENTS | st.sampled_from(["", "tomorrow", "2025-06-01", "9999-12-31T23:59:59-14:00"])
+
+
+@st.composite
+def lifetimes(draw: st.DrawFn) -> dict[str, Any]:
+    """What an operator may have stored of a lifetime, or somebody else."""
+    names = draw(st.sets(st.sampled_from(["expiresAt", "idleSince", "ttlWarnedAt", "idleWarnedAt"])))
+    lifetime: dict[str, Any] = {name: draw(MOMENTS) for name in sorted(names)}
+    if draw(st.booleans()):
+        reason = draw(st.sampled_from([Reason.TIME_TO_LIVE_OVER, Reason.IDLE_TOO_LONG]))
+        lifetime["expired"] = {"reason": reason.value, "time": draw(MOMENTS)}
+    return lifetime
+
+
 @st.composite
 def worlds(draw: st.DrawFn, *, foreign: bool | None = None, deleted: bool = False) -> World:
     fields = draw(st.sampled_from(SPECS))
     environment = objects.environment(copy.deepcopy(fields), generation=draw(st.integers(1, 2)))
+    environment["metadata"]["creationTimestamp"] = draw(st.just("2025-06-01T11:59:00Z") | MOMENTS)
+    extension = draw(EXTENSIONS)
+    if extension is not None:
+        environment["metadata"]["annotations"] = {"dind.dev/extend-until": extension}
     if deleted:
         environment["metadata"]["deletionTimestamp"] = "2025-06-01T12:00:00Z"
     status = draw(st.none() | statuses())
     if status is not None:
+        if draw(st.booleans()):
+            status["lifetime"] = draw(lifetimes())
         environment["status"] = status
     strangers = foreign if foreign is not None else draw(st.integers(0, 5)) == 0
     pod = draw(foreign_pods()) if strangers else draw(st.none() | own_pods(fields))
     if pod is not None and draw(st.integers(0, 3)) == 0:
         pod["metadata"]["deletionTimestamp"] = "2025-06-01T11:59:50Z"
     seen = (draw(NAMESPACES), draw(NODES), draw(REPORTS), draw(VOLUMES), draw(ISOLATIONS), draw(ENDPOINTS))
-    return World(environment, pod, *seen)
+    return World(environment, pod, *seen, draw(ACTIVITIES))

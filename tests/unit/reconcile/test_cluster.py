@@ -27,6 +27,7 @@ def test_nothing_in_it_can_write_a_spec_or_run_a_program_in_a_pod() -> None:
         "budget",
         "create_budget",
         "delete_budget",
+        "delete_environment",
         "patch_pod_metadata",
         "patch_status",
         "owned",

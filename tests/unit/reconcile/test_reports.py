@@ -10,8 +10,10 @@ from tests.unit.objects import PREFLIGHT
 
 from dind_operator.reconcile.reports import (
     MAX_MESSAGE_BYTES,
+    ActivityReport,
     DaemonEnd,
     VolumeReport,
+    activity_report,
     daemon_end,
     daemon_report,
     isolation_report,
@@ -175,6 +177,33 @@ def test_numbers_of_the_volume_are_whole_and_bounded(change: tuple[str, str]) ->
     assert volume_report(f"dind-volume {VOLUME.replace(*change, 1)}") is None
 
 
+ACTIVITY = '{"version":1,"idle":true,"idleSeconds":90,"seen":true}'
+
+
+def test_the_last_word_on_the_daemons_use_is_read() -> None:
+    log = f"dind-activity {ACTIVITY}\nmore\n"
+    assert activity_report(log) == ActivityReport(idle=True, idleSeconds=90, seen=True)
+    after = activity_report(log + 'dind-activity {"version":1,"idle":false}\n')
+    assert after == ActivityReport(idle=False)
+    assert activity_report("nothing") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("true", "1"),
+        ("true", "null"),
+        (":90", ":-9"),
+        (":90", ":1e400"),
+        (":90", ':"9"'),
+        (":90", f":{2**40}"),
+        ("{", "["),
+    ],
+)
+def test_a_time_of_idleness_is_whole_and_bounded(change: tuple[str, str]) -> None:
+    assert activity_report(f"dind-activity {ACTIVITY.replace(*change, 1)}") is None
+
+
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
@@ -191,6 +220,7 @@ def test_no_text_whatever_raises(text: str) -> None:
     daemon_end(text)
     daemon_report("dind-report " + text)
     volume_report("dind-volume " + text)
+    activity_report("dind-activity " + text)
 
 
 @given(JSON)

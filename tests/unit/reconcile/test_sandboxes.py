@@ -10,7 +10,8 @@ from tests.unit.objects import NOW, POLICY, container, environment, observed, sc
 from dind_operator.api.status import Phase
 from dind_operator.reconcile import sandboxes
 from dind_operator.reconcile.observed import NodeView
-from dind_operator.reconcile.plan import WAIT_SECONDS, make_plan
+from dind_operator.reconcile.plan import make_plan
+from dind_operator.reconcile.recreation import WAIT_SECONDS
 
 FIELDS = {"security": {"mode": "UserNamespace"}}
 WAITING = {"waiting": {"reason": "PodInitializing"}}

@@ -12,11 +12,11 @@ from typing import Any
 from tests.unit.objects import NOW, POLICY
 
 from dind_operator.api.conditions import format_time
-from dind_operator.reconcile.actions import Action, CreatePod, DeletePod, Plan, RepairMetadata
+from dind_operator.reconcile.actions import Action, CreatePod, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.observed import EndpointState, NodeView, Observed, Policy
 from dind_operator.reconcile.patches import status_changes
 from dind_operator.reconcile.plan import make_plan
-from dind_operator.reconcile.reports import DaemonReport, IsolationReport, VolumeReport
+from dind_operator.reconcile.reports import ActivityReport, DaemonReport, IsolationReport, VolumeReport
 from dind_operator.reconcile.status import surviving
 
 
@@ -45,6 +45,7 @@ class World:
     volume: VolumeReport | None = None
     isolation: IsolationReport | None = None
     endpoint: EndpointState | None = None
+    activity: ActivityReport | None = None
     now: datetime = NOW
     policy: Policy = POLICY
     done: list[Action] = field(default_factory=list)
@@ -54,7 +55,7 @@ class World:
         seen = copy.deepcopy((self.environment, self.pod, self.namespace))
         node = self.node if self.pod is not None and self.pod["spec"].get("nodeName") else None
         there = self.pod is not None
-        told = {"isolation": self.isolation, "volume": self.volume} if there else {}
+        told = {"isolation": self.isolation, "volume": self.volume, "activity": self.activity} if there else {}
         return Observed(*seen, node, self.daemon if there else None, self.now, endpoint=self.endpoint, **told)
 
     def plan(self) -> Plan:
@@ -71,6 +72,8 @@ class World:
             if half == "actions":
                 for action in plan.actions:
                     self.act(action)
+                if DeleteEnvironment() in plan.actions:
+                    return  # nothing is told of what is gone
                 if any(isinstance(action, CreatePod) for action in plan.actions):
                     return  # as the reconciler does: the new pod is looked at before anything is written
 
@@ -99,6 +102,9 @@ class World:
                     self.pod = None
                 else:
                     self.pod["metadata"].setdefault("deletionTimestamp", format_time(self.now))
+            case DeleteEnvironment():
+                # As with a finalizer of somebody else's: what follows must hold then, too.
+                self.environment["metadata"].setdefault("deletionTimestamp", format_time(self.now))
             case RepairMetadata(metadata):
                 assert self.pod is not None
                 self.pod["metadata"] = merge(self.pod["metadata"], metadata)

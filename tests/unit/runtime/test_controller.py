@@ -55,7 +55,15 @@ async def test_our_own_status_is_passed_over(bed: Bed) -> None:
     assert bed.queued() == set()
 
 
-@pytest.mark.parametrize("change", [{"generation": 2}, {"uid": "u2"}, {"deletionTimestamp": "2025-06-01T12:00:00Z"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": 2},
+        {"uid": "u2"},
+        {"deletionTimestamp": "2025-06-01T12:00:00Z"},
+        {"annotations": {"dind.dev/extend-until": "2025-06-01T12:00:00Z"}},
+    ],
+)
 async def test_a_change_that_matters_is_not(bed: Bed, change: dict[str, Any]) -> None:
     bed.controller.environment_event("ADDED", thing())
     bed.queued()

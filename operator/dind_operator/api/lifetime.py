@@ -1,0 +1,101 @@
+"""How long an environment lives, and what becomes of it then. The operator never writes spec: what has expired is in status."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from .model import ApiModel
+from .rules import REQUIRED, cel_text, rule, validations
+
+# One number and one unit: read alike by people, by CEL and here. Go's durations have no days and many spellings of one
+# time; 90m says what 1h30m does.
+DURATION_PATTERN: Final = r"^[1-9][0-9]{0,5}[mhd]$"
+DURATION_MAX_LENGTH: Final = 7
+_MINUTES: Final = {"m": 1, "h": 60, "d": 24 * 60}
+# A year: what is to live longer needs no end, and times stay far from every bound.
+MAX_MINUTES: Final = 365 * 24 * 60
+_SHAPE: Final = "not a duration: write a whole number above zero and m, h or d, as in 30m, 8h or 7d"
+_TOO_LONG: Final = "more than 365d: write a shorter duration, or leave the field out for no end"
+_IN_MINUTES: Final = (
+    "int(self.substring(0, size(self) - 1)) * (self.endsWith('d') ? 1440 : (self.endsWith('h') ? 60 : 1))"
+)
+
+
+class InvalidDuration(ValueError):  # noqa: N818 - it says what the text is
+    """The text is no duration of the API. The message names the value and a remedy."""
+
+
+def parse_duration(text: str) -> timedelta:
+    """The exact length of a duration such as 30m, 8h or 7d. Raises InvalidDuration."""
+    if not re.fullmatch(DURATION_PATTERN, text):
+        raise InvalidDuration(f"{text[: 2 * DURATION_MAX_LENGTH]!r} is refused: {_SHAPE}")
+    minutes = int(text[:-1]) * _MINUTES[text[-1]]
+    if minutes > MAX_MINUTES:
+        raise InvalidDuration(f"{text!r} is refused: {_TOO_LONG}")
+    return timedelta(minutes=minutes)
+
+
+def _checked(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+_RULES: Final[dict[str, Any]] = {
+    "maxLength": DURATION_MAX_LENGTH,
+    **validations(
+        rule(f"self.matches('{cel_text(DURATION_PATTERN)}')", _SHAPE),
+        rule(f"!self.matches('{cel_text(DURATION_PATTERN)}') || {_IN_MINUTES} <= {MAX_MINUTES}", _TOO_LONG),
+    ),
+}
+Duration = Annotated[str, AfterValidator(_checked), Field(json_schema_extra=_RULES)]
+"""A whole number of minutes, hours or days."""
+
+
+class Expire(StrEnum):
+    """What becomes of an environment that has expired."""
+
+    SUSPEND = "Suspend"
+    DELETE = "Delete"
+
+
+NO_END: Final = (
+    "lifetime has no end: set lifetime.ttl, lifetime.idleTimeout or both, or leave lifetime out to keep the environment"
+)
+
+
+class LifetimeSpec(ApiModel):
+    """When an environment expires, and what becomes of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(rule("has(self.ttl) || has(self.idleTimeout)", NO_END, reason=REQUIRED))
+    )
+
+    ttl: Duration | None = Field(
+        default=None,
+        description="Time to live, from the environment's creation: a whole number and m, h or d, at most 365d. It "
+        "goes on while the environment is suspended.",
+        examples=["8h"],
+    )
+    idle_timeout: Duration | None = Field(
+        default=None,
+        description="How long the environment may be unused: no nested container runs, no build, and nobody calls the "
+        "Docker API; probes are no use. It counts while the daemon is ready, and needs the permission to read pod logs "
+        "(the condition ActivityKnown says whether it works).",
+        examples=["30m"],
+    )
+    expire: Expire = Field(
+        default=Expire.SUSPEND,
+        description="Suspend removes the pod and keeps the rest, as operatingMode Suspended does; `spec` is not "
+        "changed. Delete deletes the environment itself, with all that belongs to it.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.ttl is None and self.idle_timeout is None:
+            raise ValueError(NO_END)
+        return self

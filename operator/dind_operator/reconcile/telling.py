@@ -1,0 +1,73 @@
+"""What a plan says: the status that follows from a verdict, and the Events about what is worth one."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.reconcile import lifetimes, pods, storage
+from dind_operator.reconcile.actions import Action, Plan
+from dind_operator.reconcile.cluster import Note
+from dind_operator.reconcile.diagnosis import diagnose
+from dind_operator.reconcile.endpoint import endpoint_note
+from dind_operator.reconcile.isolation import isolation_note
+from dind_operator.reconcile.observed import Observed
+from dind_operator.reconcile.status import build_status
+from dind_operator.reconcile.verdict import Part, Verdict
+
+_TOLD: Final = (Reason.READY, Reason.SUSPENDED, Reason.TIME_TO_LIVE_OVER, Reason.IDLE_TOO_LONG)
+"""Reasons of Ready that are no trouble and worth an Event."""
+
+
+def say(
+    observed: Observed,
+    verdict: Verdict,
+    *,
+    actions: tuple[Action, ...] = (),
+    extra: dict[str, Any] | None = None,
+    requeue_after: float | None = None,
+    status_first: bool = False,
+) -> Plan:
+    """A plan with the status that follows from a verdict."""
+    status = build_status(observed, verdict, extra)
+    return Plan(
+        actions=actions,
+        status=status,
+        status_first=status_first,
+        requeue_after=requeue_after,
+        notes=(
+            *notes(observed, verdict),
+            *isolation_note(observed),
+            *endpoint_note(observed),
+            *storage.notes(verdict, observed),
+            *storage.notes(verdict, observed),
+            *lifetimes.of(observed).notes,
+        ),
+    )
+
+
+def notes(observed: Observed, verdict: Verdict) -> tuple[Note, ...]:
+    """An Event when Ready takes another reason that is worth telling: trouble, Ready, Suspended, expired."""
+    old = observed.told(ConditionType.READY)
+    if not (verdict.trouble or verdict.ready.reason in _TOLD) or old.get("reason") == verdict.ready.reason:
+        return ()
+    return (Note(verdict.ready.reason.value, verdict.ready.message, warning=verdict.trouble),)
+
+
+def keep(observed: Observed, problem: Verdict) -> Plan:
+    """The spec cannot be followed: a pod that works goes on with what it has, and the problem is told."""
+    pod = observed.pod
+    if pod is None or pods.ended(pod) or pods.terminating(pod):
+        return say(observed, problem)
+    verdict = storage.told(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
+    stale = Part.false(problem.ready.reason, problem.ready.message)
+    plan = say(observed, replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale}))
+    if observed.told(ConditionType.UP_TO_DATE).get("reason") == stale.reason:
+        return plan
+    # Ready does not tell of it.
+    return replace(plan, notes=(*plan.notes, Note(stale.reason.value, stale.message, warning=True)))
+
+
+def answered_before(observed: Observed, pod: pods.Pod) -> bool:
+    old = observed.told(ConditionType.DAEMON_READY)
+    answered = old.get("reason") in (Reason.READY, Reason.DAEMON_NOT_READY)
+    return answered and (observed.environment.get("status") or {}).get("podUID") == pods.uid(pod)

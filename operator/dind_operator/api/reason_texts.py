@@ -7,6 +7,19 @@ from __future__ import annotations
 
 from typing import Final
 
+# What the installation allows, and what is protected
+POLICY_VIOLATION: Final = (
+    "PolicyViolation",
+    "The environment asks for what the installation's policy does not allow. No pod is made; one that runs goes on.",
+    "Change the fields that the message names, or have the policy changed (docs/guard-rails.md).",
+)
+DISRUPTION_BUDGET: Final = "DisruptionBudget", "A PodDisruptionBudget refuses evictions of the pod."
+DISRUPTION_BUDGET_MISSING: Final = (
+    "DisruptionBudgetMissing",
+    "The PodDisruptionBudget that `spec.disruptionPolicy` asks for cannot be made; evictions are not held up.",
+    "Remove what the message names: another PodDisruptionBudget of the environment's name, or a rule that refuses it.",
+)
+
 # Where nested containers are
 ISOLATION_VERIFIED: Final = (
     "IsolationVerified",

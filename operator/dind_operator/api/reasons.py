@@ -62,11 +62,7 @@ class Reason(Documented):
         "The spec does not hold together; it was written under an older definition.",
         ("Correct the field that the message names."),
     )
-    POLICY_VIOLATION = (
-        "PolicyViolation",
-        "The environment asks for what the installation's policy does not allow. No pod is made; one that runs goes on.",
-        "Change the fields that the message names, or have the policy changed (docs/guard-rails.md).",
-    )
+    POLICY_VIOLATION = reason_texts.POLICY_VIOLATION
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         "A ResourceQuota of the namespace leaves no room for the pod.",
@@ -112,12 +108,8 @@ class Reason(Documented):
         "Another environment has that folder of the node, one above it or one in it.",
         "Choose another folder, or another node for each by `kubernetes.io/hostname` in `spec.scheduling.nodeSelector`.",
     )
-    DISRUPTION_BUDGET = "DisruptionBudget", "A PodDisruptionBudget refuses evictions of the pod."
-    DISRUPTION_BUDGET_MISSING = (
-        "DisruptionBudgetMissing",
-        "The PodDisruptionBudget that `spec.disruptionPolicy` asks for cannot be made; evictions are not held up.",
-        "Remove what the message names: another PodDisruptionBudget of the environment's name, or a rule that refuses it.",
-    )
+    DISRUPTION_BUDGET = reason_texts.DISRUPTION_BUDGET
+    DISRUPTION_BUDGET_MISSING = reason_texts.DISRUPTION_BUDGET_MISSING
     UNSCHEDULABLE = (
         "Unschedulable",
         "No node can take the pod.",
@@ -129,6 +121,7 @@ class Reason(Documented):
         "An image of the pod cannot be pulled.",
         ("Check the image's name and `spec.daemon.imagePullSecrets`; the kubelet keeps trying."),
     )
+
     RUNTIME_HANDLER_MISSING = (
         "RuntimeHandlerMissing",
         "The node's container runtime lacks the RuntimeClass's handler, or cannot make user namespaces.",

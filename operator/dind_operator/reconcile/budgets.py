@@ -14,7 +14,7 @@ from dind_operator.api.status import clip
 from dind_operator.build.budget import disruption_budget
 from dind_operator.reconcile import lifetimes, pods
 from dind_operator.reconcile.admission import broken, served
-from dind_operator.reconcile.cluster import Cluster, Key
+from dind_operator.reconcile.cluster import Cluster, Key, ObjectKind
 from dind_operator.reconcile.errors import MAX_SAID, ClusterError, ErrorClass, StaleError
 from dind_operator.reconcile.observed import Observed, Policy
 from dind_operator.reconcile.verdict import Part
@@ -69,19 +69,19 @@ class Budgets:
         wanted: dict[str, Any] | None,
         verify: Callable[[], Awaitable[None]],
     ) -> Part | None:
-        found = await self._cluster.budget(key)
+        found = await self._cluster.owned(ObjectKind.DISRUPTION_BUDGET, key)
         if found is None:
             if wanted is None:
                 return None
             await verify()
-            await self._cluster.create_budget(wanted)
+            await self._cluster.create_owned(ObjectKind.DISRUPTION_BUDGET, wanted)
             return _PROTECTED
         if (pods.controller(found) or {}).get("uid") != environment.uid:
             return None if wanted is None else _stranger(found, environment)
         if wanted is not None and found["spec"] == wanted["spec"]:
             return _PROTECTED
         await verify()
-        await self._cluster.delete_budget(key, found["metadata"]["uid"])
+        await self._cluster.delete_owned(ObjectKind.DISRUPTION_BUDGET, found)
         if wanted is not None:
             raise StaleError
         return None

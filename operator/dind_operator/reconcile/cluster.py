@@ -14,6 +14,7 @@ class ObjectKind(StrEnum):
     SECRET = "secrets"  # noqa: S105 - the name of a kind
     SERVICE = "services"
     NETWORK_POLICY = "networkpolicies"
+    DISRUPTION_BUDGET = "poddisruptionbudgets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,6 @@ class Cluster(Protocol):
 
     async def delete_pod(self, key: Key, uid: str, *, force: bool) -> None:
         """Delete if the uid still is the one named. ``force``: with no grace period, for a node that is gone."""
-
-    async def budget(self, key: Key) -> dict[str, Any] | None:
-        """The PodDisruptionBudget of the environment's name, read live; None if absent."""
-
-    async def create_budget(self, manifest: dict[str, Any]) -> None:
-        """Create."""
-
-    async def delete_budget(self, key: Key, uid: str) -> None:
-        """Delete if the uid still is the one named."""
 
     async def delete_environment(self, seen: dict[str, Any]) -> None:
         """Delete the environment if it still is as it was seen, in uid and resourceVersion, else CONFLICT."""

@@ -24,7 +24,6 @@ from dind_operator.reconcile.cluster import Key, Note, ObjectKind
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, error_of
 from dind_operator.runtime.events import COMPONENT, event_of
 from dind_operator.runtime.paths import (
-    budgets_path,
     delete_options,
     environment_path,
     identity,
@@ -136,18 +135,6 @@ class ApiCluster:
         if force:
             options["gracePeriodSeconds"] = 0
         await self.call("DELETE", pod_path(key), body=options)
-
-    async def budget(self, key: Key) -> dict[str, Any] | None:
-        """See ``Cluster``."""
-        return await self._get_or_none(budgets_path(*key))
-
-    async def create_budget(self, manifest: dict[str, Any]) -> None:
-        """See ``Cluster``."""
-        await self.call("POST", budgets_path(manifest["metadata"]["namespace"]), body=manifest)
-
-    async def delete_budget(self, key: Key, uid: str) -> None:
-        """See ``Cluster``."""
-        await self.call("DELETE", budgets_path(*key), body=delete_options(uid))
 
     async def delete_environment(self, seen: dict[str, Any]) -> None:
         """See ``Cluster``."""

@@ -5,6 +5,9 @@ from typing import Any
 from dind_operator.api import names
 from dind_operator.reconcile.cluster import Key, ObjectKind
 
+_GROUPS = {ObjectKind.NETWORK_POLICY: "/apis/networking.k8s.io/v1", ObjectKind.DISRUPTION_BUDGET: "/apis/policy/v1"}
+"""Of what is not in the core group."""
+
 
 def identity(seen: dict[str, Any]) -> dict[str, Any]:
     """Makes a patch a conditional one. The uid alone does not: of a custom resource's status patch the API server drops it,
@@ -24,13 +27,7 @@ def pod_path(key: Key) -> str:
 
 def owned_path(kind: ObjectKind, namespace: str, name: str = "") -> str:
     """Of an object that an environment owns beside its pod; without a name, of where such are created."""
-    group = "/apis/networking.k8s.io/v1" if kind is ObjectKind.NETWORK_POLICY else "/api/v1"
-    return f"{group}/namespaces/{namespace}/{kind.value}" + (f"/{name}" if name else "")
-
-
-def budgets_path(namespace: str, name: str = "") -> str:
-    """Of a PodDisruptionBudget; without a name, of where one is created."""
-    return f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets" + (f"/{name}" if name else "")
+    return f"{_GROUPS.get(kind, '/api/v1')}/namespaces/{namespace}/{kind.value}" + (f"/{name}" if name else "")
 
 
 def delete_options(uid: str) -> dict[str, Any]:

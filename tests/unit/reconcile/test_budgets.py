@@ -14,6 +14,7 @@ from dind_operator.api.conditions import Reason
 from dind_operator.build.budget import disruption_budget
 from dind_operator.build.guardrails import GuardRails
 from dind_operator.reconcile.budgets import Budgets, may_exist, told
+from dind_operator.reconcile.cluster import ObjectKind
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, StaleError, error_of
 from dind_operator.reconcile.observed import Observed, Policy
 from dind_operator.reconcile.verdict import Part
@@ -41,17 +42,18 @@ class Recorder:
         self.error = error
         self.calls: list[str] = []
 
-    async def budget(self, key: tuple[str, str]) -> dict[str, Any] | None:
+    async def owned(self, kind: ObjectKind, key: tuple[str, str]) -> dict[str, Any] | None:
+        assert kind is ObjectKind.DISRUPTION_BUDGET
         self.calls.append("get")
         return self.found
 
-    async def create_budget(self, manifest: dict[str, Any]) -> None:
+    async def create_owned(self, kind: ObjectKind, manifest: dict[str, Any]) -> None:
         self.calls.append("create")
         if self.error is not None:
             raise self.error
 
-    async def delete_budget(self, key: tuple[str, str], uid: str) -> None:
-        self.calls.append(f"delete {uid}")
+    async def delete_owned(self, kind: ObjectKind, seen: dict[str, Any]) -> None:
+        self.calls.append(f"delete {seen['metadata']['uid']}")
 
     async def verify(self) -> None:
         self.calls.append("verify")
@@ -189,7 +191,7 @@ def test_a_refusal_is_told_and_holds_up_no_pod(code: int, message: str, reason: 
 
 def test_who_wants_none_does_not_hear_that_none_may_be_looked_for() -> None:
     class Refusing(Recorder):
-        async def budget(self, key: tuple[str, str]) -> dict[str, Any] | None:
+        async def owned(self, kind: ObjectKind, key: tuple[str, str]) -> dict[str, Any] | None:
             raise error_of(403, {"message": 'User "x" cannot get resource "poddisruptionbudgets"'})
 
     changed = environment({}, generation=2) | {"status": {"observedGeneration": 1}}

@@ -15,6 +15,10 @@ def test_paths_are_the_apis() -> None:
         owned_path(ObjectKind.NETWORK_POLICY, "team-a", "builder")
         == "/apis/networking.k8s.io/v1/namespaces/team-a/networkpolicies/builder"
     )
+    assert (
+        owned_path(ObjectKind.DISRUPTION_BUDGET, "team-a", "builder")
+        == "/apis/policy/v1/namespaces/team-a/poddisruptionbudgets/builder"
+    )
 
 
 def test_a_deletion_is_of_one_object_and_not_of_a_name() -> None:

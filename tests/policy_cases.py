@@ -43,6 +43,10 @@ def limits(**amounts: Any) -> Spec:
     return daemon(resources={"limits": amounts})
 
 
+def living(**fields: str) -> Spec:
+    return {"lifetime": fields}
+
+
 IMAGES = ["registry.test/dind/*", "registry.test/own:1", "docker.io/library/docker:*"]
 TAINTS = ["pool", "dedicated=builds", "spot:NoSchedule", "gpu=yes:NoExecute"]
 HIGHEST = {"cpu": "8", "memory": "16Gi"}
@@ -192,4 +196,11 @@ CASES = [
         "maxResources", HIGHEST, limits(cpu="7.5", memory="16384Mi"), {}, "spec.daemon.resources.limits.cpu is not set,"
     ),
     Case("disruptionPolicies", ["Allow"], {}, {"disruptionPolicy": "Protect"}, "spec.disruptionPolicy Protect"),
+    Case("maxTtl", "7d", living(ttl="168h"), living(ttl="169h"), "spec.lifetime.ttl 169h is longer than 7d,"),
+    Case(
+        "maxTtl", "90m", living(ttl="1h"), living(ttl="91m", idleTimeout="1h"), "spec.lifetime.ttl 91m is longer than"
+    ),
+    Case("maxTtl", "24h", living(idleTimeout="2d"), living(ttl="2d"), "spec.lifetime.ttl 2d is longer than 24h,"),
+    Case("requireTtl", True, living(ttl="365d"), {}, "spec.lifetime.ttl is not set,"),
+    Case("requireTtl", True, living(ttl="1m"), living(idleTimeout="1m"), "spec.lifetime.ttl is not set,"),
 ]

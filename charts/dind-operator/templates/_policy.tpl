@@ -12,7 +12,7 @@
 {{- toJson $rules }}
 {{- end }}
 
-{{/* One of its lists or maps as a CEL list of texts; entries of a map are name=value. */}}
+{{/* One of its lists or maps as a CEL list of texts, entries of a map as name=value; anything else as it is. */}}
 {{- define "dind-operator.policyList" -}}
 {{- $lines := list }}
 {{- if kindIs "map" . }}
@@ -20,13 +20,18 @@
 {{- range $name := keys . | sortAlpha }}
 {{- $lines = append $lines (printf "%s=%s" $name (get $map $name)) }}
 {{- end }}
-{{- else }}
+{{- else if kindIs "slice" . }}
 {{- range . }}
 {{- /* No RuntimeClass; none has such a name. */}}
 {{- $lines = append $lines (. | default "(none)") }}
 {{- end }}
 {{- end }}
-{{- toJson $lines }}
+{{- kindIs "map" . | or (kindIs "slice" .) | ternary (toJson $lines) (toJson .) }}
+{{- end }}
+
+{{/* The minutes of a duration such as 7d, as CEL over a text. */}}
+{{- define "dind-operator.policyMinutes" -}}
+int({{ . }}.substring(0, size({{ . }}) - 1)) * ({{ . }}.endsWith('d') ? 1440 : ({{ . }}.endsWith('h') ? 60 : 1))
 {{- end }}
 
 {{/* The sentence that refuses: key (of the rules), field, shown (CEL of the refused text). */}}

@@ -5,13 +5,18 @@ it is written, in the same words; a test holds the two together. This is the sec
 before the policy, and for clusters without admission policies. A rule is a function here and a validation there.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
+from dind_operator.api import names
+from dind_operator.api.conditions import format_time
 from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.lifetime import Duration, parse_duration
 from dind_operator.api.model import ApiModel
 from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import Quantity, parse_quantity
@@ -36,6 +41,8 @@ _FLAG_PATTERN: Final = r"^--?[A-Za-z0-9][A-Za-z0-9-]*$"
 _KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
 _LABEL: Final = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _LABEL_VALUE: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+# Of an extension, where the policy bounds it: in this one form times are in order as texts are, without reading them.
+_TIME_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
 _TAINT_PATTERN: Final = rf"^{_LABEL}(={_LABEL_VALUE})?(:(NoSchedule|PreferNoSchedule|NoExecute))?$"
 
 
@@ -66,6 +73,8 @@ class GuardRails(ApiModel):
     daemon_config: Annotated[tuple[Annotated[str, _entry(_KEY_PATTERN)], ...], _BOUNDED] | None = None
     max_resources: Annotated[dict[Annotated[str, StringConstraints(max_length=128)], Quantity], _BOUNDED] | None = None
     disruption_policies: Annotated[tuple[DisruptionPolicy, ...], _BOUNDED] | None = None
+    max_ttl: Duration | None = None
+    require_ttl: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +222,39 @@ def _disruption_policies(asked: Asked) -> Iterator[str]:
         yield _told("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
 
 
+def _max_ttl(asked: Asked) -> Iterator[str]:
+    """What the environment asks for, and what it was extended to: counted from its creation, either way."""
+    most, ttl = asked.rails.max_ttl, asked.spec.lifetime.ttl if asked.spec.lifetime else None
+    if most is None:
+        return
+    if ttl is not None and parse_duration(ttl) > parse_duration(most):
+        yield f"spec.lifetime.ttl {ttl} is longer than {most}, the longest that {_policy('shorten it', 'maxTtl', 'allows')}"
+    extension, created = (
+        asked.environment.annotations.get(names.ANNOTATION_EXTEND),
+        asked.environment.creation_timestamp,
+    )
+    if not extension or not created:
+        return
+    field = f"metadata.annotations {names.ANNOTATION_EXTEND} {_shown(extension)}"
+    latest = format_time(datetime.fromisoformat(created) + parse_duration(most))
+    if not re.fullmatch(_TIME_PATTERN, extension):
+        yield f"{field} is no time in the form that {_policy('write it as 2030-01-31T18:00:00Z', 'maxTtl', 'demands')}"
+    elif extension > latest:
+        yield f"{field} is later than {latest}, the latest that {_policy('choose an earlier time', 'maxTtl', 'allows')}"
+
+
+def _require_ttl(asked: Asked) -> Iterator[str]:
+    if asked.rails.require_ttl and (asked.spec.lifetime is None or asked.spec.lifetime.ttl is None):
+        yield f"spec.lifetime.ttl is not set, which {_policy('set it', 'requireTtl', 'demands')}"
+
+
+def _policy(remedy: str, key: str, does: str) -> str:
+    """The end of a sentence."""
+    return (
+        f"this installation's policy {does}: {remedy}, or have an administrator change policy.rules.{key} of the chart."
+    )
+
+
 _RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
     _namespaces,
     _images,
@@ -225,4 +267,6 @@ _RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
     _daemon_config,
     _max_resources,
     _disruption_policies,
+    _max_ttl,
+    _require_ttl,
 )

@@ -12,6 +12,7 @@ from tests.policy_cases import CASES, Case
 from tests.unit.objects import environment, model
 
 from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.lifetime import DURATION_PATTERN
 from dind_operator.build.guardrails import MAX_ENTRIES, MAX_ENTRY_LENGTH, GuardRails, violations
 
 
@@ -59,6 +60,43 @@ def test_the_class_of_the_installation_is_what_a_user_namespace_gets() -> None:
     assert violations(made, rails(runtimeClasses=["own"]), "dind")
 
 
+CREATED, LATEST = "2025-06-01T10:00:00Z", "2025-06-08T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("until", "told"),
+    [
+        (LATEST, ""),
+        ("2020-01-01T00:00:00Z", ""),
+        ("2025-02-31T00:00:00Z", ""),  # no time, and the operator takes it for none
+        ("", ""),
+        ("2025-06-08T10:00:01Z", f"2025-06-08T10:00:01Z is later than {LATEST}, the latest that this"),
+        ("9999-12-31T23:59:59Z", f"9999-12-31T23:59:59Z is later than {LATEST},"),
+        # Times that the operator would take, in forms that an admission policy cannot compare.
+        (
+            "2025-06-08T10:00:00+14:00",
+            "2025-06-08T10:00:00+14:00 is no time in the form that this installation's policy",
+        ),
+        ("20300101T000000Z", "20300101T000000Z is no time in the form that"),
+        ("x" * 200, "x" * 128 + "… is no time in the form that"),
+    ],
+)
+def test_an_extension_is_bounded_by_the_longest_time_to_live(until: str, told: str) -> None:
+    made = environment({"lifetime": {"idleTimeout": "1h"}})
+    made["metadata"] |= {"creationTimestamp": CREATED, "annotations": {"dind.dev/extend-until": until}}
+    found = violations(DindEnvironment.from_dict(made), rails(maxTtl="7d"), "dind")
+    assert [sentence.split("extend-until ")[1].startswith(told) for sentence in found] == [True] * bool(told)
+    assert all(sentence.endswith("policy.rules.maxTtl of the chart.") for sentence in found)
+    assert violations(DindEnvironment.from_dict(made), rails(requireTtl=False), "dind") == []
+
+
+def test_ttl_and_extension_are_both_told() -> None:
+    made = environment({"lifetime": {"ttl": "8d"}})
+    made["metadata"] |= {"creationTimestamp": CREATED, "annotations": {"dind.dev/extend-until": "2030-01-01T00:00:00Z"}}
+    found = violations(DindEnvironment.from_dict(made), rails(maxTtl="7d"), "dind")
+    assert [sentence.split()[0] for sentence in found] == ["spec.lifetime.ttl", "metadata.annotations"]
+
+
 @pytest.mark.parametrize(
     ("rule", "value"),
     [
@@ -75,6 +113,9 @@ def test_the_class_of_the_installation_is_what_a_user_namespace_gets() -> None:
         ("maxResources", {"cpu": "many"}),
         ("nodeSelector", {"a=b": "c"}),
         ("namespaces", ["Builds"]),
+        ("maxTtl", "1h30m"),
+        ("maxTtl", "366d"),
+        ("requireTtl", "often"),
         ("unknown", []),
     ],
 )
@@ -88,6 +129,11 @@ def test_the_schema_of_the_chart_has_the_same_rules_and_bounds() -> None:
     ours = GuardRails.model_json_schema(by_alias=True)["properties"]
     assert schema["properties"].keys() == ours.keys()
     for name, theirs in schema["properties"].items():
-        assert theirs.get("maxItems", theirs.get("maxProperties")) == MAX_ENTRIES, name
         mine = next(choice for choice in ours[name]["anyOf"] if choice["type"] != "null")
+        if mine["type"] in ("string", "boolean"):
+            assert theirs["type"] == [mine["type"], "null"]
+            assert theirs.get("maxLength") == mine.get("maxLength")
+            continue
+        assert theirs.get("maxItems", theirs.get("maxProperties")) == MAX_ENTRIES, name
         assert theirs.get("items", {}).get("pattern") == mine.get("items", {}).get("pattern"), name
+    assert schema["properties"]["maxTtl"]["pattern"] == DURATION_PATTERN

@@ -69,6 +69,7 @@ def test_both_get_the_same_rules(helm: Helm) -> None:
     assert json.loads(given["images"]) == list(rails.images or ())
     assert json.loads(given["maxResources"]) == ["cpu=8", "memory=16Gi"]
     assert json.loads(given["hostPathPrefixes"]) == ["/srv/a", "/srv/b"]
+    assert (json.loads(given["maxTtl"]), json.loads(given["requireTtl"])) == ("7d", True)
 
 
 def test_no_class_and_an_empty_list_are_told_from_no_rule(helm: Helm) -> None:
@@ -78,6 +79,11 @@ def test_no_class_and_an_empty_list_are_told_from_no_rule(helm: Helm) -> None:
     assert "images" not in given
 
 
+def test_a_demand_that_is_taken_back_is_none(helm: Helm) -> None:
+    assert len(validations(helm.template(policy(rules={"requireTtl": False})))) == 1
+    assert len(validations(helm.template(policy(rules={"requireTtl": True})))) == 2
+
+
 def validations(manifests: Manifests) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = manifests.one("ValidatingAdmissionPolicy", NAME)["spec"]["validations"]
     return found
@@ -85,7 +91,8 @@ def validations(manifests: Manifests) -> list[dict[str, Any]]:
 
 def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
     found = validations(helm.template(policy(rules=RULES)))
-    assert len(found) == len(RULES) + 1
+    # Folders of nodes, which is no rule of these, and extensions, which maxTtl bounds too.
+    assert len(found) == len(RULES) + 2
     assert len(validations(helm.template(policy()))) == 1  # folders of nodes: none is a rule too
     text = json.dumps([item["messageExpression"] for item in found])
     for field in GuardRails.model_fields.values():

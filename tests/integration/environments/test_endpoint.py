@@ -93,6 +93,10 @@ def test_nothing_secret_gets_anywhere_else(operator: RunningOperator, space: Spa
     ready(space, kubelet)
     keys = [secret(space, name)["key.pem"].decode() for name in SECRETS]
     texts = [str(space.environment()), str(space.pod()), str(space.events()), *operator.lines]
+    # Nor into what a test that fails shows.
+    texts += [repr(call) for call in operator.proxy.calls]
+    made = [call.body for call in operator.proxy.calls if on("create", "secrets")(call) and call.body]
+    assert [body["data"]["key.pem"] for body in made] == ["(masked)"] * 3
     for key in keys:
         middle = key.splitlines()[1]
         for text in texts:

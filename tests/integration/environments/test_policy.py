@@ -6,6 +6,7 @@ The admission policy is the chart's, bound to the tests' namespace only. Its rul
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.cluster.tools import tool
@@ -87,6 +88,59 @@ def test_folders_of_nodes_are_refused_when_they_are_written(policy: Policy) -> N
         assert "Choose a folder directly below one of: /mnt/x, /srv/dind" in policy.refusal(folder(elsewhere))
 
 
+def later(**units: int) -> str:
+    return (datetime.now(UTC) + timedelta(**units)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_an_extension_ends_where_the_longest_time_to_live_does(policy: Policy) -> None:
+    """On a new environment, by its owner later, and in forms that only the operator would understand."""
+    spec: Object = {"lifetime": {"ttl": "1h"}}
+    policy.set({})
+    policy.wait_acceptance(spec)
+    made = policy.space.create("extended", spec)
+    old = policy.space.create("old", spec)
+    policy.space.extend(later(days=400), "extended")
+    policy.space.extend(later(days=400), "old")
+    policy.set({"maxTtl": "7d"})
+    policy.wait_refusal({"lifetime": {"ttl": "8d"}})
+    assert policy.refusal(spec, extend_until=later(days=6)) == ""
+    assert "extend-until 9999-12-31T23:59:59Z is later than " in policy.refusal(
+        spec, extend_until="9999-12-31T23:59:59Z"
+    )
+    # The environment's own creation counts, and the operator says the same of it.
+    latest = datetime.fromisoformat(made["metadata"]["creationTimestamp"]) + timedelta(days=7)
+    for refused in (later(days=8), "20300101T000000Z", "2030-01-01T00:00:00+00:00", "x" * 300):
+        with pytest.raises(ApiError) as error:
+            policy.space.extend(refused, "extended")
+        asked = {**made, "metadata": {**made["metadata"], "annotations": {"dind.dev/extend-until": refused}}}
+        rails = GuardRails.model_validate({"maxTtl": "7d"})
+        assert [sentence(error.value)] == violations(DindEnvironment.from_dict(asked), rails, "dind")
+    policy.space.extend(latest.strftime("%Y-%m-%dT%H:%M:%SZ"), "extended")
+    with pytest.raises(ApiError):
+        policy.space.extend((latest + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"), "extended")
+    # What stood there before stays, and can be taken away.
+    assert policy.space.change({"operatingMode": "Suspended"}, "old")["metadata"]["uid"] == old["metadata"]["uid"]
+    policy.space.extend(None, "old")
+    for name in ("extended", "old"):
+        policy.space.remove(name)
+
+
+def test_a_demanded_time_to_live_cannot_be_taken_away(policy: Policy) -> None:
+    policy.set({})
+    policy.wait_acceptance({})
+    policy.space.create("lasting")
+    policy.space.create("ending", {"lifetime": {"ttl": "1h", "idleTimeout": "1h"}})
+    policy.set({"requireTtl": True})
+    policy.wait_refusal({})
+    policy.space.change({"operatingMode": "Suspended"}, "lasting")
+    policy.space.change({"lifetime": {"ttl": "2h"}}, "ending")
+    with pytest.raises(ApiError) as refused:
+        policy.space.change({"lifetime": {"ttl": None}}, "ending")
+    assert sentence(refused.value).startswith("spec.lifetime.ttl is not set, which this installation's policy demands")
+    for name in ("lasting", "ending"):
+        policy.space.remove(name)
+
+
 def test_taken_away_and_brought_back_it_has_the_new_rules(policy: Policy) -> None:
     """As uninstalling and installing does. With a ConfigMap for its parameters the API server would not see them again."""
     docker, own = ({"daemon": {"image": image}} for image in ("docker:28", "registry.test/own:1"))
@@ -152,6 +206,8 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
         "maxResources": {f"example.com/{number}": "9" for number in range(24)},
         "modes": ["Privileged"],
         "disruptionPolicies": ["Allow"],
+        "maxTtl": "365d",
+        "requireTtl": True,
         "namespaces": [*entries("n", "*")[1:], policy.space.name],
     }
     spec: Object = {
@@ -166,6 +222,7 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
             "tolerations": [{"key": "a", "value": "b", "effect": "NoExecute"}] * 32,
             "priorityClassName": rules["priorityClasses"][-1],
         },
+        "lifetime": {"ttl": "525600m"},
     }
     policy.set(rules)
     broken = "spec.daemon.resources.limits.example.com/1 is not set"
@@ -191,10 +248,12 @@ def test_the_operator_makes_no_pod_for_what_was_made_before_the_policy(
     first.wait_resyncs(2)
     assert len(first.proxy.writes()) == patches, "it is told once"
     assert space.pod() is None
+    assert space.api.get(f"{space.path}/secrets/one-ca") is None, "nor anything else"
     first.stop()
     start().wait_ready()
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
+    assert space.api.get(f"{space.path}/secrets/one-ca") is not None
 
 
 def test_a_daemon_that_runs_when_the_policy_comes_runs_on_and_is_not_made_again(

@@ -43,7 +43,16 @@ def parse_call(method: str, path: str, query: dict[str, str], data: bytes) -> Ca
         resource += "/" + rest[2]
     reads = "watch" if query.get("watch") else "get" if name or not rest else "list"
     verb = _VERBS.get(method, reads)
-    return Call(verb, resource, group, namespace, name, query, json.loads(data) if data else None)
+    body = json.loads(data) if data else None
+    return Call(verb, resource, group, namespace, name, query, _without_secrets(resource, body))
+
+
+def _without_secrets(resource: str, body: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Calls are shown when a test fails, and logs of tests are public: of a Secret only the names of its entries are kept."""
+    if resource != "secrets" or body is None:
+        return body
+    masked = {part: dict.fromkeys(body[part] or {}, "(masked)") for part in ("data", "stringData") if part in body}
+    return {**body, **masked}
 
 
 class Do(Enum):

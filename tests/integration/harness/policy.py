@@ -47,10 +47,12 @@ class Policy:
         spec = self.rendered(rules, **values).one("ValidatingAdmissionPolicy")["spec"]
         self.api.patch(f"{POLICIES}/{NAME}", {"spec": spec})
 
-    def refusal(self, spec: Object) -> str:
+    def refusal(self, spec: Object, **annotations: str) -> str:
         """The policy's sentence on a new environment; empty if it is accepted. Nothing is made."""
+        made = manifest(spec)
+        made["metadata"]["annotations"] = {f"dind.dev/{key.replace('_', '-')}": at for key, at in annotations.items()}
         try:
-            self.api.create(f"{environments(self.space.name)}?dryRun=All", manifest(spec))
+            self.api.create(f"{environments(self.space.name)}?dryRun=All", made)
         except ApiError as error:
             return sentence(error)
         return ""

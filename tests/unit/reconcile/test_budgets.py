@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.objects import POLICY, UID, environment, model, namespace, observed
+from tests.unit.objects import POLICY, UID, environment, model, namespace, observed, running_pod
 
 from dind_operator.api.conditions import Reason
 from dind_operator.build.budget import disruption_budget
@@ -171,6 +171,25 @@ def test_where_nothing_may_be_done_what_was_told_stays(seen: Observed) -> None:
     assert cluster.calls == []
     assert part is not None
     assert part.message == "m"
+
+
+def test_for_a_pod_that_may_not_be_made_there_is_none_and_one_that_runs_keeps_its_own() -> None:
+    policy = replace(POLICY, guard_rails=GuardRails.model_validate({"modes": ["UserNamespace"]}))
+    cluster = Recorder(own())
+    assert settle(cluster, observed(environment(PROTECT), running_pod()), policy) is not None
+    assert cluster.calls == ["get"]
+    assert settle(cluster, observed(environment(PROTECT)), policy) is None
+    assert cluster.calls[1:] == ["get", "verify", "delete b1"]
+
+
+def test_for_what_is_about_to_be_deleted_nothing_is_made() -> None:
+    env = environment(
+        PROTECT | {"lifetime": {"ttl": "1m", "expire": "Delete"}}, creationTimestamp="2025-05-01T00:00:00Z"
+    )
+    env["status"] = {"lifetime": {"expired": {"reason": "TimeToLiveOver", "time": "2025-05-01T00:01:00Z"}}}
+    cluster = Recorder()
+    assert settle(cluster, observed(env)) is None
+    assert cluster.calls == []
 
 
 @pytest.mark.parametrize(

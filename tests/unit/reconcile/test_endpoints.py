@@ -13,6 +13,7 @@ import pytest
 from tests.unit.objects import NOW, POLICY, environment, namespace, observed, running_pod
 
 from dind_operator.api.conditions import Reason
+from dind_operator.build.guardrails import GuardRails
 from dind_operator.reconcile.cluster import ObjectKind
 from dind_operator.reconcile.endpoints import Endpoints
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, StaleError
@@ -165,6 +166,52 @@ async def test_suspended_it_is_kept_and_not_looked_at_all_the_time(endpoints: En
     before = len(shelf.calls)
     assert await bring(endpoints, shelf, observed(env, None)) is None
     assert shelf.since(before) == []
+
+
+EXPIRED = {"lifetime": {"ttl": "1h"}}
+LONG_AGO = "2025-05-01T00:00:00Z"
+
+
+async def test_expired_it_is_kept_like_suspended(endpoints: Endpoints, shelf: Shelf) -> None:
+    """At rest it is looked at from time to time, as that one is, and what is missing comes back."""
+    state = await bring(endpoints, shelf, observed())
+    env = told(state, EXPIRED, creationTimestamp=LONG_AGO)
+    env["status"] |= {"phase": "Suspended", "lifetime": {"expired": {"reason": "TimeToLiveOver", "time": LONG_AGO}}}
+    before, names = len(shelf.calls), shelf.names()
+    assert await bring(endpoints, shelf, observed(env, None)) is not None
+    assert shelf.since(before) == []
+    assert shelf.names() == names
+    del shelf.objects[ObjectKind.SECRET, "builder-client"]
+    await bring(endpoints, shelf, observed(env, None, now=NOW + timedelta(seconds=SECONDS)))
+    assert shelf.names() == names
+
+
+async def test_for_what_is_about_to_be_deleted_nothing_is_made(endpoints: Endpoints, shelf: Shelf) -> None:
+    over = {"expired": {"reason": "TimeToLiveOver", "time": LONG_AGO}}
+    env = environment({"lifetime": {"ttl": "1h", "expire": "Delete"}}, creationTimestamp=LONG_AGO)
+    env["status"] = {"lifetime": over}
+    assert await bring(endpoints, shelf, observed(env, None)) is None
+    assert shelf.calls == []
+    env["spec"]["lifetime"]["ttl"] = "365d"
+    assert await bring(endpoints, shelf, observed(env, None)) is not None
+
+
+async def test_what_the_policy_forbids_gets_none_and_what_runs_keeps_its_own(shelf: Shelf) -> None:
+    rails = GuardRails.model_validate({"modes": ["UserNamespace"]})
+    endpoints = Endpoints(shelf, replace(POLICY, guard_rails=rails), SECONDS)  # type: ignore[arg-type]
+    assert await bring(endpoints, shelf, observed()) is None
+    assert shelf.calls == []
+    assert await bring(endpoints, shelf, observed(pod=running_pod())) is not None
+    assert "builder-client" in shelf.names()
+
+
+async def test_a_namespace_that_is_not_seen_yet_is_open_where_all_are(shelf: Shelf) -> None:
+    """The plan makes the pod then, which would not start without its Secret."""
+    seen = replace(observed(), namespace=None)
+    for required in (True, False):
+        policy = replace(POLICY, require_namespace_label=required)
+        state = await bring(Endpoints(shelf, policy, SECONDS), shelf, seen)  # type: ignore[arg-type]
+        assert (state is None) is required
 
 
 async def test_a_change_of_the_spec_is_looked_at(endpoints: Endpoints, shelf: Shelf) -> None:

@@ -23,6 +23,16 @@ def events(environment: Environment, reason: str) -> list[Object]:
     return items
 
 
+ALL = ["NetworkPolicy", "PodDisruptionBudget", "Secret", "Secret", "Secret", "Service"]
+
+
+def belongings(environment: Environment) -> list[str]:
+    """Kinds of what the environment owns beside its pod."""
+    kinds = "secrets,services,networkpolicies,poddisruptionbudgets"
+    where = (f"--namespace={environment.namespace}", f"--selector=dind.dev/environment={environment.name}")
+    return sorted(item["kind"] for item in environment.cluster.json("get", kinds, *where)["items"])
+
+
 def extend(environment: Environment, until: datetime) -> None:
     text = f"dind.dev/extend-until={until.strftime('%Y-%m-%dT%H:%M:%SZ')}"
     where = f"--namespace={environment.namespace}"
@@ -39,13 +49,15 @@ def nested(environment: Environment) -> Iterator[None]:
 
 
 def test_a_minute_to_live_ends_with_a_warning_and_nothing_is_left(environments: Environments) -> None:
-    brief = environments("brief").apply({"lifetime": {"ttl": "1m", "expire": "Delete"}})
+    brief = environments("brief").apply({"lifetime": {"ttl": "1m", "expire": "Delete"}, "disruptionPolicy": "Protect"})
+    eventually(lambda: belongings(brief) == ALL, "all that belongs to it", 30, lambda: str(belongings(brief)))
     eventually(lambda: events(brief, "ExpiresSoon"), "the warning", 30, brief.story)
     created = datetime.fromisoformat((brief.get() or {})["metadata"]["creationTimestamp"])
     brief.gone(180)
     assert datetime.now(UTC) - created >= timedelta(minutes=1)
     assert len(events(brief, "ExpiresSoon")) == 1
     assert len(events(brief, "TimeToLiveOver")) == 1
+    eventually(lambda: belongings(brief) == [], "nothing being left", 60, lambda: str(belongings(brief)))
 
 
 def test_containers_and_calls_keep_an_environment_and_probes_do_not(environments: Environments) -> None:

@@ -24,6 +24,7 @@ SOON_SECONDS = 1.0
 
 
 def create(observed: Observed, desired: dict[str, Any]) -> Plan:
+    """Make the pod, if its time has come and its endpoint is there."""
     old = observed.environment.get("status") or {}
     not_before = backoff.parse_time(old.get("recreateAfter"))
     if not_before is not None and not_before > observed.now and not _spec_changed(observed):
@@ -52,6 +53,7 @@ def _without_endpoint(observed: Observed, state: EndpointState, problem: Part) -
 
 
 def replace_ended(observed: Observed, pod: pods.Pod, desired: dict[str, Any]) -> Plan:
+    """Of a pod that has ended: delete it for another, or leave it where the next would end in the same way."""
     failure = pod_failure(pod)
     same_intent = not update_wanted(pod, desired)
     if failure.repeats and same_intent and not _node_changed(observed, pod):

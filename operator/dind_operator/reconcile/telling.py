@@ -39,7 +39,6 @@ def say(
             *isolation_note(observed),
             *endpoint_note(observed),
             *storage.notes(verdict, observed),
-            *storage.notes(verdict, observed),
             *lifetimes.of(observed).notes,
         ),
     )
@@ -68,6 +67,7 @@ def keep(observed: Observed, problem: Verdict) -> Plan:
 
 
 def answered_before(observed: Observed, pod: pods.Pod) -> bool:
+    """Whether the daemon of that pod was seen to answer once."""
     old = observed.told(ConditionType.DAEMON_READY)
     answered = old.get("reason") in (Reason.READY, Reason.DAEMON_NOT_READY)
     return answered and (observed.environment.get("status") or {}).get("podUID") == pods.uid(pod)

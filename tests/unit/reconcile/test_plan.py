@@ -53,6 +53,7 @@ def test_every_state_has_a_plan_with_a_valid_status_and_documented_words(world: 
     if status.last_failure is not None:
         assert Reason(status.last_failure.reason)
     assert all(value is not None for value in found.status.values())
+    assert len(set(found.notes)) == len(found.notes), "told twice"
 
 
 @MANY

@@ -28,19 +28,20 @@ def say(
     status_first: bool = False,
 ) -> Plan:
     """A plan with the status that follows from a verdict."""
-    status = build_status(observed, verdict, extra)
+    told = (
+        *notes(observed, verdict),
+        *isolation_note(observed),
+        *endpoint_note(observed),
+        *storage.notes(verdict, observed),
+        *lifetimes.of(observed).notes,
+    )
     return Plan(
         actions=actions,
-        status=status,
+        status=build_status(observed, verdict, extra),
         status_first=status_first,
         requeue_after=requeue_after,
-        notes=(
-            *notes(observed, verdict),
-            *isolation_note(observed),
-            *endpoint_note(observed),
-            *storage.notes(verdict, observed),
-            *lifetimes.of(observed).notes,
-        ),
+        # What is wrong with the endpoint may also be why there is no pod: one Event.
+        notes=tuple(dict.fromkeys(told)),
     )
 
 

@@ -201,6 +201,6 @@ CASES = [
         "maxTtl", "90m", living(ttl="1h"), living(ttl="91m", idleTimeout="1h"), "spec.lifetime.ttl 91m is longer than"
     ),
     Case("maxTtl", "24h", living(idleTimeout="2d"), living(ttl="2d"), "spec.lifetime.ttl 2d is longer than 24h,"),
-    Case("requireTtl", True, living(ttl="365d"), {}, "spec.lifetime.ttl is not set,"),
+    Case("requireTtl", True, living(ttl="365d"), {}, "spec.lifetime.ttl is not set, which"),
     Case("requireTtl", True, living(ttl="1m"), living(idleTimeout="1m"), "spec.lifetime.ttl is not set,"),
 ]

@@ -70,6 +70,8 @@ class Endpoints:
         """
         environment = self._admitted(observed)
         if environment is None:
+            # Nothing will be looked at: a look that stays due would bring the environment up again and again.
+            self._looks.forget(key)
             return None
         memo = self._memo(key, environment)
         if not self._to_look(key, environment, observed, memo):

@@ -196,6 +196,25 @@ async def test_for_what_is_about_to_be_deleted_nothing_is_made(endpoints: Endpoi
     assert await bring(endpoints, shelf, observed(env, None)) is not None
 
 
+@pytest.mark.parametrize("why", ["closed", "unreadable", "about to be deleted"])
+async def test_where_nothing_is_done_no_look_is_waited_for(endpoints: Endpoints, shelf: Shelf, why: str) -> None:
+    env = told(await bring(endpoints, shelf, observed()))
+    later = NOW + timedelta(seconds=SECONDS)
+    await bring(endpoints, shelf, observed(env, running_pod()))
+    assert endpoints.wait(KEY, later) is not None
+    before = len(shelf.calls)
+    if why == "unreadable":
+        env["spec"]["unknown"] = 1
+    if why == "about to be deleted":
+        env["metadata"]["creationTimestamp"] = LONG_AGO
+        env["spec"]["lifetime"] = {"ttl": "1h", "expire": "Delete"}
+        env["status"]["lifetime"] = {"expired": {"reason": "TimeToLiveOver", "time": LONG_AGO}}
+    seen = observed(env, running_pod(), space=namespace(labelled=why != "closed"), now=later)
+    assert await bring(endpoints, shelf, seen) is None
+    assert endpoints.wait(KEY, later) is None
+    assert shelf.since(before) == []
+
+
 async def test_what_the_policy_forbids_gets_none_and_what_runs_keeps_its_own(shelf: Shelf) -> None:
     rails = GuardRails.model_validate({"modes": ["UserNamespace"]})
     endpoints = Endpoints(shelf, replace(POLICY, guard_rails=rails), SECONDS)  # type: ignore[arg-type]

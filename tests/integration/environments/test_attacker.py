@@ -96,12 +96,16 @@ def test_secrets_of_other_namespaces(operator: RunningOperator, attacker: Attack
             assert "imagePullSecrets[0].name" in told
         told = attacker.refused({"daemon": {"imagePullSecrets": [{"name": "login", "namespace": victim.name}]}})
         assert 'unknown field \\"spec.daemon.imagePullSecrets[0].namespace\\"' in told
-        # The same name means his own namespace, and nothing of a Secret is mounted.
+        # The same name means his own namespace, and no Secret is mounted but the environment's own certificate.
         attacker.create({"daemon": {"imagePullSecrets": [{"name": "login"}]}})
         pod = space.wait_pod()
         assert pod["metadata"]["namespace"] == space.name
         assert pod["spec"]["imagePullSecrets"] == [{"name": "login"}]
-        assert sorted(next(iter(volume.keys() - {"name"})) for volume in pod["spec"]["volumes"]) == ["emptyDir"] * 3
+        kinds = sorted(next(iter(volume.keys() - {"name"})) for volume in pod["spec"]["volumes"])
+        assert kinds == ["emptyDir"] * 3 + ["secret"]
+        (mounted,) = (volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume)
+        owner = (api.get(f"{space.path}/secrets/{mounted}") or {})["metadata"]["ownerReferences"][0]
+        assert (mounted, owner["kind"], owner["name"]) == ("one-server", "DindEnvironment", "one")
         assert "secretKeyRef" not in str(pod["spec"])
         # Without the guard, which is RBAC: a role that somebody binds to him there.
         rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
@@ -111,6 +115,43 @@ def test_secrets_of_other_namespaces(operator: RunningOperator, attacker: Attack
         body = {"metadata": {"name": "leak"}, "roleRef": reference, "subjects": [subject]}
         api.create(f"{RBAC}/namespaces/{victim.name}/rolebindings", body)
         until(lambda: attacker.code("GET", secret) == 200, "the Secret being read")
+
+
+def test_a_secret_of_his_own_namespace_by_the_name_of_an_environment(
+    operator: RunningOperator, attacker: Attacker, api: Api, space: Space
+) -> None:
+    """He may not read it; a pod would mount a Secret of that name."""
+    secret = f"{space.path}/secrets/vault-server"
+    made = api.create(f"{space.path}/secrets", {"metadata": {"name": "vault-server"}, "stringData": {"key.pem": "k"}})
+    assert attacker.code("GET", secret) == 403
+    attacker.create({}, "vault")
+    assert "Secret vault-server" in space.wait_reason("EndpointConflict", name="vault")["message"]
+    assert space.pod("vault") is None
+    assert api.get(secret) == made
+    # Without what guards it, which is that it is there and not the environment's: a pod, with its own.
+    api.delete(secret)
+    space.wait_pod("vault")
+    assert (api.get(secret) or {})["metadata"]["ownerReferences"][0]["kind"] == "DindEnvironment"
+
+
+def test_an_extension_beyond_what_the_policy_allows(
+    operator: RunningOperator, attacker: Attacker, policy: Policy, space: Space
+) -> None:
+    """The annotation is his to set: it is no part of the spec."""
+    policy.wait_acceptance({})
+    made = attacker.create({"lifetime": {"ttl": "1h"}})
+    path = f"{environments(space.name)}/one"
+    attacker.api.patch(path, {"metadata": {"annotations": {"dind.dev/extend-until": "2999-01-01T00:00:00Z"}}})
+    attacker.api.patch(path, {"metadata": {"annotations": {"dind.dev/extend-until": None}}})
+    policy.set({"maxTtl": "2h", "requireTtl": True})
+    policy.wait_refusal({})
+    with pytest.raises(ApiError) as refused:
+        attacker.api.patch(path, {"metadata": {"annotations": {"dind.dev/extend-until": "2999-01-01T00:00:00Z"}}})
+    assert "is later than" in sentence(refused.value)
+    for spec in ({"lifetime": None}, {"lifetime": {"ttl": "365d"}}):
+        with pytest.raises(ApiError):
+            attacker.api.patch(path, {"spec": spec})
+    assert (space.environment() or {})["spec"]["lifetime"] == made["spec"]["lifetime"]
 
 
 # The nodes of the control plane

@@ -98,10 +98,10 @@ if [ "${CLUSTER:-embedded}" != current ]; then
       if [ "$left" -lt $((booting + virtual_node)) ]; then
         untried="e2e-vm-short: $((SECONDS / 60)) of $limit minutes were gone (DIND_TEST_MINUTES); \`make e2e-vm-short\` runs it"
       else
-        step e2e-vm-short e2e-vm-short WITHIN="env --default-signal=INT timeout --signal=INT $((left - booting))m"
+        step e2e-vm-short e2e-vm-short WITHIN="env --default-signal=INT timeout --signal=INT $((left - booting))m env"
         left=$(remaining)
         if [ "$left" -ge $booting ]; then
-          again e2e-vm-short WITHIN="env --default-signal=INT timeout --signal=INT ${left}m"
+          again e2e-vm-short WITHIN="env --default-signal=INT timeout --signal=INT ${left}m env"
         elif [ "${status_of[e2e-vm-short]}" -ne 0 ] && [ -z "$(failures e2e-vm-short)" ]; then
           untried='e2e-vm-short: cut off by the limit of time (DIND_TEST_MINUTES); what of it ran has passed'
           status_of[e2e-vm-short]=0

@@ -76,7 +76,7 @@ tools: setup ## Build Kubernetes, CoreDNS and Helm from Go modules (cached)
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
 # Each remembers its failures in a folder of its own: they may run beside each other (tests/all.sh).
 DURATIONS := --durations=8 --durations-min=2
-TIER = $(WITHIN) $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
+TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
 
 .PHONY: unit integration e2e e2e-long e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart

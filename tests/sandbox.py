@@ -130,8 +130,8 @@ class Sandbox:
         enter = ["/bin/bash", "-euc", _ENTER, "enter", str(self.volume), self.shell, groups, self.more]
         enter.append(os.readlink("/proc/self/ns/net"))
         return subprocess.Popen(
-            # Whoever runs the tests under nohup must not have its ignored hangup ignored in here.
-            ["env", "--default-signal=HUP", *unshare, *enter, *map(str, command)],
+            # Whoever runs the tests under nohup or in the background must not have what is ignored there ignored in here.
+            ["env", "--default-signal=HUP,INT,QUIT", *unshare, *enter, *map(str, command)],
             env=base | dict(env or {}),
             stdin=subprocess.DEVNULL,
             text=True,

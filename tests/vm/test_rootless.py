@@ -6,17 +6,18 @@ page, and not asserted.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.bench.figures import spread
 from tests.cluster import docker_releases, images, store
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.cluster.vm.containerd import GuestContainerd
 from tests.e2e.environments.conftest import load_images
+from tests.e2e.environments.test_memory import MIB
 from tests.environment import Environment, eventually
 from tests.live import Cluster, Object
 from tests.vm import pods, rootless
@@ -28,12 +29,19 @@ pytestmark = [pytest.mark.timeout(2400), pytest.mark.thorough, pytest.mark.usefi
 
 ROUNDS = 5
 BUILD = f"FROM {BUSYBOX_IMAGE}\n" + "".join(f"RUN echo {step} >/step\n" for step in range(4))
-_MIB = 1 << 20
 
 
 @pytest.fixture(autouse=True)
 def _image(vm: Vm) -> None:
     store.import_images(vm.instance, [docker_releases.image(docker_releases.ROOTLESS)], GuestContainerd(vm.instance))
+
+
+@pytest.fixture
+def tun_for_everybody(vm: Vm) -> Iterator[None]:
+    """/dev/net/tun, as udev gives it on most nodes."""
+    before = vm.run("modprobe tun && stat -c %a /dev/net/tun && chmod 666 /dev/net/tun")
+    yield
+    vm.run(f"chmod {before} /dev/net/tun")
 
 
 @contextmanager
@@ -56,32 +64,29 @@ def answers(found: Environment) -> bool:
     return found.attempt("docker", "version", timeout=300).returncode == 0
 
 
-def test_it_does_not_start_with_what_any_pod_has(vm: Vm, kubectl: Cluster, namespace: str) -> None:
+def test_it_does_not_start_with_what_any_pod_has(kubectl: Cluster, namespace: str) -> None:
     """Not in the pod's user namespace: the ids of a second one below are refused, and there is no /dev/net/tun."""
     with pod(kubectl, namespace, "confined", rootless.CONFINED, rootless.IN_USER_NAMESPACE) as found:
         eventually(lambda: said(found, "newuidmap: write to uid_map failed"), "the refusal", START_SECONDS, found.story)
 
 
 def test_it_starts_privileged_and_has_no_limits_for_nested_containers(
-    vm: Vm,
+    tun_for_everybody: None,
     kubectl: Cluster,
     namespace: str,
     vm_environments: Callable[[str], Environment],
     tmp_path: Path,
 ) -> None:
-    """Where the node gives everybody /dev/net/tun, as udev does on most."""
-    vm.run("modprobe tun && chmod 666 /dev/net/tun")
-    with ExitStack() as stack:
-        found = stack.enter_context(pod(kubectl, namespace, "rootless", rootless.PRIVILEGED, {}))
+    with pod(kubectl, namespace, "rootless", rootless.PRIVILEGED, {}) as found:
         ours = vm_environments("ours").apply(spec("UserNamespace")).ready(START_SECONDS)
         eventually(lambda: answers(found), "the rootless daemon answers", START_SECONDS, found.story)
         load_images(ours)
         load_images(found)
         show = "cat /sys/fs/cgroup/memory.max"
         limited = ("run", "--rm", "--memory=64m", BUSYBOX_IMAGE, "sh", "-c", show)
-        assert ours.docker(*limited, timeout=300) == str(64 * _MIB)
+        assert ours.docker(*limited, timeout=300) == str(64 * MIB)
         assert found.docker("info", "--format", "{{.CgroupDriver}}", timeout=300) == "none"
-        assert found.attempt("docker", *limited, timeout=300).stdout.strip() != str(64 * _MIB)
+        assert found.attempt("docker", *limited, timeout=300).stdout.strip() != str(64 * MIB)
         serve = "dd if=/dev/zero of=/tmp/file bs=1M count=32 2>/dev/null; httpd -f -p 80 -h /tmp"
         files = pods.run(kubectl, pods.pod("files", namespace, "vm", serve))
         compare(ours, found, tmp_path, f"http://{files['status']['podIP']}/file")
@@ -104,10 +109,8 @@ def compare(ours: Environment, theirs: Environment, folder: Path, url: str) -> N
         for _ in range(ROUNDS + 1):
             seconds = [measured(act, one) for one in (ours, theirs)]
             ratios.append(seconds[1] / seconds[0])
-        used = ratios[1:]
-        print(
-            f"{name}: rootless / UserNamespace {statistics.median(used):.2f} ({min(used):.2f} to {max(used):.2f}), {ROUNDS} rounds"
-        )
+        median, least, most = spread(ratios[1:])
+        print(f"{name}: rootless / UserNamespace {median} ({least} to {most}), {ROUNDS} rounds")
 
 
 def measured(act: Callable[[Environment], object], one: Environment) -> float:

@@ -51,7 +51,7 @@ def test_what_cannot_be_evaluated_lets_nothing_through(helm: Helm) -> None:
     assert (rule["operations"], rule["resources"]) == (["CREATE", "UPDATE"], ["dindenvironments"])
     binding = manifests.one("ValidatingAdmissionPolicyBinding", NAME)["spec"]
     assert binding == {"policyName": NAME, "validationActions": ["Deny"]}
-    # With a ConfigMap for parameters an API server may go on by old ones, or none: decision 16.
+    # With a ConfigMap for parameters an API server may go on by old ones, or none: decision 17.
     assert "paramKind" not in spec
 
 

@@ -23,8 +23,9 @@ def box(tmp_path: Path) -> Iterator[Sandbox]:
 
 
 @contextmanager
-def daemon(box: Sandbox, tool: Path, log: Path, reserve: int = RESERVE) -> Iterator[None]:
-    known = ["--group", "/docker", "--limit", str(LIMIT), "--reserve", str(reserve)]
+def daemon(box: Sandbox, tool: Path, log: Path, reserve: int = RESERVE, limit: int = LIMIT) -> Iterator[None]:
+    """`limit` is the one that the wrapper made the nested limit from."""
+    known = ["--group", "/docker", "--limit", str(limit), "--reserve", str(reserve)]
     command = [tool / "dind-helper", "init", *known, "--", "sleep", "60"]
     with log.open("w") as stderr:
         process = box.start(
@@ -59,6 +60,13 @@ def test_more_and_less_memory_move_it(box: Sandbox, tool: Path, tmp_path: Path) 
             limit.write_text(str(mebibytes * MIB))
             assert holds(lambda wanted=mebibytes * MIB - RESERVE: nested(box) == wanted)
         assert f"nested containers together have {64 * MIB}" in (tmp_path / "log").read_text()
+
+
+def test_a_change_before_it_looked_for_the_first_time_counts(box: Sandbox, tool: Path, tmp_path: Path) -> None:
+    """The wrapper takes a second or more between the nested limit and the daemon's start."""
+    told = f"the memory limit is now {LIMIT} bytes; nested containers together have {192 * MIB}"
+    with daemon(box, tool, tmp_path / "log", limit=LIMIT // 2):
+        assert holds(lambda: told in (tmp_path / "log").read_text())
 
 
 def test_a_reserve_of_nothing_is_followed_too(box: Sandbox, tool: Path, tmp_path: Path) -> None:

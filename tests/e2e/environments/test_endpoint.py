@@ -135,6 +135,13 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_bundle_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """requests, below docker-py, takes the bundle of these variables before the authority that a client was given."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def docker_py(folder: Path, port: int) -> docker.DockerClient:
     tls = TLSConfig(
         client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")), ca_cert=str(folder / "ca.pem"), verify=True

@@ -223,7 +223,7 @@ def test_without_a_certificate_of_its_own_authority_nobody_gets_in(environments:
     }
     for name, (wrong, words) in cases.items():
         keys = {key: wrong[key] for key in ("ca.pem", "cert.pem", "key.pem")}
-        with client(environment, f"endpoint-{name}", store(environment, f"endpoint-{name}", keys)) as cli:
+        with client(environment, f"client-{name}", store(environment, f"client-{name}", keys)) as cli:
             done = cli.docker("version")
             assert done.returncode != 0, name
             assert words in done.stderr, done.stderr
@@ -278,6 +278,8 @@ def test_a_deleted_secret_is_issued_again_and_a_revocation_shuts_the_old_one_out
         old = write(tmp_path / "old", second | {"ca.pem": third["ca.pem"]})
         with pytest.raises(Exception, match=r"(?i)certificate|connection"):
             docker_py(old, port).ping()
+    # kubectl ends a forwarding whose connection was reset: another one shows that the daemon answers on.
+    with forwarded(environment) as port:
         assert docker_py(tmp_path / "third", port).ping()
 
 

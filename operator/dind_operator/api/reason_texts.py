@@ -94,6 +94,41 @@ ACTIVITY_NOT_SEEN: Final = (
     "Delete the pod, so that one of this version is made, or use `spec.lifetime.ttl`.",
 )
 
+# Workloads
+WORKLOADS_PENDING: Final = "WorkloadsPending", "The workloads wait for the daemon, or for a pod."
+WORKLOADS_RUNNING: Final = "WorkloadsRunning", "At least one workload runs, or is about to run again."
+WORKLOADS_SUCCEEDED: Final = (
+    "WorkloadsSucceeded",
+    "All workloads ended with exit code 0, and the daemon has ended after them.",
+    "Nothing has to be done. Raise `spec.workloads.run` to run them again.",
+)
+WORKLOADS_FAILED: Final = (
+    "WorkloadsFailed",
+    "All workloads ended, at least one of them with another exit code than 0.",
+    "Read `status.workloads` and the workload's log; raise `spec.workloads.run` to run them again.",
+)
+WORKLOADS_LOST: Final = (
+    "WorkloadsLost",
+    "The pod was evicted, deleted or lost with its node before its workloads ended, and each may run only once.",
+    "Raise `spec.workloads.run` to run them again, or set `spec.workloads.restartPolicy` to OnFailure.",
+)
+WORKLOAD_CANNOT_START: Final = (
+    "WorkloadCannotStart",
+    "The node cannot start a workload: its image, or a Secret or ConfigMap that it names, is missing.",
+    "Correct what the message names under `spec.workloads`; the kubelet keeps trying.",
+)
+SIDECARS_UNSUPPORTED: Final = (
+    "SidecarsUnsupported",
+    "The API server or the node is older than Kubernetes 1.29, which workloads need: without native sidecars nothing would hold "
+    "them back until the daemon answers.",
+    "Choose newer nodes with `spec.scheduling`, have the cluster upgraded, or remove `spec.workloads`.",
+)
+DOCKER_CLI_NOT_FOUND: Final = (
+    "DockerCliNotFound",
+    "`spec.workloads.dockerCli` is set and the daemon's image has no docker CLI, or not all of what it needs to run elsewhere.",
+    "Set `spec.daemon.image` to an image with the docker CLI, or set `dockerCli` to false and have it in the workload's image.",
+)
+
 # Whether the pod follows the spec
 UP_TO_DATE: Final = "UpToDate", "The pod is made from the present spec by the present operator."
 SPEC_CHANGED: Final = (

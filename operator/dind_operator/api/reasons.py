@@ -303,6 +303,16 @@ class Reason(Documented):
     POD_LOGS_NOT_READ = reason_texts.POD_LOGS_NOT_READ
     ACTIVITY_NOT_SEEN = reason_texts.ACTIVITY_NOT_SEEN
 
+    # Workloads
+    WORKLOADS_PENDING = reason_texts.WORKLOADS_PENDING
+    WORKLOADS_RUNNING = reason_texts.WORKLOADS_RUNNING
+    WORKLOADS_SUCCEEDED = reason_texts.WORKLOADS_SUCCEEDED
+    WORKLOADS_FAILED = reason_texts.WORKLOADS_FAILED
+    WORKLOADS_LOST = reason_texts.WORKLOADS_LOST
+    WORKLOAD_CANNOT_START = reason_texts.WORKLOAD_CANNOT_START
+    SIDECARS_UNSUPPORTED = reason_texts.SIDECARS_UNSUPPORTED
+    DOCKER_CLI_NOT_FOUND = reason_texts.DOCKER_CLI_NOT_FOUND
+
     # Whether the pod follows the spec
     UP_TO_DATE = reason_texts.UP_TO_DATE
     SPEC_CHANGED = reason_texts.SPEC_CHANGED

@@ -33,9 +33,12 @@ cli_copy() {
 cli_offer() {
 	[ -n "${DIND_CLI-}" ] && [ ! -e "$DIND_CLI/.complete" ] || return 0
 	doing Daemon DockerCliNotFound "Copying the docker CLI for the workloads"
-	cli_program=$(command -v docker) && command -v ldd >/dev/null || fail Daemon DockerCliNotFound "The daemon's image lacks \
-docker or ldd in PATH ($PATH), and workloads.dockerCli asks for its docker CLI. Set daemon.image to an image with both, for example \
-docker:dind, or set workloads.dockerCli to false and have the CLI in the workload's image."
+	cli_program=$(command -v docker) || cli_program=''
+	if [ -z "$cli_program" ] || ! command -v ldd >/dev/null; then
+		fail Daemon DockerCliNotFound "The daemon's image lacks docker or ldd in PATH ($PATH), and workloads.dockerCli asks for its \
+docker CLI. Set daemon.image to an image with both, for example docker:dind, or set workloads.dockerCli to false and have the CLI in the \
+workload's image."
+	fi
 	mkdir -p "$DIND_CLI/cli-plugins"
 	cli_copy "$cli_program" docker
 	for cli_folder in /usr/local/lib /usr/local/libexec /usr/lib /usr/libexec; do

@@ -107,7 +107,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "workload-resource",
         workload(resources={"limits": {"example.com/gpu": "1"}}),
-        [f"{WORK}.resources.limits", "of cpu, memory and ephemeral-storage"],
+        [f"{WORK}.resources.limits", "a workload has no such resource: use cpu, memory"],
     ),
     ("workload-restart", workload({"restartPolicy": "Sometimes"}), ['"Never", "OnFailure", "Always"']),
     # What would widen a container's privileges is no part of the API: strict validation, as kubectl asks for it, refuses it by name,

@@ -20,6 +20,33 @@ DISRUPTION_BUDGET_MISSING: Final = (
     "Remove what the message names: another PodDisruptionBudget of the environment's name, or a rule that refuses it.",
 )
 
+# What stands in the way of a pod
+HOST_PATH_NOT_ALLOWED: Final = (
+    "HostPathNotAllowed",
+    "The installation does not allow the folder of `spec.storage.hostPath.path`; no pod is made.",
+    "Choose a folder directly below an allowed prefix, have one allowed (docs/storage.md), or use another volume.",
+)
+HOST_PATH_IN_USE: Final = (
+    "HostPathInUse",
+    "Another environment has that folder of the node, one above it or one in it.",
+    "Choose another folder, or another node for each by `kubernetes.io/hostname` in `spec.scheduling.nodeSelector`.",
+)
+RUNTIME_HANDLER_MISSING: Final = (
+    "RuntimeHandlerMissing",
+    "The node's container runtime lacks the RuntimeClass's handler, or cannot make user namespaces.",
+    ("Add the handler on the node (docs/security.md), or choose other nodes with `spec.scheduling`."),
+)
+API_CALL_FAILED: Final = (
+    "ApiCallFailed",
+    "The API server, or a webhook that it asks, could not do what the environment's pod needs; it is tried again.",
+    ("Read the message, which is the API server's own: most often a webhook on pods does not answer."),
+)
+RUNTIME_CLASS_MISSING: Final = (
+    "RuntimeClassMissing",
+    "The cluster has no RuntimeClass of the name that the pod asks for.",
+    ("Have it made (docs/security.md), or name another in `spec.security.runtimeClassName`."),
+)
+
 # Where nested containers are
 ISOLATION_VERIFIED: Final = (
     "IsolationVerified",

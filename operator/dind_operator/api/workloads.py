@@ -53,7 +53,7 @@ class RestartPolicy(StrEnum):
 
 
 RESOURCE_PATTERN: Final = "^(cpu|memory|ephemeral-storage)$"
-_AMOUNTS: Final = keys(RESOURCE_PATTERN, "a workload may have limits and requests of cpu, memory and ephemeral-storage")
+_AMOUNTS: Final = keys(RESOURCE_PATTERN, "a workload has no such resource: use cpu, memory and ephemeral-storage")
 Amounts = Annotated[dict[Annotated[str, StringConstraints(pattern=RESOURCE_PATTERN)], Quantity], Field(max_length=3)]
 
 

@@ -198,8 +198,3 @@ class WorkloadsSpec(ApiModel):
         if not declared.issuperset(mounts):
             raise ValueError(_UNDECLARED)
         return self
-
-    @property
-    def complete(self) -> bool:
-        """Whether there is an end of the workloads."""
-        return self.restart_policy is not RestartPolicy.ALWAYS

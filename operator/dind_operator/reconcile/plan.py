@@ -121,6 +121,8 @@ def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod, over
     actions = (DeletePod(pods.uid(pod), force=True),) if gone else ()
     if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
         verdict = _suspending(observed, over)
+    elif (run := workloads.over(observed, environment)) is not None:
+        verdict = workloads.verdict(run)  # its pod goes, and no other comes
     elif observed.node is not None and not gone and not observed.node.ready:
         verdict = blocked(
             Reason.NODE_LOST,

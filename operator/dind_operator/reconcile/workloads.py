@@ -7,7 +7,7 @@ when the pod is removed and the operator restarted, and a new spec is a new run.
 from typing import Any
 
 from dind_operator.api.conditions import ConditionStatus, Reason, format_time
-from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.spec import RestartPolicy
 from dind_operator.api.status import Phase, clip
 from dind_operator.build.intent import intent_hash
@@ -126,9 +126,18 @@ def _without_pod(observed: Observed, old: Fields | None) -> Fields | None:
     if old is None or old.get("result"):
         return old if spec.get("workloads") else None
     policy = (spec.get("workloads") or {}).get("restartPolicy", RestartPolicy.NEVER)
-    if policy != RestartPolicy.NEVER or not any(item.get("startedAt") for item in old.get("containers", [])):
+    begun = any(item.get("startedAt") for item in old.get("containers", []))
+    # A pod that went for another spec is no loss.
+    if policy != RestartPolicy.NEVER or not begun or old.get("intent") != _present_intent(observed):
         return None
     return {**old, "result": Reason.WORKLOADS_LOST.value, "finishedAt": format_time(observed.now)}
+
+
+def _present_intent(observed: Observed) -> str | None:
+    try:
+        return intent_hash(DindEnvironment.from_dict(observed.environment).spec)
+    except InvalidEnvironment:
+        return None
 
 
 def _of_pod(observed: Observed, pod: pods.Pod) -> Fields:

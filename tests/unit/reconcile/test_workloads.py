@@ -205,6 +205,24 @@ def test_with_on_delete_another_run_waits_for_the_pods_deletion() -> None:
     assert [type(action) for action in see(fields, None, waits, generation=2).actions] == [CreatePod]
 
 
+def test_a_run_that_a_new_spec_breaks_off_is_no_loss_not_even_when_the_change_is_taken_back_later() -> None:
+    before = see(spec(), made(spec(), RUNNING, RUNNING))
+    going = made(spec(), end(143), RUNNING, ready=False)
+    going["metadata"]["deletionTimestamp"] = format_time(NOW)
+    terminating = see(spec(run=2), going, before, generation=2)
+    gone = see(spec(run=2), None, terminating, generation=2)
+    assert [type(action) for action in gone.actions] == [CreatePod]
+    assert gone.status is not None
+    assert "workloads" not in gone.status
+
+
+def test_a_pod_that_has_ended_and_is_deleted_is_followed_by_none() -> None:
+    first = see(spec(), ended_pod(spec(), 0, 0))
+    going = ended_pod(spec(), 0, 0)
+    going["metadata"]["deletionTimestamp"] = format_time(NOW)
+    assert told(see(spec(), going, first)) == told(first)
+
+
 # Suspension
 
 

@@ -4,7 +4,7 @@
 # Sourced by cgroups-mount after lib.sh, cgroups.sh and storage.sh.
 
 # What the daemon's container needs of this folder. busybox is not among them: the daemon's image has its own sh.
-tool_files='dind-helper lib.sh modes.sh cgroups.sh storage.sh preflight.sh cgroups-mount entrypoint runc-wrapper'
+tool_files='dind-helper lib.sh modes.sh cgroups.sh storage.sh cli.sh preflight.sh cgroups-mount entrypoint runc-wrapper'
 
 # What is known so far; a report of a failure shows the rest as null.
 report_apparmor=false report_profile='' report_filesystem='' report_overlay=false report_driver=$storage_driver

@@ -92,7 +92,9 @@ class Environment:
 
     def daemon_status(self) -> Object:
         """The status of the daemon's container, {} where there is none."""
-        statuses = ((self.pod() or {}).get("status") or {}).get("containerStatuses") or []
+        status = (self.pod() or {}).get("status") or {}
+        # Beside workloads the daemon is a sidecar, which is an init container to Kubernetes.
+        statuses = [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
         return next((item for item in statuses if item["name"] == "daemon"), {})
 
     def restarts(self) -> int:

@@ -47,6 +47,15 @@ def living(**fields: str) -> Spec:
     return {"lifetime": fields}
 
 
+def beside(*containers: Spec, **more: Any) -> Spec:
+    named = [{"name": f"w{number}", "image": "i:1", **container} for number, container in enumerate(containers)]
+    return {"workloads": {"containers": named, **more}}
+
+
+def limited(**amounts: Any) -> Spec:
+    return {"resources": {"limits": amounts}}
+
+
 IMAGES = ["registry.test/dind/*", "registry.test/own:1", "docker.io/library/docker:*"]
 TAINTS = ["pool", "dedicated=builds", "spot:NoSchedule", "gpu=yes:NoExecute"]
 HIGHEST = {"cpu": "8", "memory": "16Gi"}
@@ -201,6 +210,59 @@ CASES = [
         "maxTtl", "90m", living(ttl="1h"), living(ttl="91m", idleTimeout="1h"), "spec.lifetime.ttl 91m is longer than"
     ),
     Case("maxTtl", "24h", living(idleTimeout="2d"), living(ttl="2d"), "spec.lifetime.ttl 2d is longer than 24h,"),
+    Case(
+        "images",
+        IMAGES,
+        beside({"image": "registry.test/dind/ci:1"}, {"image": "registry.test/own:1"}),
+        beside({"image": "registry.test/own:1"}, {"image": "registry.test/own:12"}),
+        "spec.workloads.containers image registry.test/own:12 ",
+    ),
+    Case(
+        "maxResources",
+        HIGHEST,
+        {
+            **limits(cpu="4", memory="8Gi"),
+            **beside(limited(cpu="3500m", memory="4Gi"), limited(cpu="0.5", memory="4096Mi")),
+        },
+        {
+            **limits(cpu="4", memory="8Gi"),
+            **beside(limited(cpu="3500m", memory="4Gi"), limited(cpu="501m", memory="1Gi")),
+        },
+        "spec.workloads.containers and the daemon have limits.cpu above 8 together,",
+    ),
+    Case(
+        "maxResources",
+        HIGHEST,
+        {**limits(cpu="4", memory="8Gi"), **beside(limited(cpu="1", memory=1))},
+        {**limits(cpu="4", memory="8Gi"), **beside(limited(cpu="1", memory="1Gi"), limited(cpu="1"))},
+        "spec.workloads.containers w1 has no resources.limits.memory, and this installation's policy allows 16Gi for the pod",
+    ),
+    Case(
+        "workloadSecrets",
+        ["login", "ci-*"],
+        beside(
+            {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "ci-token", "key": "k"}}}]},
+            {"envFrom": [{"secretRef": {"name": "login"}}]},
+        ),
+        beside({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "ci", "key": "k"}}}]}),
+        "spec.workloads Secret ci ",
+    ),
+    Case(
+        "workloadSecrets",
+        ["login", "ci-*"],
+        beside(
+            {"envFrom": [{"configMapRef": {"name": "any"}}]}, volumes=[{"name": "v", "secret": {"secretName": "ci-1"}}]
+        ),
+        beside({}, volumes=[{"name": "v", "secret": {"secretName": "default-token"}}]),
+        "spec.workloads Secret default-token ",
+    ),
+    Case(
+        "workloadSecrets",
+        [],
+        beside({}),
+        beside({}, {"envFrom": [{"secretRef": {"name": "login"}}]}),
+        "spec.workloads Secret login is not allowed by this installation's policy, which allows none: leave it out",
+    ),
     Case("requireTtl", True, living(ttl="365d"), {}, "spec.lifetime.ttl is not set, which"),
     Case("requireTtl", True, living(ttl="1m"), living(idleTimeout="1m"), "spec.lifetime.ttl is not set,"),
 ]

@@ -12,7 +12,8 @@ class ConditionType(Documented):
         "Ready",
         (
             "The nested daemon answers and can be used. False with reason Suspended when the environment is suspended, "
-            "as was asked for, and with TimeToLiveOver or IdleTooLong when it has expired. This is the one to wait for."
+            "as was asked for, with TimeToLiveOver or IdleTooLong when it has expired, and with WorkloadsSucceeded, WorkloadsFailed "
+            "or WorkloadsLost when its workloads have ended and the daemon with them. This is the one to wait for."
         ),
     )
     POD_SCHEDULED = "PodScheduled", "The pod was placed on a node."
@@ -50,6 +51,13 @@ class ConditionType(Documented):
         (
             "Whether the environment is used is known, so that `spec.lifetime.idleTimeout` can work. Absent without an "
             "idle timeout."
+        ),
+    )
+    WORKLOADS_SUCCEEDED = (
+        "WorkloadsSucceeded",
+        (
+            "All workloads have ended with exit code 0. Unknown while they wait or run, False when one has failed or cannot start. "
+            "Absent without `spec.workloads`."
         ),
     )
     UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."

@@ -20,6 +20,33 @@ DISRUPTION_BUDGET_MISSING: Final = (
     "Remove what the message names: another PodDisruptionBudget of the environment's name, or a rule that refuses it.",
 )
 
+# What stands in the way of a pod
+HOST_PATH_NOT_ALLOWED: Final = (
+    "HostPathNotAllowed",
+    "The installation does not allow the folder of `spec.storage.hostPath.path`; no pod is made.",
+    "Choose a folder directly below an allowed prefix, have one allowed (docs/storage.md), or use another volume.",
+)
+HOST_PATH_IN_USE: Final = (
+    "HostPathInUse",
+    "Another environment has that folder of the node, one above it or one in it.",
+    "Choose another folder, or another node for each by `kubernetes.io/hostname` in `spec.scheduling.nodeSelector`.",
+)
+RUNTIME_HANDLER_MISSING: Final = (
+    "RuntimeHandlerMissing",
+    "The node's container runtime lacks the RuntimeClass's handler, or cannot make user namespaces.",
+    ("Add the handler on the node (docs/security.md), or choose other nodes with `spec.scheduling`."),
+)
+API_CALL_FAILED: Final = (
+    "ApiCallFailed",
+    "The API server, or a webhook that it asks, could not do what the environment's pod needs; it is tried again.",
+    ("Read the message, which is the API server's own: most often a webhook on pods does not answer."),
+)
+RUNTIME_CLASS_MISSING: Final = (
+    "RuntimeClassMissing",
+    "The cluster has no RuntimeClass of the name that the pod asks for.",
+    ("Have it made (docs/security.md), or name another in `spec.security.runtimeClassName`."),
+)
+
 # Where nested containers are
 ISOLATION_VERIFIED: Final = (
     "IsolationVerified",
@@ -92,6 +119,41 @@ ACTIVITY_NOT_SEEN: Final = (
     "ActivityNotSeen",
     "The pod's helper cannot see calls of the Docker API, so the idle timeout does not work.",
     "Delete the pod, so that one of this version is made, or use `spec.lifetime.ttl`.",
+)
+
+# Workloads
+WORKLOADS_PENDING: Final = "WorkloadsPending", "The workloads wait for the daemon, or for a pod."
+WORKLOADS_RUNNING: Final = "WorkloadsRunning", "At least one workload runs, or is about to run again."
+WORKLOADS_SUCCEEDED: Final = (
+    "WorkloadsSucceeded",
+    "All workloads ended with exit code 0, and the daemon has ended after them.",
+    "Nothing has to be done. Raise `spec.workloads.run` to run them again.",
+)
+WORKLOADS_FAILED: Final = (
+    "WorkloadsFailed",
+    "All workloads ended, at least one of them with another exit code than 0.",
+    "Read `status.workloads` and the workload's log; raise `spec.workloads.run` to run them again.",
+)
+WORKLOADS_LOST: Final = (
+    "WorkloadsLost",
+    "The pod was evicted, deleted or lost with its node before its workloads ended, and each may run only once.",
+    "Raise `spec.workloads.run` to run them again, or set `spec.workloads.restartPolicy` to OnFailure.",
+)
+WORKLOAD_CANNOT_START: Final = (
+    "WorkloadCannotStart",
+    "The node cannot start a workload: its image, or a Secret or ConfigMap that it names, is missing.",
+    "Correct what the message names under `spec.workloads`; the kubelet keeps trying.",
+)
+SIDECARS_UNSUPPORTED: Final = (
+    "SidecarsUnsupported",
+    "The API server or the node is older than Kubernetes 1.29, which workloads need: without native sidecars nothing would hold "
+    "them back until the daemon answers.",
+    "Choose newer nodes with `spec.scheduling`, have the cluster upgraded, or remove `spec.workloads`.",
+)
+DOCKER_CLI_NOT_FOUND: Final = (
+    "DockerCliNotFound",
+    "`spec.workloads.dockerCli` is set and the daemon's image has no docker CLI, or not all of what it needs to run elsewhere.",
+    "Set `spec.daemon.image` to an image with the docker CLI, or set `dockerCli` to false and have it in the workload's image.",
 )
 
 # Whether the pod follows the spec

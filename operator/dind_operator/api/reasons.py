@@ -83,31 +83,15 @@ class Reason(Documented):
         "The operator lacks a permission.",
         ("Grant what the message names; the chart's ClusterRole holds everything the operator needs."),
     )
-    API_CALL_FAILED = (
-        "ApiCallFailed",
-        "The API server, or a webhook that it asks, could not do what the environment's pod needs; it is tried again.",
-        ("Read the message, which is the API server's own: most often a webhook on pods does not answer."),
-    )
-    RUNTIME_CLASS_MISSING = (
-        "RuntimeClassMissing",
-        "The cluster has no RuntimeClass of the name that the pod asks for.",
-        ("Have it made (docs/security.md), or name another in `spec.security.runtimeClassName`."),
-    )
+    API_CALL_FAILED = reason_texts.API_CALL_FAILED
+    RUNTIME_CLASS_MISSING = reason_texts.RUNTIME_CLASS_MISSING
     INVALID_POD = (
         "InvalidPod",
         "The API server refused the pod as invalid.",
         "Correct the field that the message names, most often under `spec.scheduling` or `spec.daemon.resources`.",
     )
-    HOST_PATH_NOT_ALLOWED = (
-        "HostPathNotAllowed",
-        "The installation does not allow the folder of `spec.storage.hostPath.path`; no pod is made.",
-        "Choose a folder directly below an allowed prefix, have one allowed (docs/storage.md), or use another volume.",
-    )
-    HOST_PATH_IN_USE = (
-        "HostPathInUse",
-        "Another environment has that folder of the node, one above it or one in it.",
-        "Choose another folder, or another node for each by `kubernetes.io/hostname` in `spec.scheduling.nodeSelector`.",
-    )
+    HOST_PATH_NOT_ALLOWED = reason_texts.HOST_PATH_NOT_ALLOWED
+    HOST_PATH_IN_USE = reason_texts.HOST_PATH_IN_USE
     DISRUPTION_BUDGET = reason_texts.DISRUPTION_BUDGET
     DISRUPTION_BUDGET_MISSING = reason_texts.DISRUPTION_BUDGET_MISSING
     UNSCHEDULABLE = (
@@ -122,11 +106,7 @@ class Reason(Documented):
         ("Check the image's name and `spec.daemon.imagePullSecrets`; the kubelet keeps trying."),
     )
 
-    RUNTIME_HANDLER_MISSING = (
-        "RuntimeHandlerMissing",
-        "The node's container runtime lacks the RuntimeClass's handler, or cannot make user namespaces.",
-        ("Add the handler on the node (docs/security.md), or choose other nodes with `spec.scheduling`."),
-    )
+    RUNTIME_HANDLER_MISSING = reason_texts.RUNTIME_HANDLER_MISSING
 
     # The pod's checks
     CGROUPS_MOUNTED = "CgroupsMounted", "The cgroup hierarchy was mounted and nested limits work."
@@ -302,6 +282,16 @@ class Reason(Documented):
     ACTIVITY_KNOWN = reason_texts.ACTIVITY_KNOWN
     POD_LOGS_NOT_READ = reason_texts.POD_LOGS_NOT_READ
     ACTIVITY_NOT_SEEN = reason_texts.ACTIVITY_NOT_SEEN
+
+    # Workloads
+    WORKLOADS_PENDING = reason_texts.WORKLOADS_PENDING
+    WORKLOADS_RUNNING = reason_texts.WORKLOADS_RUNNING
+    WORKLOADS_SUCCEEDED = reason_texts.WORKLOADS_SUCCEEDED
+    WORKLOADS_FAILED = reason_texts.WORKLOADS_FAILED
+    WORKLOADS_LOST = reason_texts.WORKLOADS_LOST
+    WORKLOAD_CANNOT_START = reason_texts.WORKLOAD_CANNOT_START
+    SIDECARS_UNSUPPORTED = reason_texts.SIDECARS_UNSUPPORTED
+    DOCKER_CLI_NOT_FOUND = reason_texts.DOCKER_CLI_NOT_FOUND
 
     # Whether the pod follows the spec
     UP_TO_DATE = reason_texts.UP_TO_DATE

@@ -19,6 +19,7 @@ from .rules import NO_DEFAULT, amount, both_amounts, validations, value_rule
 from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
 from .security import AppArmorProfile, AppArmorType, SecurityMode, SecuritySpec
 from .storage import EmptyDirStorage, EphemeralStorage, HostPathStorage, StorageMedium, StorageSpec
+from .workloads import RestartPolicy, Workload, WorkloadsSpec
 
 __all__ = [
     "Affinity",
@@ -43,6 +44,7 @@ __all__ = [
     "PullPolicy",
     "Reserve",
     "Resources",
+    "RestartPolicy",
     "SchedulingSpec",
     "SecurityMode",
     "SecuritySpec",
@@ -51,6 +53,8 @@ __all__ = [
     "Toleration",
     "TopologySpreadConstraint",
     "UpdatePolicy",
+    "Workload",
+    "WorkloadsSpec",
 ]
 
 
@@ -133,6 +137,13 @@ class DindEnvironmentSpec(ApiModel):
         default=None,
         description="When the environment expires, and what becomes of it then. Left out, it never does.",
         # Written into the object, it would be a lifetime without an end.
+        json_schema_extra={NO_DEFAULT: True},
+    )
+    workloads: WorkloadsSpec | None = Field(
+        default=None,
+        description="Containers beside the daemon, in the same pod, with its socket: it is root in the daemon. Left out, the "
+        "daemon is alone.",
+        # Written into the object, it would be workloads without a container.
         json_schema_extra={NO_DEFAULT: True},
     )
     update_policy: UpdatePolicy = Field(

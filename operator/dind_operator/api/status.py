@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 
 from .model import ApiModel
 from .quantity import Quantity
+from .rules import NO_DEFAULT
 
 # Longest text taken from elsewhere into status: long enough for any sentence, short enough to keep objects small.
 MESSAGE_MAX_LENGTH: Final = 4096
@@ -46,6 +47,7 @@ class Phase(StrEnum):
     SUSPENDING = "Suspending"
     SUSPENDED = "Suspended"
     RECOVERING = "Recovering"
+    SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     TERMINATING = "Terminating"
 
@@ -186,6 +188,42 @@ class LifetimeStatus(ApiModel):
     expired: Expired | None = Field(default=None, description="Set when the environment has expired.")
 
 
+class WorkloadStatus(ApiModel):
+    """How one workload is, or ended."""
+
+    name: Word = Field(description="The container's name.")
+    started_at: Time | None = Field(default=None, description="When it was started, the last time.")
+    finished_at: Time | None = Field(default=None, description="When it ended.")
+    exit_code: int | None = Field(
+        default=None, ge=-(2**31), le=2**31, description="What it ended with; absent while it runs."
+    )
+    reason: Word | None = Field(
+        default=None, description="Why it ended or waits, in the kubelet's word.", examples=["Completed", "OOMKilled"]
+    )
+    restarts: int | None = Field(default=None, ge=0, le=2**31, description="How often it was started again.")
+
+
+class WorkloadsStatus(ApiModel):
+    """The present run of the workloads, or the last one."""
+
+    containers: Annotated[list[WorkloadStatus], Field(max_length=8)] = Field(
+        default_factory=list,
+        description="The workloads, with their exit codes.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    result: str | None = Field(
+        default=None,
+        max_length=64,
+        description="What the run came to, as Ready's reason; absent until it is over. It is not repeated by itself.",
+        examples=["WorkloadsSucceeded"],
+    )
+    finished_at: Time | None = Field(default=None, description="When the last of them ended, or was found to be lost.")
+    pod_uid: Word | None = Field(default=None, alias="podUID", description="The uid of the pod they ran in.")
+    intent: Word | None = Field(
+        default=None, description="The hash of the spec they ran for; another spec is another run."
+    )
+
+
 class DindEnvironmentStatus(ApiModel):
     """What the operator saw."""
 
@@ -233,6 +271,11 @@ class DindEnvironmentStatus(ApiModel):
     )
     node: NodeStatus | None = Field(
         default=None, description="The node the pod runs on, as far as it matters to a nested daemon."
+    )
+    workloads: WorkloadsStatus | None = Field(
+        default=None,
+        description="The present run of the workloads, or the last one. It outlives the pod.",
+        json_schema_extra={NO_DEFAULT: True},
     )
     restarts: int | None = Field(
         default=None, ge=0, le=2**31, description="How often the daemon's container was restarted in the present pod."

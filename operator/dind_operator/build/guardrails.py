@@ -21,17 +21,18 @@ from dind_operator.api.model import ApiModel
 from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import Quantity, parse_quantity
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
+from dind_operator.build import workload_rails
+from dind_operator.build.rail_words import covered, shown, told
 
 MAX_ENTRIES: Final = 24
 """Of each list. With the length of an entry: a sentence that names them all fits a condition (4096 characters; the API server
 passes on 5 KiB), and a rule stays far below its budget of CEL cost."""
 MAX_ENTRY_LENGTH: Final = 128
-MAX_SHOWN: Final = 128
-"""Characters of a user's own text in a sentence, where the API allows more than fits."""
 NO_CLASS: Final = "(none)"
 """Stands for "no RuntimeClass" among names, which have no parentheses."""
 
 _NAMESPACE_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$|^[a-z0-9][-a-z0-9]*\*$"
+_REFERRED_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$|^[a-z0-9][-a-z0-9.]*\*$"
 # A star only where a part of a reference ends: `registry.example.com*` would let registry.example.com.evil.test in.
 _IMAGE_PATTERN: Final = (
     r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$|^[A-Za-z0-9][A-Za-z0-9._:/@+-]*/\*$|"
@@ -75,6 +76,7 @@ class GuardRails(ApiModel):
     disruption_policies: Annotated[tuple[DisruptionPolicy, ...], _BOUNDED] | None = None
     max_ttl: Duration | None = None
     require_ttl: bool | None = None
+    workload_secrets: Annotated[tuple[Annotated[str, _entry(_REFERRED_PATTERN)], ...], _BOUNDED] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,35 +99,26 @@ def violations(environment: DindEnvironment, rails: GuardRails, default_runtime_
     return [sentence for rule in _RULES for sentence in rule(asked)]
 
 
-def _told(field: str, value: str, allowed: tuple[str, ...], key: str) -> str:
-    named, remedy = (", ".join(allowed), "choose one of these") if allowed else ("none", "leave it out")
-    return (
-        f"{field} {value} is not allowed by this installation's policy, which allows {named}: {remedy}, or have an "
-        f"administrator change policy.rules.{key} of the chart."
-    )
-
-
-def _covered(value: str, patterns: tuple[str, ...]) -> bool:
-    """A pattern with a star at its end is a prefix."""
-    return any(value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern for pattern in patterns)
-
-
 def _namespaces(asked: Asked) -> Iterator[str]:
     allowed, value = asked.rails.namespaces, asked.environment.namespace
-    if allowed is not None and not _covered(value, allowed):
-        yield _told("metadata.namespace", value, allowed, "namespaces")
+    if allowed is not None and not covered(value, allowed):
+        yield told("metadata.namespace", value, allowed, "namespaces")
 
 
 def _images(asked: Asked) -> Iterator[str]:
     allowed, value = asked.rails.images, asked.spec.daemon.image
-    if allowed is not None and value is not None and not _covered(value, allowed):
-        yield _told("spec.daemon.image", value, allowed, "images")
+    if allowed is not None and value is not None and not covered(value, allowed):
+        yield told("spec.daemon.image", value, allowed, "images")
+
+
+def _workload_images(asked: Asked) -> Iterator[str]:
+    return workload_rails.images(asked.spec.workloads, asked.rails.images)
 
 
 def _modes(asked: Asked) -> Iterator[str]:
     allowed, value = asked.rails.modes, asked.spec.security.mode
     if allowed is not None and value not in allowed:
-        yield _told("spec.security.mode", value, allowed, "modes")
+        yield told("spec.security.mode", value, allowed, "modes")
 
 
 def _runtime_classes(asked: Asked) -> Iterator[str]:
@@ -137,7 +130,7 @@ def _runtime_classes(asked: Asked) -> Iterator[str]:
     default = asked.default_runtime_class if security.mode is SecurityMode.USER_NAMESPACE else NO_CLASS
     value = security.runtime_class_name or default
     if value not in allowed:
-        yield _told("spec.security.runtimeClassName", value, allowed, "runtimeClasses")
+        yield told("spec.security.runtimeClassName", value, allowed, "runtimeClasses")
 
 
 def _node_selector(asked: Asked) -> Iterator[str]:
@@ -157,7 +150,7 @@ def _tolerations(asked: Asked) -> Iterator[str]:
         return
     bad = [item for item in asked.spec.scheduling.tolerations or [] if not _tolerable(item, allowed)]
     if bad:
-        yield _told("spec.scheduling.tolerations", _taint(bad[0]), allowed, "tolerations")
+        yield told("spec.scheduling.tolerations", _taint(bad[0]), allowed, "tolerations")
 
 
 def _tolerable(toleration: Toleration, allowed: tuple[str, ...]) -> bool:
@@ -176,7 +169,7 @@ def _taint(toleration: Toleration) -> str:
 def _priority_classes(asked: Asked) -> Iterator[str]:
     allowed, value = asked.rails.priority_classes, asked.spec.scheduling.priority_class_name
     if allowed is not None and value is not None and value not in allowed:
-        yield _told("spec.scheduling.priorityClassName", value, allowed, "priorityClasses")
+        yield told("spec.scheduling.priorityClassName", value, allowed, "priorityClasses")
 
 
 def _daemon_args(asked: Asked) -> Iterator[str]:
@@ -186,40 +179,44 @@ def _daemon_args(asked: Asked) -> Iterator[str]:
         return
     bad = [item for item in asked.spec.daemon.args if item.split("=")[0] not in allowed]
     if bad:
-        yield _told("spec.daemon.args", _shown(bad[0].split("=")[0]), allowed, "daemonArgs")
+        yield told("spec.daemon.args", shown(bad[0].split("=")[0]), allowed, "daemonArgs")
 
 
 def _daemon_config(asked: Asked) -> Iterator[str]:
     allowed = asked.rails.daemon_config
     bad = [key for key in asked.spec.daemon.config if allowed is not None and key not in allowed]
     if allowed is not None and bad:
-        yield _told("spec.daemon.config", _shown(min(bad)), allowed, "daemonConfig")
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+        yield told("spec.daemon.config", shown(min(bad)), allowed, "daemonConfig")
 
 
 def _max_resources(asked: Asked) -> Iterator[str]:
     limits = asked.spec.daemon.resources.limits or {}
     for name, most in sorted((asked.rails.max_resources or {}).items()):
         if name not in limits:
-            told = f"is not set, and this installation's policy allows at most {most}: set it"
+            wrong = f"is not set, and this installation's policy allows at most {most}: set it"
         elif parse_quantity(limits[name]) > parse_quantity(most):
-            told = f"{limits[name]} is above {most}, the most that this installation's policy allows: lower it"
+            wrong = f"{limits[name]} is above {most}, the most that this installation's policy allows: lower it"
         else:
             continue
         yield (
-            f"spec.daemon.resources.limits.{name} {told}, or have an administrator change policy.rules.maxResources of the "
+            f"spec.daemon.resources.limits.{name} {wrong}, or have an administrator change policy.rules.maxResources of the "
             "chart."
         )
         return
 
 
+def _max_workload_resources(asked: Asked) -> Iterator[str]:
+    return workload_rails.together(asked.spec, asked.rails.max_resources)
+
+
+def _workload_secrets(asked: Asked) -> Iterator[str]:
+    return workload_rails.secrets(asked.spec.workloads, asked.rails.workload_secrets)
+
+
 def _disruption_policies(asked: Asked) -> Iterator[str]:
     allowed, value = asked.rails.disruption_policies, asked.spec.disruption_policy
     if allowed is not None and value not in allowed:
-        yield _told("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
+        yield told("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
 
 
 def _max_ttl(asked: Asked) -> Iterator[str]:
@@ -235,7 +232,7 @@ def _max_ttl(asked: Asked) -> Iterator[str]:
     )
     if not extension or not created:
         return
-    field = f"metadata.annotations {names.ANNOTATION_EXTEND} {_shown(extension)}"
+    field = f"metadata.annotations {names.ANNOTATION_EXTEND} {shown(extension)}"
     latest = format_time(datetime.fromisoformat(created) + parse_duration(most))
     if not re.fullmatch(_TIME_PATTERN, extension):
         yield f"{field} is no time in the form that {_policy('write it as 2030-01-31T18:00:00Z', 'maxTtl', 'demands')}"
@@ -258,6 +255,7 @@ def _policy(remedy: str, key: str, does: str) -> str:
 _RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
     _namespaces,
     _images,
+    _workload_images,
     _modes,
     _runtime_classes,
     _node_selector,
@@ -266,7 +264,9 @@ _RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
     _daemon_args,
     _daemon_config,
     _max_resources,
+    _max_workload_resources,
     _disruption_policies,
     _max_ttl,
     _require_ttl,
+    _workload_secrets,
 )

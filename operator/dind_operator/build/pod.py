@@ -7,7 +7,7 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.build import apparmor, endpoint, privileges, storage
+from dind_operator.build import apparmor, endpoint, privileges, storage, workloads
 from dind_operator.build.daemon_config import SOCKET, daemon_config
 from dind_operator.build.intent import digest, intent_hash
 from dind_operator.build.memory import plan_memory
@@ -79,13 +79,16 @@ def _annotations(spec: DindEnvironmentSpec) -> dict[str, str]:
 
 def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str, Any]:
     spec = environment.spec
+    init_containers, containers = workloads.arranged(
+        spec, _init_container(environment, settings), _daemon_container(environment, settings)
+    )
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "restartPolicy": "Always",
+        "restartPolicy": workloads.restart_policy(spec),
         "terminationGracePeriodSeconds": grace_period_seconds(spec),
-        "initContainers": [_init_container(environment, settings)],
-        "containers": [_daemon_container(environment, settings)],
+        "initContainers": init_containers,
+        "containers": containers,
         "volumes": [
             storage.volume(spec, settings),
             # The tool and its report; a runaway write must not fill the node.
@@ -93,6 +96,7 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str
             # In memory, whatever the node's disk is mounted with: the socket's access time tells that it is used.
             {"name": names.VOLUME_SOCKET, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             *([endpoint.volume(environment.name)] if spec.endpoint.enabled else []),
+            *workloads.volumes(environment),
         ],
         **privileges.pod_fields(spec, settings),
         **spec.scheduling.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
@@ -103,7 +107,7 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str
 
 
 def grace_period_seconds(spec: DindEnvironmentSpec) -> int:
-    """Longer than dockerd's own shutdown, as far as ``shutdown-timeout`` in config or args decides on it.
+    """Longer than the workloads' end and dockerd's own shutdown, as far as ``shutdown-timeout`` in config or args decides on it.
 
     A nested container with a longer stop timeout prolongs the shutdown and is not known here: its user raises
     ``shutdown-timeout`` and the grace period follows.
@@ -111,7 +115,7 @@ def grace_period_seconds(spec: DindEnvironmentSpec) -> int:
     seconds = _shutdown_seconds(spec)
     if not 0 <= seconds <= MAX_SHUTDOWN_SECONDS:  # to dockerd a negative one means to wait for ever
         seconds = MAX_SHUTDOWN_SECONDS
-    return seconds + CONTAINERD_SHUTDOWN_SECONDS + GRACE_MARGIN_SECONDS
+    return seconds + CONTAINERD_SHUTDOWN_SECONDS + GRACE_MARGIN_SECONDS + workloads.grace_seconds(spec)
 
 
 def _shutdown_seconds(spec: DindEnvironmentSpec) -> int:
@@ -159,12 +163,14 @@ def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> 
             *_variables(environment, settings),
             {"name": "DIND_DAEMON_CONFIG", "value": _escaped(daemon_config(spec))},
             {"name": "DIND_SOCKET", "value": SOCKET},
+            *workloads.daemon_variables(spec),
         ],
         "volumeMounts": [
             storage.mount(spec, settings),
             {"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT, "readOnly": True},
             {"name": names.VOLUME_SOCKET, "mountPath": "/run/dind"},
             *([endpoint.mount()] if spec.endpoint.enabled else []),
+            *workloads.daemon_mounts(spec),
         ],
         **probes(spec.probes),
         **_shared(spec),
@@ -201,4 +207,6 @@ def _escaped(value: str) -> str:
 
 
 def _add_variables(pod_spec: dict[str, Any], variables: dict[str, str]) -> None:
-    pod_spec["containers"][0]["env"] += [{"name": name, "value": value} for name, value in variables.items()]
+    every = [*pod_spec["initContainers"], *pod_spec["containers"]]
+    daemon = next(container for container in every if container["name"] == DAEMON_CONTAINER)
+    daemon["env"] += [{"name": name, "value": value} for name, value in variables.items()]

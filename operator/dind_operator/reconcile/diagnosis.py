@@ -139,7 +139,7 @@ def _init_trouble(pod: pods.Pod) -> Verdict | None:
 def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Verdict:
     status = pods.daemon(pod)
     if status.get("ready"):
-        if pods.condition(pod, "Ready").get("status") == "False":
+        if _written_off(pod):
             return _node_lost(pod)
         ready = Part.true(Reason.READY, "The nested Docker daemon answers.")
         return Verdict(Phase.RUNNING, ready)
@@ -155,8 +155,17 @@ def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Verdict:
     return waiting(Phase.STARTING, Reason.DAEMON_STARTING, "dockerd is starting.")
 
 
+def _written_off(pod: pods.Pod) -> bool:
+    """A kubelet never says that ready containers are in an unready pod: others said it for a kubelet that is silent.
+
+    With workloads the daemon may be ready and another container not; then only ContainersReady says what the kubelet saw last.
+    """
+    unready = pods.condition(pod, "Ready").get("status") == "False"
+    beside = pods.workload_names(pod) and pods.condition(pod, "ContainersReady").get("status") != "True"
+    return unready and not beside
+
+
 def _node_lost(pod: pods.Pod) -> Verdict:
-    """A kubelet never says that a ready container is in an unready pod: others said it for a kubelet that is silent."""
     message = (
         f"The node {pods.node_name(pod)} does not answer; its containers may go on. Bring the node back, delete it, or taint it "
         "node.kubernetes.io/out-of-service so that the pod can be replaced elsewhere."

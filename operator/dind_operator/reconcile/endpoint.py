@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason, format_time
-from dind_operator.api.spec import UpdatePolicy
+from dind_operator.api.spec import RestartPolicy, UpdatePolicy
 from dind_operator.build import endpoint
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.cluster import Note
@@ -122,13 +122,19 @@ def endpoint_note(observed: Observed) -> tuple[Note, ...]:
 def restart_wanted(observed: Observed, pod: pods.Pod) -> bool:
     """The daemon runs with what is revoked, or with what ends soon, and the Secret has better. Not while something is in the
     way: the next pod could not be made."""
-    if problem(observed) is not None:
+    if problem(observed) is not None or _runs_to_an_end(observed):
         return False
     compared = _compare(observed, pod) if enabled(observed.environment) and in_use(pod) else None
     if compared is None or compared.running.certificate == compared.held.server.certificate:
         return False
     revoked = compared.running.authority != compared.held.server.authority
     return revoked or observed.now >= compared.running.not_after - RESTARTED_BEFORE
+
+
+def _runs_to_an_end(observed: Observed) -> bool:
+    """Its workloads end, and the daemon with them: no run is broken off for a certificate."""
+    workloads = (observed.environment.get("spec") or {}).get("workloads") or {}
+    return bool(workloads) and workloads.get("restartPolicy", RestartPolicy.NEVER) != RestartPolicy.ALWAYS
 
 
 def _compare(observed: Observed, pod: pods.Pod) -> _Compared | None:
@@ -177,6 +183,8 @@ def _who_restarts(observed: Observed, at: datetime | None) -> str:
     policy = (observed.environment.get("spec") or {}).get("updatePolicy", UpdatePolicy.RECREATE)
     if policy == UpdatePolicy.ON_DELETE:
         return "updatePolicy is OnDelete: delete the pod."
+    if _runs_to_an_end(observed):
+        return "The pod is not replaced for that, because its workloads run; the daemon ends with them."
     if at is None:
         return "The operator replaces the pod."
     return f"Delete the pod when it suits you; if nobody has by {format_time(at)}, the operator replaces it."

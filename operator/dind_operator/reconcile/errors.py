@@ -6,6 +6,7 @@ from typing import Any
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.status import clip
+from dind_operator.reconcile import sidecars
 
 MAX_SAID = 800
 """Characters of a server's sentence that go on into a condition: with our own words, which follow it, an Event still holds
@@ -81,6 +82,8 @@ def _classed(code: int, status: dict[str, Any], message: str) -> ClusterError:
         return _forbidden(status, message)
     if _DENIED.search(message):
         return _denied(message)
+    if code == 422 and sidecars.refused_by_server(message):
+        return ClusterError(ErrorClass.INVALID, sidecars.unsupported("The API server"), Reason.SIDECARS_UNSUPPORTED)
     if code in (400, 405, 413, 415, 422):
         return ClusterError(
             ErrorClass.INVALID, f"The API server refused the pod as invalid: {message}", Reason.INVALID_POD

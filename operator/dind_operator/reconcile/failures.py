@@ -6,7 +6,7 @@ from typing import Any
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
-from dind_operator.reconcile import apparmor, pods
+from dind_operator.reconcile import apparmor, pods, sidecars
 from dind_operator.reconcile.reports import CheckError, daemon_end, preflight_report
 
 KILLED_BY_SIGKILL = 137
@@ -107,6 +107,7 @@ _TOOL_REASONS = frozenset(
         Reason.INSTALL_FAILED,
         Reason.DAEMON_NOT_FOUND,
         Reason.DAEMON_NOT_RUNNABLE,
+        Reason.DOCKER_CLI_NOT_FOUND,
     }
 )
 """What a check may give as its reason. A tenant can write the message too, and must not name itself Ready or Evicted."""
@@ -130,6 +131,8 @@ def pod_failure(pod: pods.Pod) -> Failure:
     said = pods.status_message(pod)
     if reason == "AppArmor":
         return Failure(Reason.APPARMOR_UNAVAILABLE, _with_detail(apparmor.refused(pod), said), repeats=True)
+    if reason == sidecars.REFUSED_BY_KUBELET:
+        return Failure(Reason.SIDECARS_UNSUPPORTED, sidecars.unsupported("The node's kubelet"), repeats=True)
     if reason == "Evicted":
         lost = _LOST.get(pods.volume_kind(pod), "what it held is gone")
         return Failure(Reason.EVICTED, _with_detail(_EVICTED.format(lost=lost), said))

@@ -18,7 +18,7 @@ from dind_operator.reconcile import pods
 from dind_operator.reconcile.verdict import Verdict, blocked
 
 HOSTNAME = "kubernetes.io/hostname"
-_STOPPED = (Phase.FAILED.value, Phase.SUSPENDED.value)
+_STOPPED = (Phase.FAILED.value, Phase.SUSPENDED.value, Phase.SUCCEEDED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def of(environment: DindEnvironment) -> str | None:
 def of_pod(pod: pods.Pod) -> str | None:
     """The folder of the node that a pod's daemon has."""
     prefix = (pods.docker_volume(pod).get("hostPath") or {}).get("path")
-    mounts = [mount for container in pod["spec"]["containers"] for mount in container.get("volumeMounts") or []]
+    mounts = pods.daemon_container(pod).get("volumeMounts") or []
     folder = next((mount.get("subPath") for mount in mounts if mount.get("name") == VOLUME_DOCKER_DATA), None)
     return f"{prefix}/{folder}" if prefix and folder else None
 

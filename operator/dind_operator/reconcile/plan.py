@@ -11,13 +11,13 @@ from dind_operator.api.status import Phase
 from dind_operator.build.errors import UnbuildableError
 from dind_operator.build.memory import plan_memory
 from dind_operator.build.pod import daemon_pod
-from dind_operator.reconcile import endpoint, folders, lifetimes, ownership, pods, sandboxes, storage
+from dind_operator.reconcile import endpoint, folders, lifetimes, ownership, pods, sandboxes, storage, workloads
 from dind_operator.reconcile.actions import NOTHING, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.admission import broken
 from dind_operator.reconcile.diagnosis import diagnose, failure_of
 from dind_operator.reconcile.failures import Failure, pod_failure
 from dind_operator.reconcile.observed import Observed, Policy
-from dind_operator.reconcile.recreation import WAIT_SECONDS, carried, create, replace_ended, replace_failed
+from dind_operator.reconcile.recreation import WAIT_SECONDS, carried, create, replace_ended, replace_failed, run_again
 from dind_operator.reconcile.status import failure_fields
 from dind_operator.reconcile.telling import answered_before, keep, notes, say
 from dind_operator.reconcile.updates import Freshness, missing_metadata, up_to_date, update_wanted
@@ -44,8 +44,9 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
         return keep(observed, blocked(Reason.INVALID_SPEC, str(error)))
     if observed.pod is not None and pods.terminating(observed.pod):
         return _going(observed, environment, observed.pod, life.over)
-    if environment.spec.operating_mode == OperatingMode.SUSPENDED or life.over is not None:
-        return _suspend(observed, life.over)
+    rests = _at_rest(observed, environment, life.over)
+    if rests is not None:
+        return rests
     if forbidden := broken(environment, policy):
         return keep(observed, blocked(Reason.POLICY_VIOLATION, forbidden))
     try:
@@ -53,6 +54,14 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     except UnbuildableError as error:
         return keep(observed, blocked(error.reason, error.message))
     return _toward(observed, environment, desired, policy)
+
+
+def _at_rest(observed: Observed, environment: DindEnvironment, over: lifetimes.End | None) -> Plan | None:
+    """What to do where there is to be no daemon: suspended, expired, or its workloads have ended. None if there is to be one."""
+    if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
+        return _suspend(observed, over)
+    run = workloads.over(observed, environment)
+    return None if run is None else _completed(observed, run)
 
 
 def _toward(observed: Observed, environment: DindEnvironment, desired: dict[str, Any], policy: Policy) -> Plan:
@@ -63,9 +72,20 @@ def _toward(observed: Observed, environment: DindEnvironment, desired: dict[str,
         return replace(keep(observed, taken), requeue_after=WAIT_SECONDS)
     if observed.pod is None:
         return create(observed, desired)
+    over = workloads.ended(observed, observed.pod)
+    if over is not None:
+        return run_again(observed, observed.pod, over, environment.spec.update_policy)
     if pods.ended(observed.pod):
         return replace_ended(observed, observed.pod, desired)
     return _living(observed, environment, observed.pod, desired, policy)
+
+
+def _completed(observed: Observed, over: dict[str, Any]) -> Plan:
+    """The workloads have ended, and with them the pod, which stays for its logs; nothing is made again."""
+    pod = observed.pod
+    lost = over["result"] == Reason.WORKLOADS_LOST and pod is not None and pods.ended(pod)
+    extra = {"lastFailure": failure_fields(pod_failure(pod), observed, pod)} if lost and pod is not None else None
+    return say(observed, workloads.verdict(over), extra=extra)
 
 
 def _would_move(pod: pods.Pod, desired: dict[str, Any], environment: DindEnvironment) -> bool:
@@ -101,6 +121,8 @@ def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod, over
     actions = (DeletePod(pods.uid(pod), force=True),) if gone else ()
     if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
         verdict = _suspending(observed, over)
+    elif (run := workloads.over(observed, environment)) is not None:
+        verdict = workloads.verdict(run)  # its pod goes, and no other comes
     elif observed.node is not None and not gone and not observed.node.ready:
         verdict = blocked(
             Reason.NODE_LOST,
@@ -119,7 +141,7 @@ def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
             return say(observed, waiting(Phase.SUSPENDED, over.reason, lifetimes.ended(observed, over)))
         told = "Suspended by spec.operatingMode; there is no pod."
         return say(observed, waiting(Phase.SUSPENDED, Reason.SUSPENDED, told))
-    failed = pods.ended(observed.pod)
+    failed = pods.ended(observed.pod) and workloads.ended(observed, observed.pod) is None
     return say(
         observed,
         _suspending(observed, over),

@@ -62,6 +62,8 @@ def _evicted(pod: Pod) -> bool:
     `restartPolicy: Always` no pod succeeds by itself. The kubelet ends one for an eviction, for the node's shutdown, or for
     a critical pod; for the last two it always leaves its sentence, for a sizeLimit that was exceeded it leaves none.
     """
+    if pod["spec"].get("restartPolicy", "Always") != "Always":
+        return False
     sentence = _disruption(pod)
     return phase(pod) == "Succeeded" and "shutdown" not in sentence and "preempted" not in sentence
 
@@ -131,6 +133,20 @@ def container_status(pod: Pod, name: str) -> dict[str, Any]:
     return {}
 
 
+def daemon_container(pod: Pod) -> dict[str, Any]:
+    """The daemon's container as the pod was made, {} without one: beside workloads it is a sidecar among the first."""
+    for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
+        if container.get("name") == DAEMON_CONTAINER:
+            return dict(container)
+    return {}
+
+
+def workload_names(pod: Pod) -> list[str]:
+    """The containers beside the daemon, as the pod was made."""
+    found = [str(container.get("name")) for container in pod["spec"].get("containers") or []]
+    return [] if DAEMON_CONTAINER in found else found
+
+
 def daemon(pod: Pod) -> dict[str, Any]:
     """Status of the daemon's container."""
     return container_status(pod, DAEMON_CONTAINER)
@@ -170,12 +186,10 @@ def memory_limited(pod: Pod) -> bool:
 
 def variable(pod: Pod, name: str) -> str | None:
     """A variable of the daemon's container as the pod was made."""
-    for container in pod["spec"].get("containers") or []:
-        if container.get("name") == DAEMON_CONTAINER:
-            for item in container.get("env") or []:
-                if item.get("name") == name:
-                    value: str | None = item.get("value")
-                    return value
+    for item in daemon_container(pod).get("env") or []:
+        if item.get("name") == name:
+            value: str | None = item.get("value")
+            return value
     return None
 
 

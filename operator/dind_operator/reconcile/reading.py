@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dind_operator.api.conditions import ConditionType
-from dind_operator.reconcile import activity, folders, lifetimes, pods, sandboxes
+from dind_operator.reconcile import activity, folders, lifetimes, pods, sandboxes, workloads
 from dind_operator.reconcile.actions import Plan
 from dind_operator.reconcile.backoff import parse_time
 from dind_operator.reconcile.cluster import Cluster, Key
@@ -52,7 +52,8 @@ class Reader:
     async def all_of(self, key: Key, known: Observed) -> Observed:
         """What is known, with what no watch tells. Raises ClusterError."""
         environment, pod = known.environment, known.pod
-        unwatched = not pods.watched(pod) if pod is not None else lifetimes.to_be_suspended(known)
+        doubtful = lifetimes.to_be_suspended(known) or workloads.may_be_lost(environment)
+        unwatched = not pods.watched(pod) if pod is not None else doubtful
         if unwatched:
             # Without our label it may exist unseen, and change or end unseen.
             pod = await self.pod(key, pod)
@@ -104,17 +105,17 @@ class Reader:
     async def _node(self, environment: dict[str, Any], pod: pods.Pod | None) -> NodeView | None:
         """Read the node once for a pod that is well, and whenever the pod's trouble may be the node's."""
         name = pods.node_name(pod) if pod is not None else None
-        if pod is None or name is None:
+        if pod is None or name is None or workloads.told_over(environment, pod):
             return None
         status = environment.get("status") or {}
         known = status.get("podUID") == pods.uid(pod) and "node" in status
         over = pods.terminating(pod) or pods.ended(pod)
         troubled = sandboxes.waits(pod) or (not known and failure_of(pod) is not None)
-        if over or pods.is_ready(pod) != known or troubled:
+        if over or _well(pod) != known or troubled:
             try:
                 return NodeView(name, await self._cluster.node(name))
             except ClusterError:
-                if over or not pods.is_ready(pod):
+                if over or not _well(pod):
                     raise
                 # What is known of the node of a pod that is well is a courtesy.
         return None
@@ -155,3 +156,8 @@ class Reader:
         status = environment.get("status") or {}
         told = "docker" in status and pods.condition(environment, ConditionType.ISOLATION_VERIFIED)
         return not (told and pods.same_start(status, pod))
+
+
+def _well(pod: pods.Pod) -> bool:
+    """The pod is what it is for: ready, or with workloads, whose end makes a pod unready, on a node that was read."""
+    return bool(pods.is_ready(pod) or (pods.workload_names(pod) and pods.daemon(pod).get("started")))

@@ -6,9 +6,10 @@ How often and when is in status, so that it survives a restart of the operator.
 from dataclasses import replace
 from typing import Any
 
-from dind_operator.api.conditions import Reason, format_time
+from dind_operator.api.conditions import ConditionType, Reason, format_time
+from dind_operator.api.spec import UpdatePolicy
 from dind_operator.api.status import Phase
-from dind_operator.reconcile import backoff, endpoint, pods
+from dind_operator.reconcile import backoff, endpoint, pods, workloads
 from dind_operator.reconcile.actions import CreatePod, DeletePod, Plan
 from dind_operator.reconcile.failures import Failure, pod_failure
 from dind_operator.reconcile.observed import EndpointState, Observed
@@ -65,6 +66,18 @@ def replace_ended(observed: Observed, pod: pods.Pod, desired: dict[str, Any]) ->
         fields = {"lastFailure": failure_fields(failure, observed, pod)}
         return say(observed, told, actions=(DeletePod(pods.uid(pod)),), extra=fields, status_first=True)
     return replace_failed(observed, pod, failure)
+
+
+def run_again(observed: Observed, pod: pods.Pod, over: dict[str, Any], policy: UpdatePolicy) -> Plan:
+    """Of a pod whose workloads have ended, for another spec than the present one."""
+    if policy is UpdatePolicy.ON_DELETE:
+        stale = Part.false(
+            Reason.SPEC_CHANGED,
+            "The spec changed after the workloads ran; they run again when the pod is deleted (updatePolicy OnDelete).",
+        )
+        return say(observed, replace(workloads.verdict(over), parts={ConditionType.UP_TO_DATE: stale}))
+    told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the workloads run again in a new pod.")
+    return say(observed, told, actions=(DeletePod(pods.uid(pod)),))
 
 
 def replace_failed(observed: Observed, pod: pods.Pod, failure: Failure, *, force: bool = False) -> Plan:

@@ -6,7 +6,7 @@ from dind_operator.api.conditions import ConditionType, format_time, read_condit
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import clip
 from dind_operator.build.daemon_config import SOCKET
-from dind_operator.reconcile import activity, endpoint, lifetimes, pods
+from dind_operator.reconcile import activity, endpoint, lifetimes, pods, workloads
 from dind_operator.reconcile.failures import Failure
 from dind_operator.reconcile.isolation import isolation
 from dind_operator.reconcile.observed import NodeView, Observed
@@ -40,6 +40,7 @@ def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | N
     if observed.pod is not None and _is_ours(observed, observed.pod):
         status |= _pod_fields(observed, observed.pod, old)
     status["lifetime"] = lifetimes.of(observed).fields
+    status["workloads"] = workloads.fields(observed)
     status |= extra or {}
     return {key: value for key, value in status.items() if value is not None}
 
@@ -50,7 +51,9 @@ def surviving(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     kept = rest | {key: new[key] for key in _SURVIVING if key in new}
     # That it has expired, and by being idle, no pod shows either. A warning is stored with its Event.
     expired = (new.get("lifetime") or {}).get("expired")
-    return kept | {"lifetime": new["lifetime"]} if expired else kept
+    kept |= {"lifetime": new["lifetime"]} if expired else {}
+    # Nor what became of workloads.
+    return kept | {"workloads": new["workloads"]} if (new.get("workloads") or {}).get("result") else kept
 
 
 def failure_fields(failure: Failure, observed: Observed, pod: pods.Pod) -> dict[str, Any]:
@@ -95,6 +98,9 @@ def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> li
         wanted[ConditionType.ISOLATION_VERIFIED] = inside
     if observed.budget is not None:
         wanted[ConditionType.DISRUPTION_PROTECTED] = observed.budget
+    besides = workloads.condition(observed, workloads.fields(observed))
+    if besides is not None:
+        wanted[ConditionType.WORKLOADS_SUCCEEDED] = besides
     used = activity.condition(observed)
     if used is not None:
         wanted[ConditionType.ACTIVITY_KNOWN] = used

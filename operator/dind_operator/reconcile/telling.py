@@ -14,7 +14,13 @@ from dind_operator.reconcile.observed import Observed
 from dind_operator.reconcile.status import build_status
 from dind_operator.reconcile.verdict import Part, Verdict
 
-_TOLD: Final = (Reason.READY, Reason.SUSPENDED, Reason.TIME_TO_LIVE_OVER, Reason.IDLE_TOO_LONG)
+_TOLD: Final = (
+    Reason.READY,
+    Reason.SUSPENDED,
+    Reason.TIME_TO_LIVE_OVER,
+    Reason.IDLE_TOO_LONG,
+    Reason.WORKLOADS_SUCCEEDED,
+)
 """Reasons of Ready that are no trouble and worth an Event."""
 
 

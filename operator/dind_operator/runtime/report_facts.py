@@ -189,8 +189,7 @@ def _memory(gathered: Gathered) -> Facts:
     if gathered.pod is None:
         return {}
     reserve = pods.variable(gathered.pod, "DIND_RESERVE_BYTES")
-    containers = gathered.pod["spec"].get("containers") or []
-    daemon: dict[str, Any] = next((item for item in containers if item.get("name") == DAEMON_CONTAINER), {})
+    daemon = pods.daemon_container(gathered.pod)
     limit = ((daemon.get("resources") or {}).get("limits") or {}).get("memory")
     if limit is None:
         return {"limit": "none: nested containers may take all of the node's memory"}

@@ -48,11 +48,11 @@ def pod_facts(pod: dict[str, Any] | None) -> Facts:
 
 
 def container_facts(pod: dict[str, Any] | None, preflight: PreflightReport | None, ends: list[DaemonEnd]) -> Facts:
-    """How the two containers are, how they ended, and what they said of it."""
+    """How the containers are and ended, and what the operator's two said of it. Workloads are shown as they are."""
     if pod is None:
         return {}
     found: Facts = {}
-    for name in (INIT_CONTAINER, DAEMON_CONTAINER):
+    for name in (INIT_CONTAINER, DAEMON_CONTAINER, *pods.workload_names(pod)):
         status = pods.container_status(pod, name)
         if status:
             found[name] = {

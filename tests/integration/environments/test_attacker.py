@@ -323,3 +323,77 @@ def test_a_quota_counts_environments(operator: RunningOperator, attacker: Attack
     until(lambda: used() == "1", "the deletion being counted", instead=used)
     attacker.create({}, "two")
     space.wait_pod("two")
+
+
+# Workloads beside the daemon
+
+
+def beside(volumes: list[Object] | None = None, **container: Any) -> Object:
+    more = {"volumes": volumes} if volumes else {}
+    return {"workloads": {"containers": [{"name": "work", "image": "i", **container}], **more}}
+
+
+def test_a_workload_reaches_for_tokens_the_node_and_privileges(
+    operator: RunningOperator, attacker: Attacker, api: Api, space: Space
+) -> None:
+    token = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+    for volume in (token, {"name": "v", "hostPath": {"path": "/"}}, {"name": "v", "csi": {"driver": "d"}}):
+        kind = next(iter(volume.keys() - {"name"}))
+        assert f'unknown field \\"spec.workloads.volumes[0].{kind}' in attacker.refused(beside([volume]))
+    privileges = {"privileged": True, "capabilities": {"add": ["SYS_ADMIN"]}, "allowPrivilegeEscalation": True}
+    assert "unknown field" in attacker.refused(beside(securityContext=privileges))
+    for field, value in (("serviceAccountName", RELEASE), ("automountServiceAccountToken", True), ("hostPID", True)):
+        spec = beside()
+        spec["workloads"][field] = value
+        assert f'unknown field \\"spec.workloads.{field}' in attacker.refused(spec)
+    # What the API server drops without a word is not there either.
+    asked = beside(securityContext=privileges, volumeDevices=[{"name": "d", "devicePath": "/dev/sda"}])
+    asked["workloads"] |= {"serviceAccountName": RELEASE, "automountServiceAccountToken": True, "hostPID": True}
+    attacker.create(asked, query="?fieldValidation=Ignore")
+    made = space.wait_pod()["spec"]
+    assert (made["serviceAccountName"], made["automountServiceAccountToken"]) == ("default", False)
+    assert "hostPID" not in made
+    (work,) = made["containers"]
+    assert work["securityContext"] == {
+        "privileged": False,
+        "allowPrivilegeEscalation": False,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert "volumeDevices" not in work
+    assert "serviceAccountToken" not in str(made["volumes"])
+    # Without the guards: a pod of an administrator, with the very same fields, has it all.
+    pod = {"metadata": {"name": "direct"}, "spec": {"containers": [{"name": "c", "image": "i"}], "hostPID": True}}
+    pod["spec"]["containers"][0] |= {"securityContext": privileges}  # type: ignore[index]
+    direct = api.create(f"{pods(space.name)}?dryRun=All", pod)["spec"]
+    assert direct["hostPID"]
+    assert direct["containers"][0]["securityContext"]["privileged"]
+    assert "serviceAccountToken" in str(direct["volumes"])
+
+
+def test_a_workload_reaches_for_secrets(
+    operator: RunningOperator, attacker: Attacker, policy: Policy, api: Api, space: Space
+) -> None:
+    def reading(name: str) -> Object:
+        return beside([{"name": "v", "secret": {"secretName": name}}])
+
+    # Another namespace's: a name is one of his own.
+    for elsewhere in ("victim/login", "../victim/login"):
+        assert "secretName" in attacker.refused(reading(elsewhere))
+        assert "envFrom[0].secretRef.name" in attacker.refused(beside(envFrom=[{"secretRef": {"name": elsewhere}}]))
+    # The authority's key of his own environment: the operator makes no pod. The client's Secret is his to have.
+    attacker.create(reading("one-ca"))
+    told = space.wait_reason("InvalidSpec")
+    assert "the Secret one-ca, which is the environment's own" in told["message"]
+    assert space.pod() is None
+    space.change(reading("one-client"))
+    assert "one-client" in str(space.wait_pod()["spec"]["volumes"])
+    # A token of another service account, in his own namespace: nothing but the policy is between.
+    stealing = reading("builder-token")
+    policy.wait_acceptance(stealing)
+    policy.set({"workloadSecrets": ["ci-*"]})
+    policy.wait_refusal(stealing)
+    with pytest.raises(ApiError) as refused:
+        attacker.create(stealing, "two")
+    assert "spec.workloads Secret builder-token is not allowed" in sentence(refused.value)
+    attacker.create(reading("ci-login"), "two")
+    space.wait_pod("two")

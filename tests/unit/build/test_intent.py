@@ -62,6 +62,10 @@ CHANGES: list[dict[str, Any]] = [
     {"endpoint": {"extraNames": ["builder.example.com"]}},
     {"endpoint": {"extraNames": ["builder.example.com", "192.0.2.10"]}},
     {"endpoint": {"credentialsGeneration": 2}},
+    {"workloads": {"containers": [{"name": "work", "image": "i"}]}},
+    {"workloads": {"containers": [{"name": "work", "image": "j"}]}},
+    {"workloads": {"containers": [{"name": "work", "image": "i"}], "run": 2}},
+    {"workloads": {"containers": [{"name": "work", "image": "i"}], "restartPolicy": "OnFailure"}},
 ]
 
 

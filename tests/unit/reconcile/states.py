@@ -14,6 +14,7 @@ from tests.unit.objects import NOW, POD_UID, PREFLIGHT, SETTINGS, container, ter
 from tests.unit.reconcile.world import World
 
 from dind_operator.api.conditions import Reason, format_time
+from dind_operator.build.intent import intent_hash
 from dind_operator.build.settings import BuildSettings
 from dind_operator.reconcile.credentials import Running
 from dind_operator.reconcile.observed import EndpointState, NodeView
@@ -34,6 +35,12 @@ SPECS: list[dict[str, Any]] = [
     {"lifetime": {"idleTimeout": "30m"}},
     {"lifetime": {"ttl": "1h", "idleTimeout": "30m", "expire": "Delete"}},
     {"lifetime": {"ttl": "1h"}, "operatingMode": "Suspended"},
+    *(
+        {"workloads": {"containers": [{"name": "work", "image": "i"}], "restartPolicy": policy}, **more}
+        for policy in ("Never", "OnFailure", "Always")
+        for more in ({}, {"updatePolicy": "OnDelete"})
+    ),
+    {"workloads": {"containers": [{"name": "work", "image": "i"}]}, "operatingMode": "Suspended"},
     {"unknown": "field"},
 ]
 POD_SPECS = [fields for fields in SPECS if "unknown" not in fields and "100Mi" not in json.dumps(fields)]
@@ -122,6 +129,10 @@ def own_pods(draw: st.DrawFn, fields: dict[str, Any]) -> dict[str, Any]:
             draw(st.none() | containers("mount-cgroups")),
             draw(st.none() | containers("daemon")),
         )
+        if pod["spec"]["restartPolicy"] != "Always" or len(pod["spec"]["initContainers"]) > 1:
+            pod["status"].setdefault("containerStatuses", []).append(draw(containers("work")))
+            if draw(st.booleans()):
+                pod["status"].setdefault("conditions", []).append({"type": "DisruptionTarget", "status": "True"})
     pod["status"]["phase"] = draw(st.sampled_from(["Pending", "Running", "Running", "Failed", "Succeeded", "Unknown"]))
     if pod["status"]["phase"] == "Failed":
         pod["status"]["reason"] = draw(st.sampled_from(["", "AppArmor", "Evicted", "OutOfcpu", "NodeShutdown"]))
@@ -153,6 +164,22 @@ def foreign_pods(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def runs(draw: st.DrawFn) -> dict[str, Any]:
+    """What an operator may have stored of workloads."""
+    run: dict[str, Any] = {
+        "containers": [{"name": "work", **draw(st.sampled_from([{}, {"startedAt": "2025-06-01T11:40:00Z"}]))}],
+        "podUID": draw(st.sampled_from([POD_UID, "another"])),
+        "intent": intent_hash(objects.spec(draw(st.sampled_from(POD_SPECS)))),
+    }
+    if draw(st.booleans()):
+        run["result"] = draw(
+            st.sampled_from([Reason.WORKLOADS_SUCCEEDED, Reason.WORKLOADS_FAILED, Reason.WORKLOADS_LOST])
+        ).value
+        run["finishedAt"] = draw(TIMES)
+    return run
+
+
+@st.composite
 def statuses(draw: st.DrawFn) -> dict[str, Any]:
     """What an operator may have stored."""
     status: dict[str, Any] = {
@@ -174,6 +201,8 @@ def statuses(draw: st.DrawFn) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         status["credentials"] = draw(st.sampled_from(CREDENTIALS)).told("builder")
+    if draw(st.booleans()):
+        status["workloads"] = draw(runs())
     if draw(st.booleans()):
         status["recreateAfter"] = format_time(NOW + timedelta(seconds=draw(st.integers(-60, 300))))
     if draw(st.booleans()):

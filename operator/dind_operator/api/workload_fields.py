@@ -1,0 +1,251 @@
+"""Parts of a workload in a pod's own words: variables, volumes, mounts. Every reference is a name in the same namespace."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from .model import ApiModel, WholeNumber
+from .names import SUBDOMAIN_PATTERN
+from .quantity import Quantity, parse_bytes
+from .rules import FORBIDDEN, cel_text, positive, rule, shape, validations, value_rule
+
+LABEL_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
+BY_NAME: Final[dict[str, Any]] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+DOCKER_HOST: Final = "DOCKER_HOST"
+WORKSPACE_PATH: Final = "/workspace"
+SOCKET_PATH: Final = "/run/dind"
+
+LabelName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=LABEL_PATTERN)]
+ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
+DataKey = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+
+# Absolute, and without a colon, in which a runtime would see the end of the path.
+PATH_PATTERN: Final = r"^(/[A-Za-z0-9_.@+-]+)+$"
+_PATH_REMEDY: Final = (
+    "not a path to mount at: write an absolute one of letters, digits and '_', '.', '@', '+', '-', without '/' at its "
+    "end"
+)
+# What a C library takes for a variable's name.
+VARIABLE_PATTERN: Final = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
+OWNED_VARIABLE: Final = "env DOCKER_HOST belongs to the operator, which sets it to the daemon's socket: remove it"
+ONE_VALUE: Final = "a variable of env has one source: keep value or one part of valueFrom, and remove the others"
+ONE_FROM: Final = "an entry of envFrom has one source: set configMapRef or secretRef, and not both"
+ONE_VOLUME: Final = "an entry of workloads.volumes has one kind: keep one of configMap, secret and emptyDir"
+_OWN_VOLUME: Final = (
+    "names of the operator's volumes: choose a name that does not begin with dind- and is not docker-data"
+)
+_OWN_PATH: Final = (
+    f"is the operator's place for the socket, the docker CLI ({SOCKET_PATH}*) or the workspace ({WORKSPACE_PATH}): mount the "
+    "volume elsewhere"
+)
+_SIZE: Final = "sizeLimit must be more than zero: write a quantity such as 5Gi, or leave it out"
+
+
+def count(*fields: str) -> str:
+    """CEL for how many of the fields are set."""
+    return " + ".join(f"(has({field}) ? 1 : 0)" for field in fields)
+
+
+class KeyReference(ApiModel):
+    """One key of a Secret or a ConfigMap. Whatever is named must be there, or the container does not start."""
+
+    name: ObjectName = Field(description="The object's name.")
+    key: DataKey = Field(description="The key in it.")
+
+
+class FieldPath(StrEnum):
+    """Fields of the pod that a variable may show."""
+
+    NAME = "metadata.name"
+    NAMESPACE = "metadata.namespace"
+    UID = "metadata.uid"
+    NODE_NAME = "spec.nodeName"
+    POD_IP = "status.podIP"
+    HOST_IP = "status.hostIP"
+
+
+class FieldReference(ApiModel):
+    """A field of the pod."""
+
+    field_path: FieldPath = Field(description="The field.")
+
+
+class VariableSource(ApiModel):
+    """Where a variable's value is taken from: exactly one."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(f"{count('self.configMapKeyRef', 'self.secretKeyRef', 'self.fieldRef')} == 1", ONE_VALUE)
+        )
+    )
+
+    config_map_key_ref: KeyReference | None = Field(default=None, description="A key of a ConfigMap.")
+    secret_key_ref: KeyReference | None = Field(default=None, description="A key of a Secret.")
+    field_ref: FieldReference | None = Field(default=None, description="A field of the pod.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if sum(source is not None for source in (self.config_map_key_ref, self.secret_key_ref, self.field_ref)) != 1:
+            raise ValueError(ONE_VALUE)
+        return self
+
+
+class Variable(ApiModel):
+    """A variable of a workload's environment."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(f"self.name != '{DOCKER_HOST}'", OWNED_VARIABLE, path=".name", reason=FORBIDDEN),
+            rule("!(has(self.value) && has(self.valueFrom))", ONE_VALUE),
+        )
+    )
+
+    name: str = Field(
+        min_length=1,
+        max_length=128,
+        pattern=VARIABLE_PATTERN,
+        description="The variable's name; `DOCKER_HOST` is the operator's.",
+    )
+    value: str | None = Field(
+        default=None, max_length=8192, description="Its value; `$(NAME)` stands for an earlier variable's."
+    )
+    value_from: VariableSource | None = Field(default=None, description="Where its value is taken from.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.name == DOCKER_HOST:
+            raise ValueError(OWNED_VARIABLE)
+        if self.value is not None and self.value_from is not None:
+            raise ValueError(ONE_VALUE)
+        return self
+
+
+class ObjectReference(ApiModel):
+    """A Secret or a ConfigMap."""
+
+    name: ObjectName = Field(description="The object's name.")
+
+
+class VariablesSource(ApiModel):
+    """An object, each of whose keys becomes a variable."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(rule("has(self.configMapRef) != has(self.secretRef)", ONE_FROM))
+    )
+
+    config_map_ref: ObjectReference | None = Field(default=None, description="A ConfigMap.")
+    secret_ref: ObjectReference | None = Field(default=None, description="A Secret.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.config_map_ref is None) == (self.secret_ref is None):
+            raise ValueError(ONE_FROM)
+        return self
+
+
+class Mount(ApiModel):
+    """Where a volume of `workloads.volumes` is seen."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            value_rule(
+                f"!self.mountPath.startsWith('{SOCKET_PATH}') && self.mountPath != '{WORKSPACE_PATH}'",
+                f"'mountPath ' + self.mountPath + ' {cel_text(_OWN_PATH)}'",
+                f"mountPath {_OWN_PATH}",
+                path=".mountPath",
+                reason=FORBIDDEN,
+            )
+        )
+    )
+
+    name: LabelName = Field(description="The volume's name.")
+    mount_path: str = Field(
+        min_length=2,
+        max_length=512,
+        pattern=PATH_PATTERN,
+        description="The absolute path in the container.",
+        json_schema_extra=shape(PATH_PATTERN, _PATH_REMEDY),
+    )
+    read_only: bool | None = Field(default=None, description="Whether the container may only read it.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.mount_path.startswith(SOCKET_PATH) or self.mount_path == WORKSPACE_PATH:
+            raise ValueError(f"mountPath {self.mount_path} {_OWN_PATH}")
+        return self
+
+
+FileMode = Annotated[WholeNumber, Field(ge=0, le=0o777)]
+
+
+class ConfigMapVolume(ApiModel):
+    """The keys of a ConfigMap as files."""
+
+    name: ObjectName = Field(description="The ConfigMap's name.")
+    default_mode: FileMode | None = Field(
+        default=None, description="The files' mode, as a decimal number: 493 is 0755."
+    )
+
+
+class SecretVolume(ApiModel):
+    """The keys of a Secret as files."""
+
+    secret_name: ObjectName = Field(description="The Secret's name.")
+
+
+class ScratchVolume(ApiModel):
+    """An empty folder on the node's disk, which goes with the pod."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(
+                f"!has(self.sizeLimit) || !isQuantity(string(self.sizeLimit)) || {positive('self.sizeLimit')}",
+                _SIZE,
+                path=".sizeLimit",
+            )
+        )
+    )
+
+    size_limit: Quantity | None = Field(
+        default=None, description="The most it may hold; above, the pod is evicted.", examples=["5Gi"]
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.size_limit is not None and parse_bytes(self.size_limit) == 0:
+            raise ValueError(_SIZE)
+        return self
+
+
+class Volume(ApiModel):
+    """A volume for workloads: exactly one kind."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(f"{count('self.configMap', 'self.secret', 'self.emptyDir')} == 1", ONE_VOLUME),
+            value_rule(
+                "!self.name.startsWith('dind-') && self.name != 'docker-data'",
+                f"'volume ' + self.name + ' has one of the {cel_text(_OWN_VOLUME)}'",
+                f"a volume has one of the {_OWN_VOLUME}",
+                path=".name",
+                reason=FORBIDDEN,
+            ),
+        )
+    )
+
+    name: LabelName = Field(description="What `volumeMounts` call it.")
+    config_map: ConfigMapVolume | None = Field(default=None, description="The keys of a ConfigMap as files.")
+    secret: SecretVolume | None = Field(default=None, description="The keys of a Secret as files.")
+    empty_dir: ScratchVolume | None = Field(default=None, description="An empty folder that goes with the pod.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if sum(kind is not None for kind in (self.config_map, self.secret, self.empty_dir)) != 1:
+            raise ValueError(ONE_VOLUME)
+        if self.name.startswith("dind-") or self.name == "docker-data":
+            raise ValueError(f"volume {self.name} has one of the {_OWN_VOLUME}")
+        return self

@@ -1,0 +1,25 @@
+"""What the rules of the installation's policy say alike, and how they compare."""
+
+from typing import Final
+
+MAX_SHOWN: Final = 128
+"""Characters of a user's own text in a sentence, where the API allows more than fits."""
+
+
+def told(field: str, value: str, allowed: tuple[str, ...], key: str) -> str:
+    """The sentence for a value that a list does not allow; ``key`` is the list's name in the chart's policy.rules."""
+    named, remedy = (", ".join(allowed), "choose one of these") if allowed else ("none", "leave it out")
+    return (
+        f"{field} {value} is not allowed by this installation's policy, which allows {named}: {remedy}, or have an "
+        f"administrator change policy.rules.{key} of the chart."
+    )
+
+
+def covered(value: str, patterns: tuple[str, ...]) -> bool:
+    """A pattern with a star at its end is a prefix."""
+    return any(value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern for pattern in patterns)
+
+
+def shown(text: str) -> str:
+    """The text, cut to what a sentence may hold of it."""
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"

@@ -31,6 +31,49 @@ NESTED_OUTSIDE_POD: Final = (
     ("Use a daemon image with an unchanged dockerd, and delete the pod to start again."),
 )
 
+# The docker volume
+FUSE_OVERLAYFS_MISSING: Final = (
+    "FuseOverlayfsMissing",
+    "The volume carries no overlay, and fuse-overlayfs, which could help, is not in the image or has no /dev/fuse.",
+    "Use a volume on ext4, xfs or tmpfs; or an image with fuse-overlayfs, in mode Privileged, on a node with fuse.",
+)
+COPYING_DRIVER: Final = (
+    "CopyingDriver",
+    "dockerd copies every layer whole (storage driver vfs), because nothing better worked on the volume.",
+    ("Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave `storage-driver` out of `spec.daemon`."),
+)
+HOST_PATH_NOT_ALLOWED: Final = (
+    "HostPathNotAllowed",
+    "The installation does not allow the folder of `spec.storage.hostPath.path`; no pod is made.",
+    "Choose a folder directly below an allowed prefix, have one allowed (docs/storage.md), or use another volume.",
+)
+
+# The nested networks
+NETWORK_CLEAR: Final = (
+    "NetworkClear",
+    "Bridge and pools of the nested networks are clear of what is in use around the pod.",
+)
+NETWORK_COLLISION: Final = (
+    "NetworkCollision",
+    "A range that was chosen for nested networks is in use around the pod, or no range is left.",
+    "Correct the field that the message names, under `spec.network` or `spec.daemon.config`, or leave it out.",
+)
+MTU_TOO_LARGE: Final = (
+    "MtuTooLarge",
+    "`spec.network.mtu`, or `mtu` of `spec.daemon.config`, is more than the pod's interface carries: large downloads may hang.",
+    "Leave it out, and the interface's own is used; or lower it.",
+)
+FIREWALL_UNAVAILABLE: Final = (
+    "FirewallUnavailable",
+    "The packet filter that `spec.network.firewallBackend` names does not work with this image on this node.",
+    "Leave `spec.network.firewallBackend` out, choose the other one, or choose other nodes with `spec.scheduling`.",
+)
+IPV6_UNAVAILABLE: Final = (
+    "Ipv6Unavailable",
+    "`spec.network.ipv6` is Enabled, and ip6tables does not work with this image on this node.",
+    "Leave `spec.network.ipv6` out, or choose other nodes with `spec.scheduling`.",
+)
+
 # The endpoint
 ENDPOINT_READY: Final = (
     "EndpointReady",

@@ -47,6 +47,13 @@ network_flag() {
 
 # --- what is chosen here ---
 
+# What follows a word at the beginning of a line of the helper's: WORD
+network_line() {
+	printf '%s\n' "$out" | while read -r word rest; do
+		[ "$word" != "$1" ] || printf '%s' "$rest"
+	done
+}
+
 # Sets network_report (JSON), network_config (members of daemon.json) and network_forward (an address). In the init
 # container there is no dockerd to ask for its version: what depends on it is not chosen, and only the report is used.
 network_choose() {
@@ -66,17 +73,8 @@ network_choose() {
 	3) fail Network NetworkCollision "$out" ;;
 	*) exit "$network_status" ;;
 	esac
-	while read -r word rest; do
-		case $word in
-		report) network_report=$rest ;;
-		# shellcheck disable=SC2034  # read by entrypoint
-		config) network_config=$rest ;;
-		# shellcheck disable=SC2034
-		forward) network_forward=$rest ;;
-		esac
-	done <<-END
-		$out
-	END
+	# shellcheck disable=SC2034  # read by preflight.sh and entrypoint
+	network_report=$(network_line report) network_config=$(network_line config) network_forward=$(network_line forward)
 	[ -z "$network_forward" ] || say "the pod's nameservers are on its loopback or link: nested containers are given \
 $network_forward, where their questions are handed on"
 }
@@ -99,7 +97,7 @@ in PATH ($PATH). Use another daemon.image, or leave firewallBackend out."
 	fi
 	! ip6tables -w 5 -t nat -S >/dev/null 2>&1 || ip6tables_works=1
 	case " $network_words " in
-	*" ipv6=on "*) [ -n "$ip6tables_works" ] || fail Network Ipv6Unavailable "network.ipv6 is Enabled, and ip6tables does not \
+	*" ipv6=on "*) [ -n "$ip6tables_works" ] || fail Network FirewallUnavailable "network.ipv6 is Enabled, and ip6tables does not \
 work here: $(ip6tables -w 5 -t nat -S 2>&1 || :). The node's kernel must have its nat table; or leave ipv6 out." ;;
 	esac
 }
@@ -109,7 +107,7 @@ firewall_links() {
 	# Where Alpine's docker images keep the older programs.
 	folder=/usr/local/sbin/.iptables-legacy
 	if [ "$1" != legacy ] || [ ! -x "$folder/iptables" ]; then
-		folder=$private/iptables-$1
+		folder=${private:?}/iptables-$1
 		mkdir -p "$folder"
 		for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
 			family=${name%%-*}

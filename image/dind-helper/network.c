@@ -159,7 +159,8 @@ static int collides(const struct asked *asked, const struct choice *choice) {
                    "them. Leave the field out and a free range is chosen",
                    fixed->field, fixed->text, fact->what);
             if (choice->pool_count)
-                printf(", or choose one yourself, such as %s", block_text(choice->pools, 0, text));
+                printf(", or choose one yourself, such as %s",
+                       strstr(fixed->field, "ools") ? block_text(choice->pools, 0, text) : block_text(&choice->bridge, 1, text));
             puts(".");
             return 1;
         }

@@ -62,7 +62,7 @@ DECLARED: Final[Mapping[str, dict[str, Any]]] = {
         "type": "array",
         "maxItems": 64,
         "x-kubernetes-list-type": "atomic",
-        "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        "items": {"type": "object", "maxProperties": 8, "x-kubernetes-preserve-unknown-fields": True},
     },
     **{
         key: {

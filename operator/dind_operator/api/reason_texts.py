@@ -65,13 +65,9 @@ MTU_TOO_LARGE: Final = (
 )
 FIREWALL_UNAVAILABLE: Final = (
     "FirewallUnavailable",
-    "The packet filter that `spec.network.firewallBackend` names does not work with this image on this node.",
-    "Leave `spec.network.firewallBackend` out, choose the other one, or choose other nodes with `spec.scheduling`.",
-)
-IPV6_UNAVAILABLE: Final = (
-    "Ipv6Unavailable",
-    "`spec.network.ipv6` is Enabled, and ip6tables does not work with this image on this node.",
-    "Leave `spec.network.ipv6` out, or choose other nodes with `spec.scheduling`.",
+    "The packet filter that `spec.network.firewallBackend` or `spec.network.ipv6` asks for does not work with this image on "
+    "this node.",
+    "Leave `firewallBackend` and `ipv6` out of `spec.network`, choose the other backend, or other nodes with `spec.scheduling`.",
 )
 
 # The endpoint

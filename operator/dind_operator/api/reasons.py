@@ -275,7 +275,6 @@ class Reason(Documented):
     NETWORK_COLLISION = reason_texts.NETWORK_COLLISION
     MTU_TOO_LARGE = reason_texts.MTU_TOO_LARGE
     FIREWALL_UNAVAILABLE = reason_texts.FIREWALL_UNAVAILABLE
-    IPV6_UNAVAILABLE = reason_texts.IPV6_UNAVAILABLE
 
     # Where nested containers are
     ISOLATION_VERIFIED = reason_texts.ISOLATION_VERIFIED

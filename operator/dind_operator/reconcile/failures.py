@@ -107,7 +107,6 @@ _TOOL_REASONS = frozenset(
         Reason.INSTALL_FAILED,
         Reason.NETWORK_COLLISION,
         Reason.FIREWALL_UNAVAILABLE,
-        Reason.IPV6_UNAVAILABLE,
         Reason.DAEMON_NOT_FOUND,
         Reason.DAEMON_NOT_RUNNABLE,
     }

@@ -162,7 +162,8 @@ def test_ranges_are_clear_of_what_is_known(network: Any, words: list[str], pod: 
     assert answer.status == 0, answer.text
     taken = [word.partition("=")[2] for word in words] + [resolv.split()[1], "10.244.3.0/24"]
     taken += [word for line in pod[5:] for word in line.split() if "/" in word]
-    assert len(ranges := answer.ranges) >= 2
+    ranges = answer.ranges
+    assert len(ranges) >= 2
     every = [*ranges, *(ipaddress.ip_network(text, strict=False) for text in taken)]
     for one in ranges:
         assert [other for other in every if other is not one and one.overlaps(other)] == []
@@ -289,7 +290,7 @@ V6 = (*POD, "ip addr add fd00:1::2/64 dev eth0 nodad")
         (["ip6tables=1", "ipv6=on"], POD, False),
     ],
 )
-def test_ipv6(network: Any, words: list[str], pod: tuple[str, ...], expected: bool) -> None:  # noqa: FBT001
+def test_ipv6(network: Any, words: list[str], pod: tuple[str, ...], expected: bool) -> None:
     config = network(*words, pod=pod).config
     assert ("ipv6" in config) == expected
     if expected:

@@ -16,7 +16,6 @@
 
 #include "helper.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,19 +133,9 @@ static int parse(struct asked *asked, int argc, char **argv) {
     return 0;
 }
 
-static const char *block_text(const struct block *block, int host, char text[INET6_ADDRSTRLEN + 4]) {
-    struct block copy = *block;
-
-    if (host)
-        copy.address[3] |= 1;
-    inet_ntop(copy.family, copy.address, text, INET6_ADDRSTRLEN);
-    snprintf(text + strlen(text), 5, "/%d", copy.length);
-    return text;
-}
-
 /* Nothing of what was chosen may hold an address that is somebody else's. */
 static int collides(const struct asked *asked, const struct choice *choice) {
-    char text[INET6_ADDRSTRLEN + 4];
+    char text[BLOCK_TEXT];
 
     for (size_t i = 0; i < asked->fixed_count; i++)
         for (size_t k = 0; k < asked->seen.count; k++) {
@@ -188,7 +177,7 @@ static int forward_needed(const struct asked *asked, const struct server *server
 
 /* A private range of version 6 for the bridge; behind the pod's address, so that any will do that is not used around it. */
 static const char *private6(const struct asked *asked) {
-    static char text[INET6_ADDRSTRLEN + 4];
+    static char text[BLOCK_TEXT];
     struct block block;
 
     for (unsigned i = 0; i < 256; i++) {
@@ -214,7 +203,7 @@ static int wants6(const struct asked *asked) {
 static void print_config(const struct asked *asked, const struct choice *choice, const char *forward, int six) {
     unsigned mtu = wanted_mtu(asked);
     int all = asked->docker >= DOCKER_NETWORK_OPTS && !owned(asked, "opts"), six_all = six && asked->docker >= DOCKER_IPV6;
-    char text[INET6_ADDRSTRLEN + 4];
+    char text[BLOCK_TEXT];
 
     printf("config ");
     if (mtu && !asked->mtu)
@@ -246,7 +235,7 @@ static void print_config(const struct asked *asked, const struct choice *choice,
 }
 
 static void print_report(const struct asked *asked, const struct choice *choice, int forward) {
-    char text[INET6_ADDRSTRLEN + 4], interface[6 * IF_NAMESIZE];
+    char text[BLOCK_TEXT], interface[6 * IF_NAMESIZE];
     const char *word = "";
 
     interface[json_escape(interface, sizeof interface - 1, asked->seen.interface, strlen(asked->seen.interface))] = 0;
@@ -269,7 +258,7 @@ static int choose(struct asked *asked) {
     struct server servers[SERVERS_MAX];
     size_t count = servers_read(servers);
     struct choice choice = {0};
-    char bridge[INET6_ADDRSTRLEN + 4] = "";
+    char bridge[BLOCK_TEXT] = "";
     int forward = forward_needed(asked, servers, count), found;
 
     add_servers(asked, servers, count);

@@ -41,6 +41,9 @@ void block_add(struct surroundings *found, int family, const void *address, int 
 
 /* `address` or `address/length` as a block; 0 when it is none. */
 int block_parse(const char *text, struct block *block);
+/* The text of a block; with `host`, of the first address in it, as a bridge has it. */
+#define BLOCK_TEXT 50
+const char *block_text(const struct block *block, int host, char text[BLOCK_TEXT]);
 int block_overlap(const struct block *one, const struct block *other);
 
 /* A bridge of the daemon and what its networks are cut from; 0 when nothing is free. */

@@ -5,6 +5,7 @@
 #include "network.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 /* RFC 1918; and for whoever uses all of that, what carriers and benchmarks have (RFC 6598, RFC 2544). */
@@ -47,6 +48,16 @@ int block_parse(const char *text, struct block *block) {
         }
     }
     return block->length <= most && (!slash || slash[1]) && inet_pton(block->family, address, block->address) == 1;
+}
+
+const char *block_text(const struct block *block, int host, char text[BLOCK_TEXT]) {
+    struct block copy = *block;
+
+    if (host)
+        copy.address[3] |= 1;
+    inet_ntop(copy.family, copy.address, text, INET6_ADDRSTRLEN);
+    snprintf(text + strlen(text), 5, "/%d", copy.length);
+    return text;
 }
 
 int block_overlap(const struct block *one, const struct block *other) {

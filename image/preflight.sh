@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # The init container's proof that a nested daemon will work here, before any is started. Everything is really done:
 # mounts, child groups with limits, an overlay on the docker volume. Whatever it made is gone at its end, however it ends.
-# Sourced by cgroups-mount after lib.sh, cgroups.sh and storage.sh.
+# Sourced by cgroups-mount after lib.sh, cgroups.sh, storage.sh and network.sh.
 
 # What the daemon's container needs of this folder. busybox is not among them: the daemon's image has its own sh.
-tool_files='dind-helper lib.sh modes.sh cgroups.sh storage.sh cli.sh preflight.sh cgroups-mount entrypoint runc-wrapper'
+tool_files='dind-helper lib.sh modes.sh cgroups.sh storage.sh cli.sh network.sh preflight.sh cgroups-mount entrypoint runc-wrapper'
 
 # What is known so far; a report of a failure shows the rest as null.
 report_apparmor=false report_profile='' report_filesystem='' report_overlay=false report_driver=$storage_driver
@@ -14,6 +14,7 @@ preflight_run() {
 	preflight_cgroups
 	nested_limit_compute
 	preflight_storage
+	network_choose
 	preflight_install "$1"
 	doing Install ReportFailed "Writing the report"
 	write_report true null
@@ -177,7 +178,8 @@ write_report() {
 	report="{\"version\":1,\"ok\":$1,\"tool\":\"$DIND_TOOL_VERSION\",\"mode\":$(json "$security_mode"),\"kernel\":$(json "$(uname -r)"),\"arch\":$(json "$(uname -m)"),\
 \"cgroup\":{\"version\":${cgroup_version:-null},\"controllers\":[$controllers]},\"memory\":{\"limitBytes\":${memory_limit:-null}},\
 \"apparmor\":{\"enabled\":$report_apparmor,\"profile\":$(json "$report_profile")},\
-\"storage\":{\"path\":\"$docker_volume\",\"filesystem\":$(json "$report_filesystem"),\"overlay\":$report_overlay,\"driver\":$(json "$report_driver")},\"error\":$2}"
+\"storage\":{\"path\":\"$docker_volume\",\"filesystem\":$(json "$report_filesystem"),\"overlay\":$report_overlay,\"driver\":$(json "$report_driver")},\
+\"network\":${network_report:-null},\"error\":$2}"
 	write_termination "$report"
 }
 
@@ -191,6 +193,7 @@ say_report() {
 	say "cgroup version $cgroup_version, controllers: $cgroup_controllers"
 	say "memory limit: ${memory_limit:-none}${nested_limit:+, nested containers together: $nested_limit}"
 	say "docker volume: $report_filesystem, overlay works: $report_overlay${report_driver:+, storage driver: $report_driver}"
+	say "network: $network_report"
 	say "kernel $(uname -r), $(uname -m), AppArmor profile: ${report_profile:-none}"
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.cluster import docker_releases, images
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.environment import Environment, eventually
-from tests.live import Object
+from tests.live import Object, condition
 from tests.nested import fill, groups_below_the_pod
 from tests.node_view import NodeView
 
@@ -87,3 +87,39 @@ def a_bad_key_is_reported(environment: Environment, release: str, ready_seconds:
     assert environment.status()["lastFailure"]["reason"] == "InvalidDaemonConfig"
     environment.apply(spec(release, config={"debug": False}))
     environment.ready(ready_seconds)
+
+
+def is_ready(found: Object) -> bool:
+    """Ready, for the present spec."""
+    told = condition(found, "Ready")
+    return told.get("status") == "True" and told.get("observedGeneration") == found.get("metadata", {}).get(
+        "generation"
+    )
+
+
+def networks_fit(environment: Environment, release: str, seconds: float) -> None:
+    """An MTU by hand on the default bridge, and on others from Docker 24; IPv6 where it is asked for, in every release."""
+    major, network = int(release.partition(".")[0]), {"mtu": 1300, "ipv6": "Enabled"}
+    environment.apply({**spec(release), "network": network})
+    environment.wait(
+        lambda found: "MTU 1300" in condition(found, "NetworkClear").get("message", "") and is_ready(found),
+        "a daemon with the new MTU",
+        seconds,
+    )
+    environment.docker("load", stdin=images.nested_busybox_tar())
+    environment.docker("network", "create", "other")
+
+    def seen(*options: str) -> str:
+        script = "cat /sys/class/net/eth0/mtu; ip -6 addr show dev eth0 scope global"
+        return environment.docker("run", "--rm", *options, BUSYBOX_IMAGE, "sh", "-c", script)
+
+    default, other = seen(), seen("--network=other")
+    assert default.split()[0] == "1300"
+    assert "fd64:696e:6400:" in default
+    assert other.split()[0] == ("1300" if major >= 24 else "1500")
+    assert ("inet6 fd" in other) == (major >= 27)
+    told = eventually(lambda: environment.status().get("docker"), "Docker's versions", 30, environment.story)
+    assert told["serverVersion"].startswith(f"{release}.")
+    message = eventually(lambda: environment.condition("NetworkClear")["message"], "the condition", 30)
+    assert ("takes it for the default bridge only" in message) == (major < 24)
+    environment.apply(spec(release)).ready()

@@ -24,6 +24,7 @@ int json_escape_main(int argc, char **argv);
 int volume_main(int argc, char **argv);
 int lock_main(int argc, char **argv);
 int activity_main(int argc, char **argv);
+int network_main(int argc, char **argv);
 
 /* Milliseconds of the monotonic clock; deadlines are points on it. */
 long long now_ms(void);
@@ -78,6 +79,9 @@ int pause_main(int argc, char **argv);
  * (a pod that is resized in place). For ever: run in a child of init.
  */
 void limits_run(const char *group, unsigned long long last, unsigned long long reserve) __attribute__((noreturn));
+
+/* Hands on what is asked at ADDRESS, port 53, to the nameservers of this container. For ever: run in a child of init. */
+void forward_run(const char *address);
 
 /* What a file system holds and may hold, in bytes and in files. */
 struct volume {

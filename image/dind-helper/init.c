@@ -15,13 +15,14 @@
 #include <unistd.h>
 
 struct options {
-    const char *message, *docker, *report, *group, *limit, *reserve, *volume, *lock;
+    const char *message, *docker, *report, *group, *limit, *reserve, *volume, *lock, *dns;
     char **command;
 };
 
 static const char usage[] =
     "usage: dind-helper init [--message FILE] [--docker VERSION] [--report SOCKET] [--group CGROUP] [--limit BYTES]"
-    " [--reserve BYTES] [--volume DIRECTORY] [--lock DIRECTORY] -- COMMAND...\n";
+    " [--reserve BYTES] [--volume DIRECTORY] [--lock DIRECTORY]"
+    " [--dns ADDRESS] -- COMMAND...\n";
 
 static int parse(int argc, char **argv, struct options *options) {
     int next = 1;
@@ -43,6 +44,8 @@ static int parse(int argc, char **argv, struct options *options) {
             options->volume = argv[next + 1];
         else if (!strcmp(argv[next], "--lock"))
             options->lock = argv[next + 1];
+        else if (!strcmp(argv[next], "--dns"))
+            options->dns = argv[next + 1];
         else
             break;
     }
@@ -104,6 +107,10 @@ static void follow(const struct options *options) {
     limits_run(options->group, options->limit ? strtoull(options->limit, NULL, 10) : 0, strtoull(options->reserve, NULL, 10));
 }
 
+static void resolve(const struct options *options) {
+    forward_run(options->dns);
+}
+
 /* Reaps whatever has ended; 1 and the status when the child is among them. */
 static int reap(pid_t child, int *status) {
     int done = 0, ended;
@@ -149,7 +156,7 @@ int init_main(int argc, char **argv) {
     struct options options = {.docker = ""};
     char tail[TAIL_MAX];
     sigset_t signals, before;
-    pid_t child, beside[2] = {0, 0};
+    pid_t child, beside[3] = {0};
     size_t length;
     int status, pipe_fds[2];
 
@@ -173,6 +180,8 @@ int init_main(int argc, char **argv) {
         beside[0] = start_beside(tell, &options, &before);
     if (options.group && options.reserve)
         beside[1] = start_beside(follow, &options, &before);
+    if (options.dns)
+        beside[2] = start_beside(resolve, &options, &before);
     if ((errno = tail_start(pipe_fds[0]))) {
         perror("dind-helper init");
         kill(child, SIGKILL);

@@ -17,6 +17,7 @@ static const struct {
     {"volume", volume_main},
     {"lock", lock_main},
     {"activity", activity_main},
+    {"network", network_main},
 };
 
 long long now_ms(void) {
@@ -43,6 +44,7 @@ int main(int argc, char **argv) {
                     "       dind-helper pause\n"
                     "       dind-helper volume DIRECTORY\n"
                     "       dind-helper lock DIRECTORY\n"
-                    "       dind-helper activity [--after SECONDS] [--every SECONDS] SOCKET CGROUP\n");
+                    "       dind-helper activity [--after SECONDS] [--every SECONDS] SOCKET CGROUP\n"
+                    "       dind-helper network [WORD=VALUE...]\n");
     return EXIT_USAGE;
 }

@@ -43,6 +43,23 @@ def mounted(name: str = "v", path: str = "/v", volume: dict[str, Any] | None = N
 
 
 WORK = "spec.workloads.containers[0]"
+# A field of the networks, and dockerd's own word for the same.
+NETWORK_TWICE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("mtu", {"mtu": 1400}, {"config": {"mtu": 1400}}),
+    ("mtu", {"mtu": 1400}, {"args": ["--debug", "--mtu=1400"]}),
+    ("bridgeAddress", {"bridgeAddress": "172.30.0.1/24"}, {"config": {"bip": "172.30.0.1/24"}}),
+    ("bridgeAddress", {"bridgeAddress": "172.30.0.1/24"}, {"config": {"bridge": "none"}}),
+    (
+        "addressPools",
+        {"addressPools": [{"base": "172.31.0.0/16", "size": 24}]},
+        {"config": {"default-address-pools": [{"base": "172.31.0.0/16", "size": 24}]}},
+    ),
+    ("dns.nameservers", {"dns": {"nameservers": ["10.0.0.1"]}}, {"config": {"dns": ["10.0.0.1"]}}),
+    ("dns.searches", {"dns": {"searches": ["a"]}}, {"args": ["--dns-search", "a"]}),
+    ("dns.options", {"dns": {"options": [{"name": "rotate"}]}}, {"config": {"dns-opts": ["rotate"]}}),
+    ("ipv6", {"ipv6": "Disabled"}, {"config": {"ipv6": True}}),
+]
+
 REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("workloads-none", {"workloads": {"containers": []}}, ["spec.workloads.containers", "at least 1 items"]),
     ("workloads-empty", {"workloads": {}}, ["spec.workloads.containers: Required"]),
@@ -425,6 +442,47 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("lifetime-empty", {"lifetime": {}}, ["lifetime has no end"]),
     ("expire-word", {"lifetime": {"ttl": "8h", "expire": "Stop"}}, ["spec.lifetime.expire", '"Suspend", "Delete"']),
+    ("network-mtu", {"network": {"mtu": 100}}, ["spec.network.mtu", "greater than or equal to 576"]),
+    (
+        "network-bridge",
+        {"network": {"bridgeAddress": "172.30.0.1"}},
+        ["spec.network.bridgeAddress", "write the bridge's own address, such as 172.30.0.1/24"],
+    ),
+    (
+        "network-pool-size",
+        {"network": {"addressPools": [{"base": "172.31.0.0/16", "size": 8}]}},
+        ["spec.network.addressPools[0].size", "must be the base's length or more"],
+    ),
+    (
+        "network-pool-many",
+        {"network": {"addressPools": [{"base": "10.0.0.0/8", "size": 19}]}},
+        ["spec.network.addressPools[0].size", "at most 10 more"],
+    ),
+    ("network-pool-base", {"network": {"addressPools": [{"base": "pool", "size": 24}]}}, ["base is no IPv4 range"]),
+    ("network-avoid", {"network": {"avoid": ["10.0.0.0"]}}, ["spec.network.avoid[0]", "not a range of addresses"]),
+    ("network-dns-empty", {"network": {"dns": {}}}, ["spec.network.dns", "dns says nothing"]),
+    (
+        "network-dns-loopback",
+        {"network": {"dns": {"nameservers": ["127.0.0.53"]}}},
+        ["spec.network.dns.nameservers[0]", "a loopback or link-local address"],
+    ),
+    ("network-dns-link", {"network": {"dns": {"nameservers": ["fe80::1"]}}}, ["a loopback or link-local address"]),
+    (
+        "network-dns-search",
+        {"network": {"dns": {"searches": ["a b"]}}},
+        ["spec.network.dns.searches[0]", "not a domain"],
+    ),
+    ("network-dns-option", {"network": {"dns": {"options": [{"name": "N"}]}}}, ["no option of resolv.conf"]),
+    ("network-firewall", {"network": {"firewallBackend": "nft"}}, ["spec.network.firewallBackend", '"Nft", "Legacy"']),
+    ("network-ipv6", {"network": {"ipv6": "On"}}, ["spec.network.ipv6", '"Enabled", "Disabled"']),
+    *(
+        (
+            f"network-twice-{name}",
+            {"network": network, "daemon": daemon},
+            [f"spec.network.{name}", "is set twice: remove"],
+        )
+        for name, network, daemon in NETWORK_TWICE
+    ),
     ("unknown-field", {"daemon": {"imagePolicy": "Always"}}, ['unknown field "spec.daemon.imagePolicy"']),
 ]
 
@@ -500,6 +558,26 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("lifetime", {"lifetime": {"ttl": "365d", "idleTimeout": "1m", "expire": "Delete"}}),
     ("lifetime-longest", {"lifetime": {"ttl": "525600m", "idleTimeout": "8760h"}}),
     ("suspended", {"operatingMode": "Suspended", "updatePolicy": "OnDelete"}),
+    (
+        "network",
+        {
+            "network": {
+                "mtu": 1400,
+                "bridgeAddress": "172.30.0.1/24",
+                "addressPools": [{"base": "172.31.0.0/16", "size": 26}, {"base": "10.128.0.0/9", "size": 19}],
+                "avoid": ["10.0.0.0/8", "fd00::/8"],
+                "dns": {
+                    "nameservers": ["169.254.20.10", "fd00::10"],
+                    "searches": ["team-a.svc.cluster.local"],
+                    "options": [{"name": "ndots", "value": "2"}, {"name": "rotate"}],
+                },
+                "firewallBackend": "Legacy",
+                "ipv6": "Disabled",
+            }
+        },
+    ),
+    *((f"network-once-{name}", {"daemon": daemon}) for name, _, daemon in NETWORK_TWICE),
+    ("network-beside", {"network": {"mtu": 1400}, "daemon": {"config": {"bip": "172.30.0.1/24"}, "args": ["--ipv6"]}}),
     ("protected", {"disruptionPolicy": "Protect"}),
     ("endpoint-off", {"endpoint": {"enabled": False}}),
     (

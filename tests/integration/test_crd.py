@@ -50,6 +50,7 @@ def test_an_empty_spec_gets_the_defaults_and_nothing_that_may_change(stored: dic
         "operatingMode": "Running",
         "daemon": {"logLevel": "Info"},
         "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}},
+        "network": {"firewallBackend": "Auto", "ipv6": "Auto"},
         "endpoint": {"enabled": True, "credentialsGeneration": 1},
         "updatePolicy": "Recreate",
         "disruptionPolicy": "Allow",

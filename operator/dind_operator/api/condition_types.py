@@ -25,6 +25,13 @@ class ConditionType(Documented):
         "StorageHealthy",
         ("The volume at /var/lib/docker carries Docker's layers without copying them, and has room."),
     )
+    NETWORK_CLEAR = (
+        "NetworkClear",
+        (
+            "The ranges of the nested networks hold no address that is in use around the pod, and their packets fit through "
+            "the pod's interface. Absent in pods of an older node tool."
+        ),
+    )
     DAEMON_READY = "DaemonReady", "dockerd answers `/_ping` on its socket."
     ENDPOINT_READY = (
         "EndpointReady",

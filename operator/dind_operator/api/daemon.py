@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from .daemon_rules import args_errors, args_rules, config_errors, config_schema
 from .model import ApiModel
+from .network_rules import declared_keys
 from .owned import OWNED_FLAGS
 from .quantity import parse_quantity
 from .resources import MEMORY, RESERVE_NEEDS_LIMIT, Reserve, Resources
@@ -111,7 +112,7 @@ class DaemonSpec(ApiModel):
         "`exec-opts` is merged with the operator's. If nested containers need long to stop, set `shutdown-timeout` to the "
         "longest of their stop timeouts and 5 more: the pod's grace period follows it, and the operator cannot see theirs.",
         examples=[{"registry-mirrors": ["https://mirror.example.com"]}],
-        json_schema_extra=config_schema(),
+        json_schema_extra=config_schema(declared_keys()),
     )
     args: Annotated[list[Argument], Field(max_length=64)] = Field(
         default_factory=list,

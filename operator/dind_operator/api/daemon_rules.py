@@ -56,8 +56,8 @@ def _config_message(key: str) -> str:
     return f"config.{key} belongs to the operator: {OWNED_CONFIG_KEYS[key]}"
 
 
-def config_schema() -> dict[str, Any]:
-    """daemon.json: a free map in which the owned keys are declared and forbidden."""
+def config_schema(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """daemon.json: a free map in which the owned keys are declared and forbidden; ``declared``: others that rules look at."""
     exec_opts = {
         "type": "array",
         "maxItems": 32,
@@ -75,7 +75,7 @@ def config_schema() -> dict[str, Any]:
     return {
         "maxProperties": _CONFIG_MAX_KEYS,
         "x-kubernetes-preserve-unknown-fields": True,
-        "properties": {"exec-opts": exec_opts, **{key: _declared(key) for key in OWNED_CONFIG_KEYS}},
+        "properties": {"exec-opts": exec_opts, **declared, **{key: _declared(key) for key in OWNED_CONFIG_KEYS}},
         **validations(
             *(
                 rule(f"!has(self.{cel_name(key)})", _config_message(key), path=f"['{key}']", reason=FORBIDDEN)

@@ -58,6 +58,40 @@ NESTED_OUTSIDE_POD: Final = (
     ("Use a daemon image with an unchanged dockerd, and delete the pod to start again."),
 )
 
+# The docker volume
+FUSE_OVERLAYFS_MISSING: Final = (
+    "FuseOverlayfsMissing",
+    "The volume carries no overlay, and fuse-overlayfs, which could help, is not in the image or has no /dev/fuse.",
+    "Use a volume on ext4, xfs or tmpfs; or an image with fuse-overlayfs, in mode Privileged, on a node with fuse.",
+)
+COPYING_DRIVER: Final = (
+    "CopyingDriver",
+    "dockerd copies every layer whole (storage driver vfs), because nothing better worked on the volume.",
+    ("Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave `storage-driver` out of `spec.daemon`."),
+)
+
+# The nested networks
+NETWORK_CLEAR: Final = (
+    "NetworkClear",
+    "Bridge and pools of the nested networks are clear of what is in use around the pod.",
+)
+NETWORK_COLLISION: Final = (
+    "NetworkCollision",
+    "A range that was chosen for nested networks is in use around the pod, or no range is left.",
+    "Correct the field that the message names, under `spec.network` or `spec.daemon.config`, or leave it out.",
+)
+MTU_TOO_LARGE: Final = (
+    "MtuTooLarge",
+    "`spec.network.mtu`, or `mtu` of `spec.daemon.config`, is more than the pod's interface carries: large downloads may hang.",
+    "Leave it out, and the interface's own is used; or lower it.",
+)
+FIREWALL_UNAVAILABLE: Final = (
+    "FirewallUnavailable",
+    "The packet filter that `spec.network.firewallBackend` or `spec.network.ipv6` asks for does not work with this image on "
+    "this node.",
+    "Leave `firewallBackend` and `ipv6` out of `spec.network`, choose the other backend, or other nodes with `spec.scheduling`.",
+)
+
 # The endpoint
 ENDPOINT_READY: Final = (
     "EndpointReady",

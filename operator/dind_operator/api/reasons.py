@@ -176,16 +176,8 @@ class Reason(Documented):
         "The folder of `spec.storage.hostPath.path` is reached through a symbolic link, or is no folder.",
         ("Have the link removed on the node, or choose another folder."),
     )
-    FUSE_OVERLAYFS_MISSING = (
-        "FuseOverlayfsMissing",
-        "The volume carries no overlay, and fuse-overlayfs, which could help, is not in the image or has no /dev/fuse.",
-        "Use a volume on ext4, xfs or tmpfs; or an image with fuse-overlayfs, in mode Privileged, on a node with fuse.",
-    )
-    COPYING_DRIVER = (
-        "CopyingDriver",
-        "dockerd copies every layer whole (storage driver vfs), because nothing better worked on the volume.",
-        ("Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave `storage-driver` out of `spec.daemon`."),
-    )
+    FUSE_OVERLAYFS_MISSING = reason_texts.FUSE_OVERLAYFS_MISSING
+    COPYING_DRIVER = reason_texts.COPYING_DRIVER
     INSTALL_FAILED = (
         "InstallFailed",
         "The daemon's wrapper could not be copied into the pod's own volume.",
@@ -261,6 +253,12 @@ class Reason(Documented):
         "The pod's node does not answer.",
         "Bring the node back, or delete it or taint it `node.kubernetes.io/out-of-service` so that the pod can be replaced.",
     )
+
+    # The nested networks
+    NETWORK_CLEAR = reason_texts.NETWORK_CLEAR
+    NETWORK_COLLISION = reason_texts.NETWORK_COLLISION
+    MTU_TOO_LARGE = reason_texts.MTU_TOO_LARGE
+    FIREWALL_UNAVAILABLE = reason_texts.FIREWALL_UNAVAILABLE
 
     # Where nested containers are
     ISOLATION_VERIFIED = reason_texts.ISOLATION_VERIFIED

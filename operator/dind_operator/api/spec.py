@@ -12,6 +12,8 @@ from .daemon import DaemonSpec, LocalSecret, LogLevel, PullPolicy
 from .endpoint import EndpointPeer, EndpointSpec, IpBlock
 from .lifetime import Expire, LifetimeSpec
 from .model import ApiModel
+from .network import AddressPool, FirewallBackend, IPv6, NetworkDNS, NetworkSpec
+from .network_rules import doubled_errors, doubled_rules
 from .probes import ProbesSpec, ProbeTuning
 from .quantity import parse_quantity
 from .resources import MEMORY, Reserve, Resources
@@ -22,6 +24,7 @@ from .storage import EmptyDirStorage, EphemeralStorage, HostPathStorage, Storage
 from .workloads import RestartPolicy, Workload, WorkloadsSpec
 
 __all__ = [
+    "AddressPool",
     "Affinity",
     "AppArmorProfile",
     "AppArmorType",
@@ -33,11 +36,15 @@ __all__ = [
     "EndpointSpec",
     "EphemeralStorage",
     "Expire",
+    "FirewallBackend",
     "HostPathStorage",
+    "IPv6",
     "IpBlock",
     "LifetimeSpec",
     "LocalSecret",
     "LogLevel",
+    "NetworkDNS",
+    "NetworkSpec",
     "OperatingMode",
     "ProbeTuning",
     "ProbesSpec",
@@ -101,6 +108,7 @@ _RULES: Final = validations(
         f"storage.emptyDir.sizeLimit (in memory) and the daemon reserve {_NOTHING_LEFT}",
         path=".storage.emptyDir.sizeLimit",
     ),
+    *doubled_rules(),
 )
 
 
@@ -126,6 +134,10 @@ class DindEnvironmentSpec(ApiModel):
     )
     security: SecuritySpec = Field(
         default_factory=SecuritySpec, description="The daemon's privileges and its AppArmor profile."
+    )
+    network: NetworkSpec = Field(
+        default_factory=NetworkSpec,
+        description="The nested networks: packet sizes, addresses, names. What is left out is chosen in the pod.",
     )
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
@@ -157,6 +169,13 @@ class DindEnvironmentSpec(ApiModel):
         "environment's name, by which evictions of the pod are refused while it runs, so that a drain waits: until the "
         "environment is suspended or deleted, or this is Allow. It is no guard against deleting the pod.",
     )
+
+    @model_validator(mode="after")
+    def _set_once(self) -> Self:
+        problems = list(doubled_errors(self.network.to_dict(), self.daemon.config, self.daemon.args))
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

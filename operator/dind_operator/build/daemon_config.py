@@ -10,7 +10,7 @@ from typing import Any
 from dind_operator.api.conditions import Reason
 from dind_operator.api.owned import owned_exec_opt
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.build import endpoint
+from dind_operator.build import endpoint, network
 from dind_operator.build.errors import UnbuildableError
 
 SOCKET = "/run/dind/docker.sock"
@@ -32,6 +32,7 @@ def daemon_config(spec: DindEnvironmentSpec) -> str:
     user = dict(spec.daemon.config)
     tls = endpoint.daemon_settings() if spec.endpoint.enabled else {}
     config: dict[str, Any] = user | {
+        **network.daemon_settings(spec),
         **tls,
         "hosts": [f"unix://{SOCKET}", *([endpoint.LISTEN] if spec.endpoint.enabled else [])],
         "data-root": DATA_ROOT,

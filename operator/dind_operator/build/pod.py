@@ -7,7 +7,7 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.build import apparmor, endpoint, privileges, storage, workloads
+from dind_operator.build import apparmor, endpoint, network, privileges, storage, workloads
 from dind_operator.build.daemon_config import SOCKET, daemon_config
 from dind_operator.build.intent import digest, intent_hash
 from dind_operator.build.memory import plan_memory
@@ -194,11 +194,12 @@ def _shared(spec: DindEnvironmentSpec) -> dict[str, Any]:
     return shared
 
 
-def _variables(environment: DindEnvironment, settings: BuildSettings) -> list[dict[str, str]]:
+def _variables(environment: DindEnvironment, settings: BuildSettings) -> list[dict[str, Any]]:
     spec = environment.spec
     reserve = {"DIND_RESERVE_BYTES": str(plan_memory(spec, settings).held_back)}
     told = reserve | privileges.variables(spec) | storage.variables(environment)
-    return [{"name": name, "value": _escaped(value)} for name, value in told.items()]
+    told |= network.variables(spec, settings)
+    return [*({"name": name, "value": _escaped(value)} for name, value in told.items()), network.node_address()]
 
 
 def _escaped(value: str) -> str:

@@ -20,3 +20,5 @@ class BuildSettings:
     default_runtime_class: str = DEFAULT_RUNTIME_CLASS
     host_path_prefixes: tuple[str, ...] = ()
     """Folders of the nodes in which environments may have a folder of their own; none unless an administrator says so."""
+    cluster_cidrs: tuple[str, ...] = ()
+    """Ranges of the cluster that nested networks must leave alone, as far as an administrator names them."""

@@ -34,7 +34,7 @@ _CLAIM_TO_COME = "waiting for ephemeral volume controller"
 """What the scheduler says for a moment of every pod with a claim, which a controller makes after the pod."""
 _CHECKED = {"Cgroups": ConditionType.CGROUPS_MOUNTED, "Storage": ConditionType.STORAGE_HEALTHY}
 """The condition that a check of the preflight is about; one of memory or of the installation is Ready's alone."""
-_AFTER_CGROUPS = ("Memory", "Storage", "Install")
+_AFTER_CGROUPS = ("Memory", "Storage", "Network", "Install")
 """Checks that run when the cgroups are mounted and proved."""
 
 
@@ -101,7 +101,7 @@ def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionTy
     failed = report.error.check if report.error is not None else ""
     if report.cgroup is not None and failed in ("", *_AFTER_CGROUPS):
         parts[ConditionType.CGROUPS_MOUNTED] = _cgroups_part(report.cgroup, report.mode, memory_limited=memory_limited)
-    if report.storage is not None and failed in ("", "Install"):
+    if report.storage is not None and failed in ("", "Network", "Install"):
         parts[ConditionType.STORAGE_HEALTHY] = storage.checked(report.storage)
     failure = _failure(pod, INIT_CONTAINER) if failed else None
     kind = _CHECKED.get(failed)

@@ -105,6 +105,8 @@ _TOOL_REASONS = frozenset(
         Reason.HOST_PATH_IS_LINK,
         Reason.HOST_PATH_IN_USE,
         Reason.INSTALL_FAILED,
+        Reason.NETWORK_COLLISION,
+        Reason.FIREWALL_UNAVAILABLE,
         Reason.DAEMON_NOT_FOUND,
         Reason.DAEMON_NOT_RUNNABLE,
         Reason.DOCKER_CLI_NOT_FOUND,

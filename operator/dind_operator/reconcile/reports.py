@@ -83,6 +83,18 @@ class AppArmorReport(_Part):
     profile: Annotated[Profile | None, _OR_NONE] = None
 
 
+class NetworkReport(_Part):
+    """What the nested networks will be, as the init container chose it. ``mtu`` is 0 where nobody does."""
+
+    interface: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]{0,15}$")]
+    interfaceMtu: Annotated[int, Field(strict=True, ge=0, le=2**20)]  # noqa: N815
+    mtu: Annotated[int, Field(strict=True, ge=0, le=2**20)]
+    bridge: Annotated[str, StringConstraints(pattern=r"^[0-9a-f.:/]{0,49}$")]
+    pools: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[0-9a-f.:/]{1,49}$")]], Field(max_length=16)] = []
+    ipv6: Annotated[bool, Field(strict=True)] = False
+    forwarder: Annotated[bool, Field(strict=True)] = False
+
+
 class CheckError(_Part):
     """The check that failed; ``message`` says what, where and what to do."""
 
@@ -101,6 +113,7 @@ class PreflightReport(_Part):
     memory: Annotated[MemoryReport | None, _OR_NONE] = None
     storage: Annotated[StorageReport | None, _OR_NONE] = None
     apparmor: Annotated[AppArmorReport | None, _OR_NONE] = None
+    network: Annotated[NetworkReport | None, _OR_NONE] = None
     error: CheckError | None = None
 
 

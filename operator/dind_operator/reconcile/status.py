@@ -6,7 +6,7 @@ from dind_operator.api.conditions import ConditionType, format_time, read_condit
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import clip
 from dind_operator.build.daemon_config import SOCKET
-from dind_operator.reconcile import activity, endpoint, lifetimes, pods, workloads
+from dind_operator.reconcile import activity, endpoint, lifetimes, network, pods, workloads
 from dind_operator.reconcile.failures import Failure
 from dind_operator.reconcile.isolation import isolation
 from dind_operator.reconcile.observed import NodeView, Observed
@@ -96,6 +96,9 @@ def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> li
     inside = isolation(observed)
     if inside is not None:
         wanted[ConditionType.ISOLATION_VERIFIED] = inside
+    clear = network.condition(observed)
+    if clear is not None:
+        wanted[ConditionType.NETWORK_CLEAR] = clear
     if observed.budget is not None:
         wanted[ConditionType.DISRUPTION_PROTECTED] = observed.budget
     besides = workloads.condition(observed, workloads.fields(observed))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dind_operator.api.conditions import ConditionType, Reason
-from dind_operator.reconcile import lifetimes, pods, storage
+from dind_operator.reconcile import lifetimes, network, pods, storage
 from dind_operator.reconcile.actions import Action, Plan
 from dind_operator.reconcile.cluster import Note
 from dind_operator.reconcile.diagnosis import diagnose
@@ -39,6 +39,7 @@ def say(
         *isolation_note(observed),
         *endpoint_note(observed),
         *storage.notes(verdict, observed),
+        *network.notes(observed),
         *lifetimes.of(observed).notes,
     )
     return Plan(

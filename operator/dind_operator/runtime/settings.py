@@ -1,6 +1,7 @@
 """The installation's settings, from environment variables (prefix ``DIND_``). The chart sets them from its values."""
 
 import json
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -43,6 +44,20 @@ HostPathPrefixes = Annotated[
 ]
 
 
+def _ranges(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Ranges of addresses, of either version, in one spelling."""
+    return tuple(str(ip_network(text, strict=False)) for text in found)
+
+
+ClusterCidrs = Annotated[
+    tuple[Annotated[str, Field(max_length=49)], ...],
+    NoDecode,
+    BeforeValidator(_listed),
+    AfterValidator(_ranges),
+    Field(max_length=32),
+]
+
+
 class Settings(BaseSettings):
     """Durations are in seconds. A value that cannot be used ends the program with a sentence that names the variable."""
 
@@ -56,6 +71,9 @@ class Settings(BaseSettings):
 
     # As JSON: ["/srv/dind"]. Commas and colons may stand in a path.
     host_path_prefixes: HostPathPrefixes = ()
+
+    # As JSON: ["10.96.0.0/12", "10.244.0.0/16"].
+    cluster_cidrs: ClusterCidrs = ()
 
     # As JSON: the chart's policy.rules. None: no policy.
     guard_rails: Annotated[GuardRails | None, NoDecode, BeforeValidator(_listed)] = None
@@ -84,5 +102,6 @@ class Settings(BaseSettings):
             default_reserve_memory=self.default_reserve_memory,
             default_runtime_class=self.default_runtime_class,
             host_path_prefixes=self.host_path_prefixes,
+            cluster_cidrs=self.cluster_cidrs,
         )
         return Policy(build=build, require_namespace_label=self.require_namespace_label, guard_rails=self.guard_rails)

@@ -42,6 +42,11 @@ def test_the_release_works(environment: Environment, release: str, node: NodeVie
     versions.status_tells(environment, release)
 
 
+def test_networks_fit_what_is_around(environment: Environment, release: str) -> None:
+    """MTU and IPv6 as far as the release can; what it cannot is told."""
+    versions.networks_fit(environment, release, READY_SECONDS)
+
+
 def test_a_bad_key_is_reported(environment: Environment, release: str) -> None:
     versions.a_bad_key_is_reported(environment, release, READY_SECONDS)
 

@@ -96,6 +96,6 @@ def test_reasons_of_trouble_say_what_to_do() -> None:
     fine = {
         *("Ready", "Suspending", "Terminating", "PodPending", "Initializing", "DaemonStarting", "NotChecked"),
         *("Scheduled", "CgroupsMounted", "StorageHealthy", "IsolationVerified", "DisruptionBudget", "UpToDate"),
-        *("EndpointReady", "EndpointDisabled", "ActivityKnown", "WorkloadsPending", "WorkloadsRunning"),
+        *("EndpointReady", "EndpointDisabled", "ActivityKnown", "NetworkClear", "WorkloadsPending", "WorkloadsRunning"),
     }
     assert {reason for reason in Reason if not reason.remedy} == fine

@@ -56,6 +56,19 @@ def test_what_was_read_is_written_as_it_was() -> None:
             },
         },
         "probes": {"startup": {"periodSeconds": 2}},
+        "network": {
+            "mtu": 1400,
+            "bridgeAddress": "172.30.0.1/24",
+            "addressPools": [{"base": "172.31.0.0/16", "size": 24}],
+            "avoid": ["10.0.0.0/8", "fd00::/8"],
+            "dns": {
+                "nameservers": ["10.96.0.10", "fd00::10"],
+                "searches": ["example.com"],
+                "options": [{"name": "ndots", "value": "2"}, {"name": "rotate"}],
+            },
+            "firewallBackend": "Nft",
+            "ipv6": "Enabled",
+        },
         "updatePolicy": "OnDelete",
         "disruptionPolicy": "Protect",
         "endpoint": {

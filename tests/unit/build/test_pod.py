@@ -31,7 +31,7 @@ def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def variables(container: dict[str, Any]) -> dict[str, str]:
-    return {item["name"]: item["value"] for item in container.get("env", [])}
+    return {item["name"]: item.get("value", "") for item in container.get("env", [])}
 
 
 def expanded(text: str, environment: dict[str, str]) -> str:

@@ -42,7 +42,7 @@ def mounts(container: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def variables(container: dict[str, Any]) -> dict[str, str]:
-    return {item["name"]: item["value"] for item in container["env"]}
+    return {item["name"]: item.get("value", "") for item in container["env"]}
 
 
 @pytest.mark.parametrize("fields", [{}, {"storage": {"emptyDir": {}}}, {"storage": {"emptyDir": {"medium": ""}}}])

@@ -67,6 +67,7 @@ def test_schema_and_values_name_the_same_things() -> None:
         ({"workers": 0}, "/workers", "minimum: got 0, want 1"),
         ({"resyncSeconds": 1}, "/resyncSeconds", "minimum: got 1, want 10"),
         ({"replicas": 1.5}, "/replicas", "got number, want integer"),
+        ({"clusterCIDRs": ["10.0.0.0"]}, "/clusterCIDRs/0", "does not match pattern"),
         ({"hostPath": {"allowedPrefixes": ["srv"]}}, "/hostPath/allowedPrefixes/0", "does not match pattern"),
         ({"hostPath": {"allowedPrefixes": ["/srv/../etc"]}}, "/hostPath/allowedPrefixes/0", "'not' failed"),
         ({"policy": {"rules": {"images": ["registry.test*"]}}}, "/policy/rules/images/0", "does not match pattern"),

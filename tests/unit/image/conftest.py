@@ -44,7 +44,20 @@ def make_sandbox(shell: str, tmp_path: Path) -> Iterator[Callable[..., Sandbox]]
 def check_shape(report: dict[str, Any]) -> None:
     """The contract with the operator, member by member."""
     assert list(report) == [
-        *("version", "ok", "tool", "mode", "kernel", "arch", "cgroup", "memory", "apparmor", "storage", "error")
+        *(
+            "version",
+            "ok",
+            "tool",
+            "mode",
+            "kernel",
+            "arch",
+            "cgroup",
+            "memory",
+            "apparmor",
+            "storage",
+            "network",
+            "error",
+        )
     ]
     assert report["version"] == 1
     assert isinstance(report["ok"], bool)
@@ -58,10 +71,12 @@ def check_shape(report: dict[str, Any]) -> None:
     assert list(report["apparmor"]) == ["enabled", "profile"]
     assert list(report["storage"]) == ["path", "filesystem", "overlay", "driver"]
     assert report["storage"]["path"] == "/var/lib/docker"
+    if report["ok"]:
+        assert list(report["network"]) == ["interface", "interfaceMtu", "mtu", "bridge", "pools", "ipv6", "forwarder"]
     assert report["ok"] == (report["error"] is None)
     if report["error"]:
         assert list(report["error"]) == ["check", "reason", "message"]
-        assert report["error"]["check"] in ("Cgroups", "Memory", "Storage", "Install")
+        assert report["error"]["check"] in ("Cgroups", "Memory", "Storage", "Network", "Install")
         assert re.fullmatch(r"([A-Z][a-z]+)+", report["error"]["reason"])
         assert report["error"]["message"].endswith(".")
 

@@ -196,7 +196,7 @@ def test_what_passes_by_itself_is_waited_for() -> None:
 def test_the_pod_is_told_of_the_certificate_that_it_will_find() -> None:
     (action,) = make_plan(observed(endpoint=ENDPOINT), POLICY).actions
     assert isinstance(action, CreatePod)
-    env = {item["name"]: item["value"] for item in action.manifest["spec"]["containers"][0]["env"]}
+    env = {item["name"]: item.get("value") for item in action.manifest["spec"]["containers"][0]["env"]}
     assert env["DIND_CREDENTIALS"] == CREDENTIALS.server.text
 
 

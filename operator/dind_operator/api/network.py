@@ -1,0 +1,244 @@
+"""The nested networks: packet sizes, addresses, names and the packet filter. What is left out is chosen in the pod."""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from .model import ApiModel, WholeNumber
+from .rules import REQUIRED, cel_text, rule, shape, validations
+
+
+class FirewallBackend(StrEnum):
+    """Which of the kernel's two interfaces iptables speaks to."""
+
+    AUTO = "Auto"
+    NFT = "Nft"
+    LEGACY = "Legacy"
+
+
+class IPv6(StrEnum):
+    """Whether nested networks have IPv6."""
+
+    AUTO = "Auto"
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
+# Shapes that CEL and Python read alike. That 999 is no part of an address the models say (InvalidSpec): a pattern for that is
+# longer than everything else here.
+_IPV4: Final = r"([0-9]{1,3}\.){3}[0-9]{1,3}"
+_BRIDGE_PATTERN: Final = rf"^{_IPV4}/([89]|[12][0-9]|30)$"
+_BRIDGE_REMEDY: Final = (
+    "bridgeAddress is no IPv4 address with the length of its network: write the bridge's own address, such as "
+    "172.30.0.1/24, with a length from 8 to 30"
+)
+_BASE_PATTERN: Final = rf"^{_IPV4}/([89]|[12][0-9])$"
+_BASE_REMEDY: Final = (
+    "base is no IPv4 range: write its first address and its length, such as 172.31.0.0/16, from 8 to 29"
+)
+_CIDR_PATTERN: Final = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
+_CIDR_REMEDY: Final = "not a range of addresses: write its first address and its length, such as 10.0.0.0/8"
+_ADDRESS_PATTERN: Final = r"^[0-9A-Fa-f:.]+$"
+_ADDRESS_REMEDY: Final = "not an IP address: write one that nested containers can reach, such as 10.96.0.10"
+_HERE_REMEDY: Final = (
+    "a loopback or link-local address, which nested containers cannot reach: name another, or leave nameservers out and the "
+    "pod's own are used"
+)
+_HERE_PATTERN: Final = r"^(127\.|::1$|[fF][eE][89aAbB][0-9a-fA-F]:)"
+_SEARCH_PATTERN: Final = r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$"
+_OPTION_PATTERN: Final = r"^[a-z][a-z0-9-]*$"
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+def _address(text: str) -> str:
+    found = ipaddress.ip_address(text)
+    if found.is_loopback or (found.version == 6 and found.is_link_local):
+        raise ValueError(f"{text} is {_HERE_REMEDY}")
+    return text
+
+
+def _numbers(text: str) -> str:
+    ipaddress.IPv4Interface(text)
+    return text
+
+
+IPv4Range = Annotated[str, StringConstraints(max_length=18), AfterValidator(_numbers)]
+CIDR = Annotated[
+    str,
+    StringConstraints(max_length=49, pattern=_CIDR_PATTERN),
+    AfterValidator(_network),
+    Field(json_schema_extra=shape(_CIDR_PATTERN, _CIDR_REMEDY)),
+]
+Nameserver = Annotated[
+    str,
+    StringConstraints(max_length=45, pattern=_ADDRESS_PATTERN),
+    AfterValidator(_address),
+    Field(
+        json_schema_extra=validations(
+            rule(f"self.matches('{cel_text(_ADDRESS_PATTERN)}')", _ADDRESS_REMEDY),
+            rule(f"!self.matches('{cel_text(_HERE_PATTERN)}')", _HERE_REMEDY),
+        )
+    ),
+]
+Search = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=_SEARCH_PATTERN),
+    Field(
+        json_schema_extra=shape(
+            _SEARCH_PATTERN, "not a domain: use letters, digits, '-', '_' and '.', as in team-a.svc.cluster.local"
+        )
+    ),
+]
+
+_SIZE: Final = "int(self.base.substring(self.base.indexOf('/') + 1))"
+SIZE_REMEDY: Final = (
+    "addressPools.size must be the base's length or more, and at most 10 more, which is 1024 networks: it is the length of "
+    "each network that is cut from the base"
+)
+
+
+class AddressPool(ApiModel):
+    """A range from which networks get theirs."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(
+                f"!self.base.matches('{cel_text(_BASE_PATTERN)}') || "
+                f"(self.size >= {_SIZE} && self.size <= {_SIZE} + 10)",
+                SIZE_REMEDY,
+                path=".size",
+            )
+        )
+    )
+
+    base: IPv4Range = Field(
+        pattern=_BASE_PATTERN,
+        description="The range. It may hold no address that is in use around the pod.",
+        examples=["172.31.0.0/16"],
+        json_schema_extra=shape(_BASE_PATTERN, _BASE_REMEDY),
+    )
+    size: WholeNumber = Field(
+        ge=8, le=30, description="The length of each network that is cut from it: 24 makes networks of 254 addresses."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        length = int(self.base.partition("/")[2])
+        if not length <= self.size <= length + 10:
+            raise ValueError(SIZE_REMEDY)
+        return self
+
+
+class DNSOption(ApiModel):
+    """An option of resolv.conf."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=63,
+        pattern=_OPTION_PATTERN,
+        description="Its name.",
+        examples=["ndots"],
+        json_schema_extra=shape(_OPTION_PATTERN, "name is no option of resolv.conf: use its word, such as ndots"),
+    )
+    value: str | None = Field(
+        default=None,
+        max_length=16,
+        pattern=r"^[0-9]+$",
+        description="Its value, for an option that has one.",
+    )
+
+
+DNS_EMPTY: Final = "dns says nothing: set dns.nameservers, dns.searches or dns.options, or leave dns out"
+
+
+class NetworkDNS(ApiModel):
+    """How nested containers resolve names, in the words of a pod's dnsConfig. What is left out is as the pod has it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule("has(self.nameservers) || has(self.searches) || has(self.options)", DNS_EMPTY, reason=REQUIRED)
+        )
+    )
+
+    nameservers: Annotated[list[Nameserver], Field(min_length=1, max_length=3)] | None = Field(
+        default=None,
+        description="Addresses that are asked instead of the pod's own nameservers. Names of the cluster then resolve only if "
+        "these know them.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    searches: Annotated[list[Search], Field(min_length=1, max_length=32)] | None = Field(
+        default=None,
+        description="Domains that a short name is tried in, instead of the pod's own.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    options: Annotated[list[DNSOption], Field(min_length=1, max_length=16)] | None = Field(
+        default=None,
+        description="Options of the resolver, instead of the pod's own.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not (self.nameservers or self.searches or self.options):
+            raise ValueError(DNS_EMPTY)
+        return self
+
+
+class NetworkSpec(ApiModel):
+    """The nested networks. A key of `daemon.config` for the same thing is used where the field is left out."""
+
+    mtu: WholeNumber | None = Field(
+        default=None,
+        ge=576,
+        le=65535,
+        description="The largest packet of nested networks, in bytes. Left out, that of the interface or route by which the "
+        "pod reaches the world. It holds for the default bridge and, with Docker 24 or later, for every other network that "
+        "does not say otherwise.",
+        examples=[1400],
+    )
+    bridge_address: IPv4Range | None = Field(
+        default=None,
+        pattern=_BRIDGE_PATTERN,
+        description="The address of the default bridge, docker0, with the length of its network. Left out, one is chosen "
+        "that is clear of the pod's addresses and routes, its nameservers, the node, the service range as far as it is known, "
+        "and `avoid`.",
+        examples=["172.30.0.1/24"],
+        json_schema_extra=shape(_BRIDGE_PATTERN, _BRIDGE_REMEDY),
+    )
+    address_pools: Annotated[list[AddressPool], Field(min_length=1, max_length=16)] | None = Field(
+        default=None,
+        description="The ranges from which other networks get theirs. Left out, they are chosen as the bridge's address is.",
+        examples=[[{"base": "172.31.0.0/16", "size": 24}]],
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    avoid: Annotated[list[CIDR], Field(max_length=32)] = Field(
+        default_factory=list,
+        description="Ranges that nested networks must leave alone, because builds need to reach what is in them: a "
+        "company's network, say.",
+        examples=[["10.0.0.0/8"]],
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    dns: NetworkDNS | None = Field(
+        default=None,
+        description="How nested containers resolve names. Left out, as the pod does, and so names of the cluster, too; a "
+        "nameserver on a loopback address of the pod is made reachable to them.",
+    )
+    firewall_backend: FirewallBackend = Field(
+        default=FirewallBackend.AUTO,
+        description="Which interface of the kernel iptables speaks to. Auto takes the image's own choice, and the older one "
+        "where only that works. Nft and Legacy take that one, and the environment is not ready where it does not work.",
+    )
+    ipv6: IPv6 = Field(
+        default=IPv6.AUTO,
+        description="Auto gives nested networks IPv6 where the pod has a global address of it, ip6tables works, and Docker is "
+        "27 or later. Enabled does so also without such an address and with older releases of Docker, which need their "
+        "experimental features for it; the environment is not ready where ip6tables does not work. Disabled does not.",
+    )

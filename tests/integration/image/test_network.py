@@ -1,0 +1,179 @@
+"""Nested networks under the real wrapper and a real dockerd: names, the packet filter, IPv6.
+
+What is around the pod is made for each test: its loopback, and a second network namespace at the other end of its interface.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.cluster import images, own_images
+from tests.integration.image.conftest import Daemon, StartDaemon
+from tests.integration.image.resolver import ANSWER
+from tests.integration.image.test_iptables import BROKEN, RULES
+
+Beside = Callable[..., subprocess.Popen[str]]
+NFT_RULES = "iptables-nft -t nat -S | grep -c -- '-N DOCKER' || :"
+TCP_QUESTION = f"""
+import socket, struct, sys
+question = b"\\1\\2\\1\\0\\0\\1" + bytes(6) + b"\\6answer\\7example\\0\\0\\1\\0\\1"
+with socket.create_connection((sys.argv[1], 53), 5) as s:
+    s.sendall(struct.pack(">H", len(question)) + question)
+    assert s.recv(1000).endswith(bytes(map(int, {ANSWER!r}.split("."))))
+"""
+
+
+@pytest.fixture
+def beside() -> Iterator[Beside]:
+    """Starts a program in the network namespace of a process, and waits for its first line."""
+    with ExitStack() as stack:
+
+        def start(pid: int, *command: str) -> subprocess.Popen[str]:
+            line = ["nsenter", f"--net=/proc/{pid}/ns/net", "--", *command]
+            process = stack.enter_context(subprocess.Popen(line, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.kill)
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+            return process
+
+        yield start
+
+
+def within(pid: int, script: str) -> None:
+    subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "--", "sh", "-ec", script], check=True, timeout=30)
+
+
+def attach(daemon: Daemon, beside: Beside) -> int:
+    """Gives the pod an interface; the process whose namespace is at its other end."""
+    node = beside(daemon.pid, "unshare", "--net", "sh", "-c", "ip link set lo up; echo ready; exec sleep 600").pid
+    within(
+        daemon.pid,
+        f"ip link add eth0 type veth peer name pod netns {node}; ip addr add 10.244.3.4/24 dev eth0; "
+        "ip addr add fd00:1::4/64 dev eth0 nodad; ip link set eth0 up; ip route add default via 10.244.3.1",
+    )
+    within(node, "ip addr add 10.244.3.1/24 dev pod; ip addr add fd00:1::1/64 dev pod nodad; ip link set pod up")
+    return node
+
+
+def resolver(beside: Beside, pid: int, address: str) -> None:
+    beside(pid, sys.executable, str(Path(__file__).with_name("resolver.py")), address)
+
+
+def resolves(daemon: Daemon, *options: str) -> bool:
+    ask = ["docker", "run", "--rm", *options, own_images.BUSYBOX_IMAGE, "timeout", "8", "nslookup", "answer.example"]
+    return ANSWER in daemon.run(*ask, check=False)
+
+
+def nameserver(address: str) -> str:
+    return f"echo nameserver {address} >/etc/resolv.conf"
+
+
+def test_a_nameserver_on_the_pods_loopback_is_handed_on(
+    start_daemon: StartDaemon, beside: Beside, userland: str
+) -> None:
+    daemon = start_daemon(userland=userland, inside=nameserver("127.0.0.53"))
+    daemon.wait_checked()
+    assert "nested containers are given 172.17.0.1, where their questions are handed on" in daemon.log.read_text()
+    daemon.load(images.nested_busybox_tar())
+    # Nobody answers yet, and the forwarder goes on.
+    assert not resolves(daemon)
+    resolver(beside, daemon.pid, "127.0.0.53")
+    daemon.run("docker", "network", "create", "own")
+    assert resolves(daemon)
+    assert resolves(daemon, "--network=own")
+    by_tcp = ["nsenter", f"--net=/proc/{daemon.pid}/ns/net", "--", sys.executable, "-c", TCP_QUESTION, "172.17.0.1"]
+    subprocess.run(by_tcp, check=True, timeout=30)
+    # The way through the packet filter stays closed: nested containers reach nothing else of the pod's loopback.
+    assert daemon.run("cat", "/proc/sys/net/ipv4/conf/docker0/route_localnet") == "0"
+
+
+def test_without_that_they_have_no_names(start_daemon: StartDaemon, beside: Beside) -> None:
+    daemon = start_daemon(inside=nameserver("127.0.0.53"), DIND_NETWORK="own=dns")
+    daemon.wait_checked()
+    daemon.load(images.nested_busybox_tar())
+    resolver(beside, daemon.pid, "127.0.0.53")
+    assert not resolves(daemon)
+
+
+def test_a_link_local_nameserver_is_reached_as_it_stands(start_daemon: StartDaemon, beside: Beside) -> None:
+    daemon = start_daemon(inside=nameserver("169.254.20.10"))
+    daemon.wait_checked()
+    assert "handed on" not in daemon.log.read_text()
+    daemon.load(images.nested_busybox_tar())
+    node = attach(daemon, beside)
+    assert not resolves(daemon)
+    # As a cache on each node has it: the pod's traffic for it goes to the node, by the default route.
+    within(node, "ip addr add 169.254.20.10/32 dev lo")
+    resolver(beside, node, "169.254.20.10")
+    assert resolves(daemon)
+    daemon.run("docker", "network", "create", "own")
+    assert resolves(daemon, "--network=own")
+
+
+@pytest.mark.parametrize(("backend", "nft", "legacy"), [("Nft", "1", "0"), ("Legacy", "0", "1")])
+def test_the_packet_filter_that_is_asked_for(
+    start_daemon: StartDaemon, userland: str, backend: str, nft: str, legacy: str
+) -> None:
+    daemon = start_daemon(userland=userland, DIND_FIREWALL_BACKEND=backend)
+    daemon.wait_ready()
+    assert (daemon.run("sh", "-c", NFT_RULES), daemon.run("sh", "-c", RULES)) == (nft, legacy)
+
+
+def test_a_packet_filter_that_does_not_work_is_refused_by_name(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(inside=BROKEN, DIND_FIREWALL_BACKEND="Nft")
+    assert daemon.wait() == 1
+    error = daemon.message()["error"]
+    assert (error["check"], error["reason"]) == ("Network", "FirewallUnavailable")
+    assert "network.firewallBackend is Nft" in error["message"]
+    assert "leave firewallBackend out" in error["message"]
+    # Which helps.
+    start_daemon(inside=BROKEN).wait_ready()
+
+
+def test_ipv6_reaches_outside_through_the_pods_address(
+    start_daemon: StartDaemon, beside: Beside, tmp_path: Path
+) -> None:
+    daemon = start_daemon(DIND_NETWORK="ipv6=on")
+    daemon.wait_checked()
+    daemon.load(images.nested_busybox_tar())
+    node = attach(daemon, beside)
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "index.html").write_text("by version 6")
+    beside(node, "sh", "-c", f"echo ready; exec busybox httpd -f -p '[fd00:1::1]:80' -h {tmp_path}/www")
+    nested = ["docker", "run", "--rm", own_images.BUSYBOX_IMAGE]
+    assert "fd64:696e:6400:" in daemon.run(*nested, "ip", "-6", "addr", "show", "dev", "eth0", "scope", "global")
+    # Nobody out there knows the way back to that range: the pod's address stands before it.
+    assert daemon.run(*nested, "timeout", "10", "wget", "-q", "-O", "-", "http://[fd00:1::1]/") == "by version 6"
+
+
+def test_ipv6_where_ip6tables_does_not_work(start_daemon: StartDaemon) -> None:
+    broken = "for n in ip6tables ip6tables-nft ip6tables-legacy; do ln -sf /bin/false /usr/sbin/$n; done"
+    daemon = start_daemon(inside=broken, DIND_NETWORK="ipv6=on")
+    assert daemon.wait() == 1
+    assert daemon.message()["error"]["reason"] == "FirewallUnavailable"
+    assert "network.ipv6 is Enabled, and ip6tables does not work" in daemon.message()["error"]["message"]
+
+
+def test_what_dockerd_was_told_by_its_user_is_not_told_again(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon("--bip=172.29.0.1/24", "--mtu=1300")
+    daemon.wait_ready()
+    written = json.loads(daemon.run("cat", "/run/dind-private/daemon.json"))
+    assert not written.keys() & {"bip", "mtu"}
+    found = json.loads(daemon.run("docker", "network", "inspect", "bridge"))[0]
+    assert found["IPAM"]["Config"] == [{"Subnet": "172.29.0.0/24", "Gateway": "172.29.0.1"}]
+    assert found["Options"]["com.docker.network.driver.mtu"] == "1300"
+
+
+def test_a_range_in_use_ends_before_dockerd_starts(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(DIND_NETWORK="bip=10.96.0.1/16", KUBERNETES_SERVICE_HOST="10.96.0.1")
+    assert daemon.wait() == 1
+    assert daemon.message()["error"]["reason"] == "NetworkCollision"
+    assert "overlaps the API server's service address 10.96.0.1" in daemon.message()["error"]["message"]
+    assert "containerd" not in daemon.log.read_text()
+    start_daemon(DIND_NETWORK="bip=172.30.0.1/16", KUBERNETES_SERVICE_HOST="10.96.0.1").wait_ready()

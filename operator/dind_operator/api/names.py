@@ -41,6 +41,7 @@ VOLUME_DOCKER_DATA: Final = "docker-data"
 VOLUME_TOOL: Final = "dind-tool"
 VOLUME_SOCKET: Final = "dind-socket"
 VOLUME_ENDPOINT: Final = "dind-endpoint"
+VOLUME_REGISTRY: Final = "dind-registry"
 
 # Secrets of the endpoint, by what is appended to the environment's name.
 CA_SUFFIX: Final = "-ca"

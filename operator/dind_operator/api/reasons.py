@@ -286,6 +286,12 @@ class Reason(Documented):
     ISOLATION_VERIFIED = reason_texts.ISOLATION_VERIFIED
     NESTED_OUTSIDE_POD = reason_texts.NESTED_OUTSIDE_POD
 
+    # Images and registries
+    IMAGES_PRELOADED = reason_texts.IMAGES_PRELOADED
+    PRELOADING_IMAGES = reason_texts.PRELOADING_IMAGES
+    PRELOAD_FAILED = reason_texts.PRELOAD_FAILED
+    REGISTRY_FILES_MISSING = reason_texts.REGISTRY_FILES_MISSING
+
     # The endpoint
     ENDPOINT_READY = reason_texts.ENDPOINT_READY
     ENDPOINT_DISABLED = reason_texts.ENDPOINT_DISABLED

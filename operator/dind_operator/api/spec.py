@@ -14,6 +14,8 @@ from .lifetime import Expire, LifetimeSpec
 from .model import ApiModel
 from .probes import ProbesSpec, ProbeTuning
 from .quantity import parse_quantity
+from .registry import CaBundle, KeyReference, RegistrySpec
+from .registry_rules import registry_errors, registry_rules
 from .resources import MEMORY, Reserve, Resources
 from .rules import NO_DEFAULT, amount, both_amounts, validations, value_rule
 from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
@@ -24,6 +26,7 @@ __all__ = [
     "Affinity",
     "AppArmorProfile",
     "AppArmorType",
+    "CaBundle",
     "DaemonSpec",
     "DindEnvironmentSpec",
     "DisruptionPolicy",
@@ -34,6 +37,7 @@ __all__ = [
     "Expire",
     "HostPathStorage",
     "IpBlock",
+    "KeyReference",
     "LifetimeSpec",
     "LocalSecret",
     "LogLevel",
@@ -41,6 +45,7 @@ __all__ = [
     "ProbeTuning",
     "ProbesSpec",
     "PullPolicy",
+    "RegistrySpec",
     "Reserve",
     "Resources",
     "SchedulingSpec",
@@ -97,6 +102,7 @@ _RULES: Final = validations(
         f"storage.emptyDir.sizeLimit (in memory) and the daemon reserve {_NOTHING_LEFT}",
         path=".storage.emptyDir.sizeLimit",
     ),
+    *registry_rules(),
 )
 
 
@@ -123,6 +129,10 @@ class DindEnvironmentSpec(ApiModel):
     security: SecuritySpec = Field(
         default_factory=SecuritySpec, description="The daemon's privileges and its AppArmor profile."
     )
+    registry: RegistrySpec = Field(
+        default_factory=RegistrySpec,
+        description="Where the nested daemon gets images from: mirrors, authorities, credentials.",
+    )
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
         description="How the daemon is reached from other pods: TLS, with client certificates.",
@@ -146,6 +156,14 @@ class DindEnvironmentSpec(ApiModel):
         "environment's name, by which evictions of the pod are refused while it runs, so that a drain waits: until the "
         "environment is suspended or deleted, or this is Allow. It is no guard against deleting the pod.",
     )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        registry = self.registry
+        given = {"mirrors": registry.mirrors, "insecureRegistries": registry.insecure_registries}
+        if problems := list(registry_errors(given, self.daemon.config, self.daemon.args)):
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

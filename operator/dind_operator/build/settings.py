@@ -20,3 +20,5 @@ class BuildSettings:
     default_runtime_class: str = DEFAULT_RUNTIME_CLASS
     host_path_prefixes: tuple[str, ...] = ()
     """Folders of the nodes in which environments may have a folder of their own; none unless an administrator says so."""
+    default_registry_mirrors: tuple[str, ...] = ()
+    """Mirrors of Docker Hub for environments that name none."""

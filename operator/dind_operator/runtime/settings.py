@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import parse_bytes
+from dind_operator.api.registry import Mirror
 from dind_operator.api.storage import is_plain_path
 from dind_operator.build.guardrails import GuardRails
 from dind_operator.build.settings import DEFAULT_RESERVE_MEMORY, DEFAULT_RUNTIME_CLASS, BuildSettings
@@ -57,6 +58,11 @@ class Settings(BaseSettings):
     # As JSON: ["/srv/dind"]. Commas and colons may stand in a path.
     host_path_prefixes: HostPathPrefixes = ()
 
+    # As JSON: ["https://mirror.example.com"]. Of environments that name none.
+    default_registry_mirrors: Annotated[
+        tuple[Mirror, ...], NoDecode, BeforeValidator(_listed), Field(max_length=8)
+    ] = ()
+
     # As JSON: the chart's policy.rules. None: no policy.
     guard_rails: Annotated[GuardRails | None, NoDecode, BeforeValidator(_listed)] = None
 
@@ -84,5 +90,6 @@ class Settings(BaseSettings):
             default_reserve_memory=self.default_reserve_memory,
             default_runtime_class=self.default_runtime_class,
             host_path_prefixes=self.host_path_prefixes,
+            default_registry_mirrors=self.default_registry_mirrors,
         )
         return Policy(build=build, require_namespace_label=self.require_namespace_label, guard_rails=self.guard_rails)

@@ -53,23 +53,32 @@ static const struct {
 struct state {
     const struct preload *preload;
     char *stream;
-    const char *kind;
-    int total, done, pulling, failing;
+    int total, done, pulling;
     char images[IMAGES_MAX][NAME_MAX_LENGTH];
     int there[IMAGES_MAX];
+    /* What its last try came to; NULL for an image that was not tried, or is there. */
+    const char *failed[IMAGES_MAX];
 };
 
+/* The number of the first that could not be had, so that the same is told of while several cannot; 0 for none. */
+static int failing(const struct state *state) {
+    for (int i = 0; i < state->total; i++)
+        if (state->failed[i])
+            return i + 1;
+    return 0;
+}
+
 static void say(const struct state *state) {
-    char line[256], pulling[16] = "null", failing[16] = "null";
-    int length;
+    char line[256], pulling[16] = "null", failed[16] = "null";
+    int length, first = failing(state);
 
     if (state->pulling)
         snprintf(pulling, sizeof pulling, "%d", state->pulling);
-    if (state->failing)
-        snprintf(failing, sizeof failing, "%d", state->failing);
+    if (first)
+        snprintf(failed, sizeof failed, "%d", first);
     length = snprintf(line, sizeof line,
                       "dind-preload {\"version\":1,\"total\":%d,\"done\":%d,\"pulling\":%s,\"failing\":%s,\"kind\":\"%s\"}\n",
-                      state->total, state->done, pulling, failing, state->failing ? state->kind : "None");
+                      state->total, state->done, pulling, failed, first ? state->failed[first - 1] : "None");
     /* One write, so that lines of others cannot come in between. A log that nobody reads any more is no reason to end. */
     if (write(STDOUT_FILENO, line, (size_t)length) < 0)
         return;
@@ -144,20 +153,18 @@ static const char *pull(struct state *state, const char *image, const char *name
 /* One image; 1 when it is there now. */
 static int bring(struct state *state, int number) {
     char name[NAME_MAX_LENGTH];
-    const char *image = state->images[number - 1], *tag, *kind;
+    const char *image = state->images[number - 1], *tag;
 
     split(image, name, &tag);
-    if (is_there(state, name, tag))
-        return 1;
-    state->pulling = number;
-    say(state);
-    kind = pull(state, image, name, tag);
-    state->pulling = 0;
-    if (!kind)
-        return 1;
-    state->failing = number;
-    state->kind = kind;
-    return 0;
+    if (!is_there(state, name, tag)) {
+        state->pulling = number;
+        say(state);
+        state->failed[number - 1] = pull(state, image, name, tag);
+        state->pulling = 0;
+    } else {
+        state->failed[number - 1] = NULL;
+    }
+    return !state->failed[number - 1];
 }
 
 /* All that are not there yet. What failed in the last round is told of until that image is there. */
@@ -167,8 +174,6 @@ static void round_of(struct state *state) {
             continue;
         state->there[number - 1] = bring(state, number);
         state->done += state->there[number - 1];
-        if (state->there[number - 1] && state->failing == number)
-            state->failing = 0;
     }
 }
 

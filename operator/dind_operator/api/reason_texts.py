@@ -31,6 +31,18 @@ NESTED_OUTSIDE_POD: Final = (
     ("Use a daemon image with an unchanged dockerd, and delete the pod to start again."),
 )
 
+# The pod's checks
+FUSE_OVERLAYFS_MISSING: Final = (
+    "FuseOverlayfsMissing",
+    "The volume carries no overlay, and fuse-overlayfs, which could help, is not in the image or has no /dev/fuse.",
+    "Use a volume on ext4, xfs or tmpfs; or an image with fuse-overlayfs, in mode Privileged, on a node with fuse.",
+)
+INSTALL_FAILED: Final = (
+    "InstallFailed",
+    "The daemon's wrapper could not be copied into the pod's own volume.",
+    ("Check that the node's disk is neither full nor read-only, and the node-tool image's version."),
+)
+
 # Images and registries
 IMAGES_PRELOADED: Final = "ImagesPreloaded", "The images of `spec.daemon.preload` are there."
 PRELOADING_IMAGES: Final = (

@@ -196,21 +196,13 @@ class Reason(Documented):
         "The folder of `spec.storage.hostPath.path` is reached through a symbolic link, or is no folder.",
         ("Have the link removed on the node, or choose another folder."),
     )
-    FUSE_OVERLAYFS_MISSING = (
-        "FuseOverlayfsMissing",
-        "The volume carries no overlay, and fuse-overlayfs, which could help, is not in the image or has no /dev/fuse.",
-        "Use a volume on ext4, xfs or tmpfs; or an image with fuse-overlayfs, in mode Privileged, on a node with fuse.",
-    )
+    FUSE_OVERLAYFS_MISSING = reason_texts.FUSE_OVERLAYFS_MISSING
     COPYING_DRIVER = (
         "CopyingDriver",
         "dockerd copies every layer whole (storage driver vfs), because nothing better worked on the volume.",
         ("Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave `storage-driver` out of `spec.daemon`."),
     )
-    INSTALL_FAILED = (
-        "InstallFailed",
-        "The daemon's wrapper could not be copied into the pod's own volume.",
-        ("Check that the node's disk is neither full nor read-only, and the node-tool image's version."),
-    )
+    INSTALL_FAILED = reason_texts.INSTALL_FAILED
     PREFLIGHT_FAILED = (
         "PreflightFailed",
         "The pod's checks failed without a report that could be read.",

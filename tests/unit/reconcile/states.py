@@ -34,6 +34,7 @@ SPECS: list[dict[str, Any]] = [
     {"lifetime": {"idleTimeout": "30m"}},
     {"lifetime": {"ttl": "1h", "idleTimeout": "30m", "expire": "Delete"}},
     {"lifetime": {"ttl": "1h"}, "operatingMode": "Suspended"},
+    {"daemon": {"preload": ["golang:1.24", "base:7"]}, "registry": {"pullSecret": {"name": "login"}}},
     {"unknown": "field"},
 ]
 POD_SPECS = [fields for fields in SPECS if "unknown" not in fields and "100Mi" not in json.dumps(fields)]
@@ -161,9 +162,21 @@ def statuses(draw: st.DrawFn) -> dict[str, Any]:
         "recreations": draw(st.integers(0, 40)),
         "conditions": [
             {
-                "type": draw(st.sampled_from(["Ready", "DaemonReady", "EndpointReady", "Foreign"])),
+                "type": draw(st.sampled_from(["Ready", "DaemonReady", "EndpointReady", "ImagesPreloaded", "Foreign"])),
                 "status": "False",
-                "reason": draw(st.sampled_from(["Ready", "BackingOff", "Evicted", "Pending", "EndpointConflict"])),
+                "reason": draw(
+                    st.sampled_from(
+                        [
+                            "Ready",
+                            "BackingOff",
+                            "Evicted",
+                            "Pending",
+                            "EndpointConflict",
+                            "PreloadFailed",
+                            "ImagesPreloaded",
+                        ]
+                    )
+                ),
                 "message": "m",
                 "lastTransitionTime": "2025-06-01T10:00:00Z",
             }

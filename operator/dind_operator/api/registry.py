@@ -121,3 +121,10 @@ class RegistrySpec(ApiModel):
         "docker CLI in the daemon's container. Several registries go into one Secret. A change is followed without a "
         "restart, about a minute later. Clients of the endpoint bring their own credentials.",
     )
+
+    @model_validator(mode="after")
+    def _one_bundle_each(self) -> Self:
+        names = [bundle.registry for bundle in self.ca_bundles]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"caBundles names {twice} more than once: put all its certificates into one bundle")
+        return self

@@ -62,3 +62,10 @@ def test_what_is_refused(fields: dict[str, Any]) -> None:
 def test_a_bundle_has_exactly_one_source(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="exactly one source: set configMapRef or secretRef"):
         RegistrySpec.model_validate(bundle(**fields))
+
+
+def test_a_registry_has_one_bundle() -> None:
+    one = {"registry": "r.example.com:5000", "configMapRef": REF}
+    RegistrySpec.model_validate({"caBundles": [one, one | {"registry": "r.example.com:5001"}]})
+    with pytest.raises(ValidationError, match="r.example.com:5000 more than once: put all its certificates into one"):
+        RegistrySpec.model_validate({"caBundles": [one, one]})

@@ -67,5 +67,7 @@ def test_a_bundle_has_exactly_one_source(fields: dict[str, Any]) -> None:
 def test_a_registry_has_one_bundle() -> None:
     one = {"registry": "r.example.com:5000", "configMapRef": REF}
     RegistrySpec.model_validate({"caBundles": [one, one | {"registry": "r.example.com:5001"}]})
-    with pytest.raises(ValidationError, match="r.example.com:5000 more than once: put all its certificates into one"):
+    with pytest.raises(
+        ValidationError, match=r"r\.example\.com:5000 more than once: put all its certificates into one"
+    ):
         RegistrySpec.model_validate({"caBundles": [one, one]})

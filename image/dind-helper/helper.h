@@ -35,10 +35,16 @@ struct http_answer {
     size_t length;
     char error[256];
 };
-/* A request without a body has neither type nor length. */
+/*
+ * A request without a body has neither type nor length. `headers` are whole lines. With `idle_ms` the answer is a stream:
+ * it may take any time, as long as something comes that often, and of one that is too long for the buffer the middle is
+ * left out.
+ */
 struct http_request {
     const char *method, *path, *type, *body;
     size_t length;
+    const char *headers;
+    long idle_ms;
 };
 /*
  * One request over the unix socket, whole before the deadline. Returns the HTTP status and the NUL-terminated body
@@ -55,6 +61,8 @@ int http_get(const char *socket_path, const char *path, long long deadline, char
  * Returns the length needed; nothing is written past size (and the result is then not terminated: try again shorter).
  */
 size_t json_escape(char *out, size_t size, const char *text, size_t length);
+/* The quote that ends the string whose inside starts at `at`; NULL when the text ends before it does. */
+const char *json_string_end(const char *at);
 /* The still escaped value of a string member of the outermost object; 0 when absent, no string, or too long. */
 int json_member(const char *json, const char *name, char *out, size_t size);
 
@@ -115,6 +123,24 @@ void activity_step(struct activity *activity);
 /* Whether nobody but this program has connected to the socket since it was marked; and the mark. */
 int socket_unused(const char *path);
 int socket_mark(const char *path);
+
+/*
+ * Credentials for a registry (host[:port], docker.io for Docker Hub) out of a file as `docker login` writes it, as a whole
+ * header line, to be freed; NULL where the file has none or is none. They are never printed.
+ */
+char *registry_auth(const char *file, const char *registry);
+
+/* Images that are pulled before the daemon is ready. */
+struct preload {
+    const char *socket_path, *images, *credentials, *marker;
+    long step_ms;
+};
+/*
+ * Pulls the images (names with blanks between) that are not there, again and again until all are, then makes the file
+ * `marker`. Prints a `dind-preload` line when something has changed. Run in a child of init.
+ */
+void preload_run(const struct preload *preload);
+int preload_main(int argc, char **argv);
 
 /* The folder, locked as long as what is returned stays open; -1 with errno (EWOULDBLOCK: somebody else has it). */
 int lock_folder(const char *path);

@@ -88,8 +88,16 @@ static int send_all(int fd, const char *bytes, size_t left, long long deadline) 
     return 0;
 }
 
-/* Reads to the end of the connection or of the buffer; -1 on an error or at the deadline. */
-static ssize_t receive_all(int fd, char *buffer, size_t size, long long deadline) {
+/* A stream longer than the buffer: its beginning has the headers, its end what became of it. */
+static size_t cut_middle(char *buffer, size_t size, size_t length) {
+    size_t quarter = size / 4;
+
+    memmove(buffer + quarter, buffer + length - quarter, quarter);
+    return 2 * quarter;
+}
+
+/* Reads to the end of the connection or of the buffer; -1 on an error or at the deadline, which idle_ms puts off. */
+static ssize_t receive_all(int fd, char *buffer, size_t size, long long deadline, long idle_ms) {
     size_t length = 0;
 
     while (length < size - 1) {
@@ -97,9 +105,13 @@ static ssize_t receive_all(int fd, char *buffer, size_t size, long long deadline
 
         if (got == 0)
             break;
-        if (got > 0)
+        if (got > 0) {
             length += (size_t)got;
-        else if ((errno != EAGAIN && errno != EINTR) || await(fd, POLLIN, deadline))
+            if (idle_ms) {
+                deadline = now_ms() + idle_ms;
+                length = length < size - 1 ? length : cut_middle(buffer, size, length);
+            }
+        } else if ((errno != EAGAIN && errno != EINTR) || await(fd, POLLIN, deadline))
             return -1;
     }
     buffer[length] = 0;
@@ -119,33 +131,46 @@ static int parse(char *text, size_t length, struct http_answer *answer) {
     return answer->status;
 }
 
+/* To be freed; NULL without memory. */
+static char *request_head(const struct http_request *asked) {
+    char *head, body[128] = "";
+
+    if (asked->type)
+        snprintf(body, sizeof body, "Content-Type: %.64s\r\nContent-Length: %zu\r\n", asked->type, asked->length);
+    if (asprintf(&head, "%s %s HTTP/1.0\r\nHost: docker\r\n%s%s\r\n", asked->method, asked->path, body,
+                 asked->headers ? asked->headers : "") < 0)
+        return NULL;
+    return head;
+}
+
 int http_call(const char *socket_path, const struct http_request *asked, long long deadline, char *body, size_t size,
               struct http_answer *answer) {
-    char head[512];
     ssize_t length;
+    char *head;
     int fd, result;
 
     memset(answer, 0, sizeof *answer);
+    head = request_head(asked);
+    if (!head)
+        return refuse(answer, "no memory");
     fd = connect_by(socket_path, deadline, answer);
-    if (fd < 0)
+    if (fd < 0) {
+        free(head);
         return -1;
-    snprintf(head, sizeof head, "%s %s HTTP/1.0\r\nHost: docker\r\n", asked->method, asked->path);
-    if (asked->type)
-        snprintf(head + strlen(head), sizeof head - strlen(head), "Content-Type: %s\r\nContent-Length: %zu\r\n",
-                 asked->type, asked->length);
-    strncat(head, "\r\n", sizeof head - strlen(head) - 1);
+    }
     if (send_all(fd, head, strlen(head), deadline) || send_all(fd, asked->body, asked->length, deadline) ||
-        (length = receive_all(fd, body, size, deadline)) < 0)
+        (length = receive_all(fd, body, size, deadline, asked->idle_ms)) < 0)
         result = refuse(answer, errno == ETIMEDOUT ? "no answer to %s in time" : "%s: the connection broke", asked->path);
     else
         result = parse(body, (size_t)length, answer);
+    free(head);
     close(fd);
     return result;
 }
 
 int http_get(const char *socket_path, const char *path, long long deadline, char *body, size_t size,
              struct http_answer *answer) {
-    const struct http_request asked = {"GET", path, NULL, NULL, 0};
+    const struct http_request asked = {.method = "GET", .path = path};
 
     return http_call(socket_path, &asked, deadline, body, size, answer);
 }

@@ -15,39 +15,35 @@
 #include <unistd.h>
 
 struct options {
-    const char *message, *docker, *report, *group, *limit, *reserve, *volume, *lock, *dns;
+    const char *message, *docker, *report, *group, *limit, *reserve, *volume, *lock, *dns, *preload, *preloaded, *credentials;
     char **command;
 };
 
 static const char usage[] =
     "usage: dind-helper init [--message FILE] [--docker VERSION] [--report SOCKET] [--group CGROUP] [--limit BYTES]"
-    " [--reserve BYTES] [--volume DIRECTORY] [--lock DIRECTORY]"
-    " [--dns ADDRESS] -- COMMAND...\n";
+    " [--reserve BYTES] [--volume DIRECTORY] [--lock DIRECTORY] [--dns ADDRESS] [--preload IMAGES --preloaded FILE]"
+    " [--credentials FILE] -- COMMAND...\n";
 
 static int parse(int argc, char **argv, struct options *options) {
+    const struct {
+        const char *name, **value;
+    } known[] = {
+        {"--message", &options->message}, {"--docker", &options->docker},   {"--report", &options->report},
+        {"--group", &options->group},     {"--limit", &options->limit},     {"--reserve", &options->reserve},
+        {"--volume", &options->volume},   {"--lock", &options->lock},       {"--dns", &options->dns},
+        {"--preload", &options->preload}, {"--preloaded", &options->preloaded}, {"--credentials", &options->credentials},
+    };
+    size_t count = sizeof known / sizeof *known;
     int next = 1;
 
     for (; next + 1 < argc && strcmp(argv[next], "--"); next += 2) {
-        if (!strcmp(argv[next], "--message"))
-            options->message = argv[next + 1];
-        else if (!strcmp(argv[next], "--docker"))
-            options->docker = argv[next + 1];
-        else if (!strcmp(argv[next], "--report"))
-            options->report = argv[next + 1];
-        else if (!strcmp(argv[next], "--group"))
-            options->group = argv[next + 1];
-        else if (!strcmp(argv[next], "--limit"))
-            options->limit = argv[next + 1];
-        else if (!strcmp(argv[next], "--reserve"))
-            options->reserve = argv[next + 1];
-        else if (!strcmp(argv[next], "--volume"))
-            options->volume = argv[next + 1];
-        else if (!strcmp(argv[next], "--lock"))
-            options->lock = argv[next + 1];
-        else if (!strcmp(argv[next], "--dns"))
-            options->dns = argv[next + 1];
-        else
+        size_t i = 0;
+
+        while (i < count && strcmp(argv[next], known[i].name))
+            i++;
+        if (i == count)
             break;
+        *known[i].value = argv[next + 1];
     }
     if (next + 1 >= argc || strcmp(argv[next], "--") || (options->group && *options->group != '/')) {
         fputs(usage, stderr);
@@ -103,6 +99,15 @@ static void tell(const struct options *options) {
     watch(options);
 }
 
+static void load(const struct options *options) {
+    const struct preload preload = {.socket_path = options->report,
+                                    .images = options->preload,
+                                    .credentials = options->credentials,
+                                    .marker = options->preloaded};
+
+    preload_run(&preload);
+}
+
 static void follow(const struct options *options) {
     limits_run(options->group, options->limit ? strtoull(options->limit, NULL, 10) : 0, strtoull(options->reserve, NULL, 10));
 }
@@ -156,7 +161,7 @@ int init_main(int argc, char **argv) {
     struct options options = {.docker = ""};
     char tail[TAIL_MAX];
     sigset_t signals, before;
-    pid_t child, beside[3] = {0};
+    pid_t child, beside[4] = {0};
     size_t length;
     int status, pipe_fds[2];
 
@@ -182,6 +187,8 @@ int init_main(int argc, char **argv) {
         beside[1] = start_beside(follow, &options, &before);
     if (options.dns)
         beside[2] = start_beside(resolve, &options, &before);
+    if (options.report && options.preload && options.preloaded)
+        beside[3] = start_beside(load, &options, &before);
     if ((errno = tail_start(pipe_fds[0]))) {
         perror("dind-helper init");
         kill(child, SIGKILL);

@@ -44,7 +44,7 @@ static int fail(struct check *check, const char *format, ...) {
 }
 
 static int call(struct check *check, const char *method, const char *path, const char *type, const char *body, size_t length) {
-    const struct http_request asked = {method, path, type, body, length};
+    const struct http_request asked = {.method = method, .path = path, .type = type, .body = body, .length = length};
     struct http_answer answer;
     int status = http_call(check->socket_path, &asked, now_ms() + CALL_MS, check->answer, ANSWER_MAX, &answer);
 

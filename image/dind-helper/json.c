@@ -58,8 +58,7 @@ size_t json_escape(char *out, size_t size, const char *text, size_t length) {
     return used;
 }
 
-/* The character after the string that starts after the quote at `at`; NULL when the text ends before it does. */
-static const char *string_end(const char *at) {
+const char *json_string_end(const char *at) {
     for (; *at && *at != '"'; at++)
         if (*at == '\\' && !*++at)
             return NULL;
@@ -78,14 +77,14 @@ int json_member(const char *json, const char *name, char *out, size_t size) {
         depth -= *at == '}' || *at == ']';
         if (*at != '"')
             continue;
-        end = string_end(at + 1);
+        end = json_string_end(at + 1);
         if (!end)
             return 0;
         length = (size_t)(end - at - 1);
         value = end + 1 + strspn(end + 1, " \t\r\n");
         if (depth == 1 && *value == ':' && length == wanted && !memcmp(at + 1, name, length)) {
             value += 1 + strspn(value + 1, " \t\r\n");
-            end = *value == '"' ? string_end(value + 1) : NULL;
+            end = *value == '"' ? json_string_end(value + 1) : NULL;
             if (!end || (size_t)(end - value) > size)
                 return 0;
             snprintf(out, size, "%.*s", (int)(end - value - 1), value + 1);

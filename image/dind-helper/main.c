@@ -18,6 +18,7 @@ static const struct {
     {"lock", lock_main},
     {"activity", activity_main},
     {"network", network_main},
+    {"preload", preload_main},
 };
 
 long long now_ms(void) {
@@ -38,13 +39,14 @@ int main(int argc, char **argv) {
         if (!strcmp(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
     fprintf(stderr, "usage: dind-helper cgroupns [--mount] -- COMMAND...\n"
-                    "       dind-helper ping [--timeout SECONDS] [--wait SECONDS] [SOCKET]\n"
+                    "       dind-helper ping [--timeout SECONDS] [--wait SECONDS] [--after FILE] [SOCKET]\n"
                     "       dind-helper init [OPTION...] -- COMMAND...\n"
                     "       dind-helper json-escape [--max BYTES] TEXT\n"
                     "       dind-helper pause\n"
                     "       dind-helper volume DIRECTORY\n"
                     "       dind-helper lock DIRECTORY\n"
                     "       dind-helper activity [--after SECONDS] [--every SECONDS] SOCKET CGROUP\n"
-                    "       dind-helper network [WORD=VALUE...]\n");
+                    "       dind-helper network [WORD=VALUE...]\n"
+                    "       dind-helper preload MARKER CREDENTIALS SOCKET IMAGE...\n");
     return EXIT_USAGE;
 }

@@ -60,6 +60,8 @@ NETWORK_TWICE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("ipv6", {"ipv6": "Disabled"}, {"config": {"ipv6": True}}),
 ]
 
+CA = {"registry": "r.example.com:5000", "configMapRef": {"name": "a"}}
+MIRRORS = {"mirrors": ["https://m.example.com"]}
 REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("workloads-none", {"workloads": {"containers": []}}, ["spec.workloads.containers", "at least 1 items"]),
     ("workloads-empty", {"workloads": {}}, ["spec.workloads.containers: Required"]),
@@ -190,6 +192,38 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         "endpoint-range",
         {"endpoint": {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}},
         ["spec.endpoint.allowFrom[0].ipBlock.cidr", NOT_A_RANGE],
+    ),
+    (
+        "mirror-user",
+        {"registry": {"mirrors": ["https://a:b@m.example.com"]}},
+        ["spec.registry.mirrors[0]", "not a mirror's URL"],
+    ),
+    (
+        "registry-url",
+        {"registry": {"caBundles": [CA | {"registry": "https://r.example.com"}]}},
+        ["not a registry: write it as"],
+    ),
+    ("authority-none", {"registry": {"caBundles": [{"registry": "r.example.com"}]}}, ["names exactly one source"]),
+    ("authority-both", {"registry": {"caBundles": [CA | {"secretRef": {"name": "b"}}]}}, ["names exactly one source"]),
+    ("authority-twice", {"registry": {"caBundles": [CA, CA]}}, ["spec.registry.caBundles[1]", "Duplicate value"]),
+    ("preload-name", {"daemon": {"preload": ["Upper:1"]}}, ["spec.daemon.preload[0]", "not an image's name"]),
+    (
+        "mirrors-twice",
+        {"registry": MIRRORS, "daemon": {"config": {"registry-mirrors": ["https://n.example.com"]}}},
+        [
+            "spec.registry.mirrors",
+            "registry.mirrors and daemon.config['registry-mirrors'] stand in one place: remove one",
+        ],
+    ),
+    (
+        "mirrors-flag",
+        {"registry": MIRRORS, "daemon": {"args": ["--registry-mirror=https://n.example.com"]}},
+        ["spec.registry.mirrors", "do not go together: keep registry.mirrors"],
+    ),
+    (
+        "insecure-twice",
+        {"registry": {"insecureRegistries": ["a:5000"]}, "daemon": {"config": {"insecure-registries": ["b:5000"]}}},
+        ["spec.registry.insecureRegistries", "daemon.config['insecure-registries']"],
     ),
     (
         "reserve-no-limit",
@@ -519,6 +553,10 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
             securityContext={"runAsUser": 1, "runAsGroup": 1, "runAsNonRoot": True, "readOnlyRootFilesystem": True},
         ),
     ),
+    ("registry", {"registry": {**MIRRORS, "insecureRegistries": ["10.0.0.0/8", "a:5000"], "caBundles": [CA]}}),
+    ("no-mirrors", {"registry": {"mirrors": []}, "daemon": {"config": {"registry-mirrors": []}}}),
+    ("mirror-in-config", {"daemon": {"config": {"registry-mirrors": ["https://m.example.com"]}}}),
+    ("preload", {"daemon": {"preload": ["golang", "r.example.com:5000/a/b__c:1.2", f"a/b@sha256:{'0' * 64}"]}}),
     ("reserve", with_memory("1Gi", reserve={"memory": "256Mi"})),
     ("reserve-in-another-unit", with_memory("1Gi", reserve={"memory": "1073741823"})),
     ("host-path", {"storage": {"hostPath": {"path": "/srv/dind/a..b/.c"}}}),
@@ -616,6 +654,7 @@ FULL_STATUS = {
     "daemonImage": "example.com/daemon:1",
     "nodeToolImage": "example.com/tool:1",
     "reserveMemory": "256Mi",
+    "registryMirrors": ["https://mirror.example.com"],
     "endpoint": "tcp://stored.team-a.svc:2376",
     "credentials": {
         "clientSecretName": "stored-client",

@@ -44,6 +44,10 @@
 - name: DIND_CLUSTER_CIDRS
   value: {{ toJson . | quote }}
 {{- end }}
+{{- with .Values.registry.mirrors }}
+- name: DIND_DEFAULT_REGISTRY_MIRRORS
+  value: {{ toJson . | quote }}
+{{- end }}
 {{- if .Values.policy.enabled }}
 - name: DIND_GUARD_RAILS
   value: {{ include "dind-operator.policyRules" . | quote }}

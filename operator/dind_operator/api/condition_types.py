@@ -67,4 +67,10 @@ class ConditionType(Documented):
             "Absent without `spec.workloads`."
         ),
     )
+    IMAGES_PRELOADED = (
+        "ImagesPreloaded",
+        (
+            "The images of `spec.daemon.preload` are there; until they are, how far it is. Absent where none is asked for."
+        ),
+    )
     UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."

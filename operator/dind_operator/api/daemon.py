@@ -48,6 +48,24 @@ Argument = Annotated[
 IMAGE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$"
 
 
+# As Docker reads them: registry, lower-case path, tag, digest.
+_PART: Final = "[a-z0-9]+([._-]+[a-z0-9]+)*"
+REFERENCE_PATTERN: Final = (
+    rf"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{{1,5}})?/)?{_PART}(/{_PART})*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[a-f0-9]{64})?$"
+)
+Reference = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=384, pattern=REFERENCE_PATTERN),
+    Field(
+        json_schema_extra=shape(
+            REFERENCE_PATTERN,
+            "not an image's name: write it as registry/name:tag or name@sha256:…, the name in lower case",
+        )
+    ),
+]
+
+
 class LocalSecret(ApiModel):
     """A Secret in the environment's own namespace."""
 
@@ -121,6 +139,14 @@ class DaemonSpec(ApiModel):
         f"{', '.join(f'--{flag}' for flag in sorted(OWNED_FLAGS))}.",
         examples=[["--storage-driver=overlay2"]],
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    preload: Annotated[list[Reference], Field(max_length=32)] = Field(
+        default_factory=list,
+        description="Images that dockerd pulls before the environment is Ready, with the credentials of "
+        "`registry.pullSecret`. What is there already is not pulled again. An image that cannot be had keeps Ready False, and "
+        "is tried again; ImagesPreloaded tells how far it is.",
+        examples=[["golang:1.24", "registry.example.com/base:7"]],
+        json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="How much dockerd writes to its log.")
 

@@ -23,6 +23,7 @@ from .owned import (
     owned_exec_opt,
     short_pattern,
 )
+from .registry_rules import config_properties
 from .rules import FORBIDDEN, cel_text, rule, validations, value_rule
 
 # ---- config: owned keys are declared with the type dockerd gives them, so that CEL can see and refuse them.
@@ -75,7 +76,12 @@ def config_schema(declared: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "maxProperties": _CONFIG_MAX_KEYS,
         "x-kubernetes-preserve-unknown-fields": True,
-        "properties": {"exec-opts": exec_opts, **declared, **{key: _declared(key) for key in OWNED_CONFIG_KEYS}},
+        "properties": {
+            "exec-opts": exec_opts,
+            **declared,
+            **config_properties(),
+            **{key: _declared(key) for key in OWNED_CONFIG_KEYS},
+        },
         **validations(
             *(
                 rule(f"!has(self.{cel_name(key)})", _config_message(key), path=f"['{key}']", reason=FORBIDDEN)

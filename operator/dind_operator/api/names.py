@@ -43,6 +43,7 @@ VOLUME_SOCKET: Final = "dind-socket"
 VOLUME_ENDPOINT: Final = "dind-endpoint"
 VOLUME_WORKSPACE: Final = "dind-workspace"
 VOLUME_CLI: Final = "dind-cli"
+VOLUME_REGISTRY: Final = "dind-registry"
 
 # Secrets of the endpoint, by what is appended to the environment's name.
 CA_SUFFIX: Final = "-ca"

@@ -92,6 +92,30 @@ FIREWALL_UNAVAILABLE: Final = (
     "Leave `firewallBackend` and `ipv6` out of `spec.network`, choose the other backend, or other nodes with `spec.scheduling`.",
 )
 
+# The pod's checks
+INSTALL_FAILED: Final = (
+    "InstallFailed",
+    "The daemon's wrapper could not be copied into the pod's own volume.",
+    ("Check that the node's disk is neither full nor read-only, and the node-tool image's version."),
+)
+
+# Images and registries
+IMAGES_PRELOADED: Final = "ImagesPreloaded", "The images of `spec.daemon.preload` are there."
+PRELOADING_IMAGES: Final = (
+    "PreloadingImages",
+    "dockerd answers, and the images of `spec.daemon.preload` are pulled before the environment is Ready.",
+)
+PRELOAD_FAILED: Final = (
+    "PreloadFailed",
+    "An image of `spec.daemon.preload` cannot be pulled. It is tried again and again; the daemon is not restarted for it.",
+    "Do what the message says, or take the image out of `spec.daemon.preload`; dockerd's own sentence is in the pod's log.",
+)
+REGISTRY_FILES_MISSING: Final = (
+    "RegistryFilesMissing",
+    "A ConfigMap or Secret that `spec.registry` names, or its key, is not there or holds something else.",
+    "Make what the message names. The pod goes on by itself within five minutes, or at once when it is deleted.",
+)
+
 # The endpoint
 ENDPOINT_READY: Final = (
     "EndpointReady",

@@ -178,11 +178,7 @@ class Reason(Documented):
     )
     FUSE_OVERLAYFS_MISSING = reason_texts.FUSE_OVERLAYFS_MISSING
     COPYING_DRIVER = reason_texts.COPYING_DRIVER
-    INSTALL_FAILED = (
-        "InstallFailed",
-        "The daemon's wrapper could not be copied into the pod's own volume.",
-        ("Check that the node's disk is neither full nor read-only, and the node-tool image's version."),
-    )
+    INSTALL_FAILED = reason_texts.INSTALL_FAILED
     PREFLIGHT_FAILED = (
         "PreflightFailed",
         "The pod's checks failed without a report that could be read.",
@@ -263,6 +259,12 @@ class Reason(Documented):
     # Where nested containers are
     ISOLATION_VERIFIED = reason_texts.ISOLATION_VERIFIED
     NESTED_OUTSIDE_POD = reason_texts.NESTED_OUTSIDE_POD
+
+    # Images and registries
+    IMAGES_PRELOADED = reason_texts.IMAGES_PRELOADED
+    PRELOADING_IMAGES = reason_texts.PRELOADING_IMAGES
+    PRELOAD_FAILED = reason_texts.PRELOAD_FAILED
+    REGISTRY_FILES_MISSING = reason_texts.REGISTRY_FILES_MISSING
 
     # The endpoint
     ENDPOINT_READY = reason_texts.ENDPOINT_READY

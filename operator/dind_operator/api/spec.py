@@ -16,6 +16,8 @@ from .network import AddressPool, FirewallBackend, IPv6, NetworkDNS, NetworkSpec
 from .network_rules import doubled_errors, doubled_rules
 from .probes import ProbesSpec, ProbeTuning
 from .quantity import parse_quantity
+from .registry import CaBundle, KeyReference, RegistrySpec
+from .registry_rules import registry_errors, registry_rules
 from .resources import MEMORY, Reserve, Resources
 from .rules import NO_DEFAULT, amount, both_amounts, validations, value_rule
 from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
@@ -28,6 +30,7 @@ __all__ = [
     "Affinity",
     "AppArmorProfile",
     "AppArmorType",
+    "CaBundle",
     "DaemonSpec",
     "DindEnvironmentSpec",
     "DisruptionPolicy",
@@ -40,6 +43,7 @@ __all__ = [
     "HostPathStorage",
     "IPv6",
     "IpBlock",
+    "KeyReference",
     "LifetimeSpec",
     "LocalSecret",
     "LogLevel",
@@ -49,6 +53,7 @@ __all__ = [
     "ProbeTuning",
     "ProbesSpec",
     "PullPolicy",
+    "RegistrySpec",
     "Reserve",
     "Resources",
     "RestartPolicy",
@@ -109,6 +114,7 @@ _RULES: Final = validations(
         path=".storage.emptyDir.sizeLimit",
     ),
     *doubled_rules(),
+    *registry_rules(),
 )
 
 
@@ -138,6 +144,10 @@ class DindEnvironmentSpec(ApiModel):
     network: NetworkSpec = Field(
         default_factory=NetworkSpec,
         description="The nested networks: packet sizes, addresses, names. What is left out is chosen in the pod.",
+    )
+    registry: RegistrySpec = Field(
+        default_factory=RegistrySpec,
+        description="Where the nested daemon gets images from: mirrors, authorities, credentials.",
     )
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
@@ -172,7 +182,9 @@ class DindEnvironmentSpec(ApiModel):
 
     @model_validator(mode="after")
     def _set_once(self) -> Self:
-        problems = list(doubled_errors(self.network.to_dict(), self.daemon.config, self.daemon.args))
+        registry, config, args = self.registry, self.daemon.config, self.daemon.args
+        given = {"mirrors": registry.mirrors, "insecureRegistries": registry.insecure_registries}
+        problems = [*doubled_errors(self.network.to_dict(), config, args), *registry_errors(given, config, args)]
         if problems:
             raise ValueError("; ".join(problems))
         return self

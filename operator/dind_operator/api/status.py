@@ -257,6 +257,13 @@ class DindEnvironmentStatus(ApiModel):
         "which the spec or a LimitRange sets.",
         examples=["256Mi"],
     )
+    registry_mirrors: (
+        Annotated[list[Annotated[str, StringConstraints(max_length=512)]], Field(max_length=16)] | None
+    ) = Field(
+        default=None,
+        description="Where the daemon of the present pod asks for images of Docker Hub first.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
     endpoint: Annotated[str, StringConstraints(max_length=512)] | None = Field(
         default=None,
         description="Where the daemon listens, as DOCKER_HOST takes it, while it is ready: the Service, or without an "

@@ -5,6 +5,7 @@ given in both. The user's ``args`` are the only flags.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from dind_operator.api.conditions import Reason
@@ -23,8 +24,8 @@ MAX_CONFIG_BYTES = 64 * 1024
 """It travels in one environment variable; the kernel takes at most 128 KiB for one (MAX_ARG_STRLEN)."""
 
 
-def daemon_config(spec: DindEnvironmentSpec) -> str:
-    """The complete daemon.json, compact and with sorted keys.
+def daemon_config(spec: DindEnvironmentSpec, registries: Mapping[str, Any] | None = None) -> str:
+    """The complete daemon.json, compact and with sorted keys. ``registries``: what it says of those.
 
     Keys that the operator owns cannot be in the user's part: the model refuses them by name.
     Raises UnbuildableError (InvalidDaemonConfig) when it is too large.
@@ -34,6 +35,7 @@ def daemon_config(spec: DindEnvironmentSpec) -> str:
     config: dict[str, Any] = user | {
         **network.daemon_settings(spec),
         **tls,
+        **(registries or {}),
         "hosts": [f"unix://{SOCKET}", *([endpoint.LISTEN] if spec.endpoint.enabled else [])],
         "data-root": DATA_ROOT,
         "exec-root": "/var/run/docker",

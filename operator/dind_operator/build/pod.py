@@ -7,7 +7,7 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.build import apparmor, endpoint, network, privileges, storage, workloads
+from dind_operator.build import apparmor, endpoint, network, privileges, registry, storage, workloads
 from dind_operator.build.daemon_config import SOCKET, daemon_config
 from dind_operator.build.intent import digest, intent_hash
 from dind_operator.build.memory import plan_memory
@@ -96,6 +96,7 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str
             # In memory, whatever the node's disk is mounted with: the socket's access time tells that it is used.
             {"name": names.VOLUME_SOCKET, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             *([endpoint.volume(environment.name)] if spec.endpoint.enabled else []),
+            *registry.volumes(spec),
             *workloads.volumes(environment),
         ],
         **privileges.pod_fields(spec, settings),
@@ -148,6 +149,7 @@ def _init_container(environment: DindEnvironment, settings: BuildSettings) -> di
             storage.mount(spec, settings),
             {"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT},
             *storage.prefix_mounts(spec),
+            *registry.mounts(spec),
         ],
         **_shared(spec),
     }
@@ -161,9 +163,13 @@ def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> 
         "command": [f"{TOOL_MOUNT}/entrypoint"],
         "env": [
             *_variables(environment, settings),
-            {"name": "DIND_DAEMON_CONFIG", "value": _escaped(daemon_config(spec))},
+            {
+                "name": "DIND_DAEMON_CONFIG",
+                "value": _escaped(daemon_config(spec, registry.daemon_settings(spec, settings))),
+            },
             {"name": "DIND_SOCKET", "value": SOCKET},
             *workloads.daemon_variables(spec),
+            *({"name": name, "value": value} for name, value in registry.preload_variables(spec).items()),
         ],
         "volumeMounts": [
             storage.mount(spec, settings),
@@ -171,8 +177,9 @@ def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> 
             {"name": names.VOLUME_SOCKET, "mountPath": "/run/dind"},
             *([endpoint.mount()] if spec.endpoint.enabled else []),
             *workloads.daemon_mounts(spec),
+            *registry.mounts(spec),
         ],
-        **probes(spec.probes),
+        **probes(spec.probes, after=registry.PRELOADED_FILE if spec.daemon.preload else None),
         **_shared(spec),
     }
     if spec.daemon.args:
@@ -197,8 +204,8 @@ def _shared(spec: DindEnvironmentSpec) -> dict[str, Any]:
 def _variables(environment: DindEnvironment, settings: BuildSettings) -> list[dict[str, Any]]:
     spec = environment.spec
     reserve = {"DIND_RESERVE_BYTES": str(plan_memory(spec, settings).held_back)}
-    told = reserve | privileges.variables(spec) | storage.variables(environment)
-    told |= network.variables(spec, settings)
+    told = reserve | privileges.variables(spec) | storage.variables(environment) | network.variables(spec, settings)
+    told |= registry.variables(spec)
     return [*({"name": name, "value": _escaped(value)} for name, value in told.items()), network.node_address()]
 
 

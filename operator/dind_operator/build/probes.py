@@ -28,16 +28,22 @@ START_SECONDS = 0.1
 """What the runtime takes to start a probe: 60 ms on an idle machine."""
 
 
-def probes(spec: ProbesSpec) -> dict[str, Any]:
-    """``startupProbe``, ``readinessProbe`` and ``livenessProbe`` of the daemon's container."""
+def probes(spec: ProbesSpec, *, after: str | None = None) -> dict[str, Any]:
+    """``startupProbe``, ``readinessProbe`` and ``livenessProbe`` of the daemon's container.
+
+    ``after``: a file without which the daemon answers and is not ready. Neither of the other two asks for it: what takes
+    its time must not end the container.
+    """
     return {
         "startupProbe": _probe(STARTUP, spec.startup, waits=True),
-        "readinessProbe": _probe(READINESS, spec.readiness),
+        "readinessProbe": _probe(READINESS, spec.readiness, waits=after is not None, after=after),
         "livenessProbe": _probe(LIVENESS, spec.liveness),
     }
 
 
-def _probe(default: _Probe, user: ProbeTuning | None, *, waits: bool = False) -> dict[str, Any]:
+def _probe(
+    default: _Probe, user: ProbeTuning | None, *, waits: bool = False, after: str | None = None
+) -> dict[str, Any]:
     tuning = user or ProbeTuning()
     timeout = tuning.timeout_seconds or default.timeout
     period = tuning.period_seconds or default.period
@@ -47,6 +53,8 @@ def _probe(default: _Probe, user: ProbeTuning | None, *, waits: bool = False) ->
     if waits:
         # Less than the period, so that failures are counted as often as the user asked for them.
         command += ["--wait", f"{min(period, gives_up) - START_SECONDS:.1f}"]
+    if after is not None:
+        command += ["--after", after]
     return {
         "exec": {"command": command},
         "periodSeconds": period,

@@ -22,3 +22,5 @@ class BuildSettings:
     """Folders of the nodes in which environments may have a folder of their own; none unless an administrator says so."""
     cluster_cidrs: tuple[str, ...] = ()
     """Ranges of the cluster that nested networks must leave alone, as far as an administrator names them."""
+    default_registry_mirrors: tuple[str, ...] = ()
+    """Mirrors of Docker Hub for environments that name none."""

@@ -11,7 +11,7 @@ from typing import Any
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import Phase
-from dind_operator.reconcile import apparmor, pods, storage
+from dind_operator.reconcile import apparmor, pods, preload, storage
 from dind_operator.reconcile.failures import MAX_DETAIL, Failure, container_failure, never_ran, not_started
 from dind_operator.reconcile.reports import CgroupReport
 from dind_operator.reconcile.verdict import Part, Verdict, blocked, waiting
@@ -34,7 +34,7 @@ _CLAIM_TO_COME = "waiting for ephemeral volume controller"
 """What the scheduler says for a moment of every pod with a claim, which a controller makes after the pod."""
 _CHECKED = {"Cgroups": ConditionType.CGROUPS_MOUNTED, "Storage": ConditionType.STORAGE_HEALTHY}
 """The condition that a check of the preflight is about; one of memory or of the installation is Ready's alone."""
-_AFTER_CGROUPS = ("Memory", "Storage", "Network", "Install")
+_AFTER_CGROUPS = ("Memory", "Storage", "Network", "Registry", "Install")
 """Checks that run when the cgroups are mounted and proved."""
 
 
@@ -101,7 +101,7 @@ def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionTy
     failed = report.error.check if report.error is not None else ""
     if report.cgroup is not None and failed in ("", *_AFTER_CGROUPS):
         parts[ConditionType.CGROUPS_MOUNTED] = _cgroups_part(report.cgroup, report.mode, memory_limited=memory_limited)
-    if report.storage is not None and failed in ("", "Network", "Install"):
+    if report.storage is not None and failed in ("", "Network", "Registry", "Install"):
         parts[ConditionType.STORAGE_HEALTHY] = storage.checked(report.storage)
     failure = _failure(pod, INIT_CONTAINER) if failed else None
     kind = _CHECKED.get(failed)
@@ -152,6 +152,12 @@ def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Verdict:
     if status.get("started") and answered_before:
         message = "dockerd runs and does not answer in time: it is overloaded or hangs. Builds go on; nothing is restarted yet."
         return replace(waiting(Phase.RECOVERING, Reason.DAEMON_NOT_READY, message), trouble=True)
+    if preload.pulling(pod):
+        answers = Part.true(
+            Reason.PRELOADING_IMAGES, "dockerd answers; the images of spec.daemon.preload are pulled first."
+        )
+        parts = {ConditionType.DAEMON_READY: answers}
+        return waiting(Phase.STARTING, Reason.PRELOADING_IMAGES, answers.message, parts)
     return waiting(Phase.STARTING, Reason.DAEMON_STARTING, "dockerd is starting.")
 
 

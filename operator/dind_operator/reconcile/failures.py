@@ -104,6 +104,7 @@ _TOOL_REASONS = frozenset(
         Reason.DISK_FULL,
         Reason.HOST_PATH_IS_LINK,
         Reason.HOST_PATH_IN_USE,
+        Reason.REGISTRY_FILES_MISSING,
         Reason.INSTALL_FAILED,
         Reason.NETWORK_COLLISION,
         Reason.FIREWALL_UNAVAILABLE,

@@ -11,7 +11,7 @@ from dind_operator.build.settings import BuildSettings
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.credentials import Credentials
 from dind_operator.reconcile.folders import Rival
-from dind_operator.reconcile.reports import ActivityReport, DaemonReport, IsolationReport, VolumeReport
+from dind_operator.reconcile.reports import ActivityReport, DaemonReport, IsolationReport, PreloadReport, VolumeReport
 from dind_operator.reconcile.verdict import Part
 
 
@@ -88,6 +88,8 @@ class Observed:
     """None when it was not looked at: then it is as status tells."""
     activity: ActivityReport | None = None
     """What was read just now, as with the volume."""
+    preload: PreloadReport | None = None
+    """The same of images that are pulled before the daemon is ready."""
     reads_logs: bool = True
     """The installation lets the operator read pod logs."""
     ahead: timedelta = timedelta(0)

@@ -11,7 +11,17 @@ from dind_operator.api.status import Phase
 from dind_operator.build.errors import UnbuildableError
 from dind_operator.build.memory import plan_memory
 from dind_operator.build.pod import daemon_pod
-from dind_operator.reconcile import endpoint, folders, lifetimes, ownership, pods, sandboxes, storage, workloads
+from dind_operator.reconcile import (
+    endpoint,
+    folders,
+    lifetimes,
+    ownership,
+    pods,
+    preload,
+    sandboxes,
+    storage,
+    workloads,
+)
 from dind_operator.reconcile.actions import NOTHING, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.admission import broken
 from dind_operator.reconcile.diagnosis import diagnose, failure_of
@@ -177,6 +187,7 @@ def _living(
     memory = plan_memory(environment.spec, policy.build)
     verdict = diagnose(pod, answered_before=answered_before(observed, pod))
     verdict = storage.told(sandboxes.told(verdict, pod, observed.node, observed.now), observed, pod)
+    verdict = preload.told(verdict, observed, pod)
     freshness = up_to_date(pod, desired, environment.spec.update_policy)
     verdict = replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: freshness.part})
     replaced = _replace_living(observed, environment, pod, freshness, verdict)

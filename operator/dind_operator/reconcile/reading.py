@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dind_operator.api.conditions import ConditionType
-from dind_operator.reconcile import activity, folders, lifetimes, pods, sandboxes, workloads
+from dind_operator.reconcile import activity, folders, lifetimes, pods, preload, sandboxes, workloads
 from dind_operator.reconcile.actions import Plan
 from dind_operator.reconcile.backoff import parse_time
 from dind_operator.reconcile.cluster import Cluster, Key
@@ -21,10 +21,12 @@ from dind_operator.reconcile.reports import (
     ActivityReport,
     DaemonReport,
     IsolationReport,
+    PreloadReport,
     VolumeReport,
     activity_report,
     daemon_report,
     isolation_report,
+    preload_report,
     volume_report,
 )
 from dind_operator.reconcile.view import View
@@ -61,6 +63,7 @@ class Reader:
         daemon, inside = await self._daemon(key, environment, pod)
         volume, used = await self._look(key, environment, pod, known.now)
         known = replace(known, pod=pod, node=node, daemon=daemon, isolation=inside, volume=volume, activity=used)
+        known = replace(known, preload=await self._preload(key, pod))
         return replace(known, rivals=self._rivals(environment))
 
     async def environment(self, key: Key, believed: dict[str, Any]) -> dict[str, Any] | None:
@@ -83,7 +86,7 @@ class Reader:
 
     def again(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         """Seconds until something is to be looked at again that no event tells of; None where there is nothing."""
-        waits = self._report_due(observed, plan), self._looks.wait(key, observed.now)
+        waits = self._report_due(observed, plan), self._looks.wait(key, observed.now), preload.pause(observed)
         return min(filter(None, waits), default=None)
 
     def _report_due(self, observed: Observed, plan: Plan) -> float | None:
@@ -148,6 +151,15 @@ class Reader:
         except ClusterError:
             return None, None
         return volume_report(log) if self._volume_wanted else None, activity_report(log)
+
+    async def _preload(self, key: Key, pod: pods.Pod | None) -> PreloadReport | None:
+        """Read how far the daemon is with images that it pulls before it is ready."""
+        if pod is None or not self._read_logs or pods.terminating(pod) or not preload.pulling(pod):
+            return None
+        try:
+            return preload_report(await self._cluster.daemon_log_tail(key))
+        except ClusterError:
+            return None
 
     def _unread(self, environment: dict[str, Any], pod: pods.Pod) -> bool:
         daemon = pods.daemon(pod)

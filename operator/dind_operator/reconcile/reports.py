@@ -32,6 +32,7 @@ REPORT_MARKER = "dind-report "
 ISOLATION_MARKER = "dind-isolation "
 VOLUME_MARKER = "dind-volume "
 ACTIVITY_MARKER = "dind-activity "
+PRELOAD_MARKER = "dind-preload "
 MAX_MESSAGE_BYTES = 4096
 """The kubelet's own bound on a termination message."""
 
@@ -171,6 +172,18 @@ class ActivityReport(_Part):
     seen: Annotated[bool, Field(strict=True)] = True
 
 
+class PreloadReport(_Part):
+    """The line that the daemon's container logs while images are pulled before it is ready.
+
+    ``pulling`` and ``failing`` count from 1, by the order of the pod's list; ``kind`` says why the latter failed.
+    """
+
+    done: Annotated[int, Field(strict=True, ge=0, le=1000)]
+    pulling: Annotated[int | None, Field(strict=True, ge=1, le=1000)] = None
+    failing: Annotated[int | None, Field(strict=True, ge=1, le=1000)] = None
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z]{1,32}$")] = "None"
+
+
 def preflight_report(message: str | None) -> PreflightReport | None:
     """The report in a termination message; None if there is none that can be read."""
     return _parse(PreflightReport, message)
@@ -199,6 +212,11 @@ def volume_report(log: str) -> VolumeReport | None:
 def activity_report(log: str) -> ActivityReport | None:
     """The last that the log says of the daemon's use; None if it says nothing."""
     return _last(ActivityReport, ACTIVITY_MARKER, log)
+
+
+def preload_report(log: str) -> PreloadReport | None:
+    """The last that the log says of images that are pulled; None if it says nothing."""
+    return _last(PreloadReport, PRELOAD_MARKER, log)
 
 
 def _last(model: type[ReportT], marker: str, log: str) -> ReportT | None:

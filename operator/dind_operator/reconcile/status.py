@@ -6,7 +6,7 @@ from dind_operator.api.conditions import ConditionType, format_time, read_condit
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import clip
 from dind_operator.build.daemon_config import SOCKET
-from dind_operator.reconcile import activity, endpoint, lifetimes, network, pods, workloads
+from dind_operator.reconcile import activity, endpoint, lifetimes, network, pods, preload, registry, workloads
 from dind_operator.reconcile.failures import Failure
 from dind_operator.reconcile.isolation import isolation
 from dind_operator.reconcile.observed import NodeView, Observed
@@ -107,6 +107,9 @@ def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> li
     used = activity.condition(observed)
     if used is not None:
         wanted[ConditionType.ACTIVITY_KNOWN] = used
+    loaded = preload.condition(observed)
+    if loaded is not None:
+        wanted[ConditionType.IMAGES_PRELOADED] = loaded
     for kind, part in wanted.items():
         conditions = set_condition(conditions, kind, part.status, part.reason, part.message, generation, observed.now)
     known = {kind.value for kind in wanted}
@@ -136,6 +139,7 @@ def _pod_fields(observed: Observed, pod: pods.Pod, old: dict[str, Any]) -> dict[
         "restarts": restarts if isinstance(restarts, int) else None,
         "daemonImage": images.get(DAEMON_CONTAINER),
         "nodeToolImage": images.get(INIT_CONTAINER),
+        "registryMirrors": registry.mirrors(pod),
         **({"node": _node(observed.node, pod)} if observed.node and observed.node.info else {}),
         **({"docker": observed.daemon.model_dump(exclude_none=True)} if observed.daemon else {}),
     }

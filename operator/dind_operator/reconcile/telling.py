@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dind_operator.api.conditions import ConditionType, Reason
-from dind_operator.reconcile import lifetimes, network, pods, storage
+from dind_operator.reconcile import lifetimes, network, pods, preload, storage
 from dind_operator.reconcile.actions import Action, Plan
 from dind_operator.reconcile.cluster import Note
 from dind_operator.reconcile.diagnosis import diagnose
@@ -66,6 +66,7 @@ def keep(observed: Observed, problem: Verdict) -> Plan:
     if pod is None or pods.ended(pod) or pods.terminating(pod):
         return say(observed, problem)
     verdict = storage.told(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
+    verdict = preload.told(verdict, observed, pod)
     stale = Part.false(problem.ready.reason, problem.ready.message)
     plan = say(observed, replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale}))
     if observed.told(ConditionType.UP_TO_DATE).get("reason") == stale.reason:

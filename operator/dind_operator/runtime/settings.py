@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import parse_bytes
+from dind_operator.api.registry import Mirror
 from dind_operator.api.storage import is_plain_path
 from dind_operator.build.guardrails import GuardRails
 from dind_operator.build.settings import DEFAULT_RESERVE_MEMORY, DEFAULT_RUNTIME_CLASS, BuildSettings
@@ -74,6 +75,10 @@ class Settings(BaseSettings):
 
     # As JSON: ["10.96.0.0/12", "10.244.0.0/16"].
     cluster_cidrs: ClusterCidrs = ()
+    # As JSON: ["https://mirror.example.com"]. Of environments that name none.
+    default_registry_mirrors: Annotated[
+        tuple[Mirror, ...], NoDecode, BeforeValidator(_listed), Field(max_length=8)
+    ] = ()
 
     # As JSON: the chart's policy.rules. None: no policy.
     guard_rails: Annotated[GuardRails | None, NoDecode, BeforeValidator(_listed)] = None
@@ -103,5 +108,6 @@ class Settings(BaseSettings):
             default_runtime_class=self.default_runtime_class,
             host_path_prefixes=self.host_path_prefixes,
             cluster_cidrs=self.cluster_cidrs,
+            default_registry_mirrors=self.default_registry_mirrors,
         )
         return Policy(build=build, require_namespace_label=self.require_namespace_label, guard_rails=self.guard_rails)

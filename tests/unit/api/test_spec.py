@@ -45,6 +45,7 @@ def test_what_was_read_is_written_as_it_was() -> None:
             "reserve": {},
             "config": {"debug": True, "log-opts": {"max-size": "10m"}},
             "args": ["--storage-driver=overlay2"],
+            "preload": ["golang:1.24"],
             "logLevel": "Warn",
         },
         "storage": {"emptyDir": {"medium": "", "sizeLimit": "20Gi"}},
@@ -54,6 +55,12 @@ def test_what_was_read_is_written_as_it_was() -> None:
             "affinity": {
                 "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "a/b"}]}
             },
+        },
+        "registry": {
+            "mirrors": ["https://mirror.example.com"],
+            "insecureRegistries": ["10.0.0.5:5000"],
+            "caBundles": [{"registry": "r.example.com:5000", "configMapRef": {"name": "ca", "key": "ca.crt"}}],
+            "pullSecret": {"name": "login"},
         },
         "probes": {"startup": {"periodSeconds": 2}},
         "network": {

@@ -12,7 +12,7 @@ from dind_operator.build.settings import BuildSettings
 
 DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
     "operatingMode": "Running",
-    "daemon": {"resources": {}, "reserve": {}, "config": {}, "args": [], "logLevel": "Info"},
+    "daemon": {"resources": {}, "reserve": {}, "config": {}, "args": [], "preload": [], "logLevel": "Info"},
     "storage": {"emptyDir": {"medium": ""}},
     "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}},
     "scheduling": {"tolerations": [], "nodeSelector": {}},
@@ -20,6 +20,7 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
     "network": {"avoid": [], "firewallBackend": "Auto", "ipv6": "Auto"},
     "updatePolicy": "Recreate",
     "disruptionPolicy": "Allow",
+    "registry": {"mirrors": [], "insecureRegistries": [], "caBundles": []},
     "endpoint": {"enabled": True, "extraNames": [], "credentialsGeneration": 1, "allowFrom": []},
 }
 CHANGES: list[dict[str, Any]] = [
@@ -66,6 +67,12 @@ CHANGES: list[dict[str, Any]] = [
     {"probes": {"startup": {"failureThreshold": 600}}},
     {"probes": {"readiness": {"periodSeconds": 20}}},
     {"probes": {"liveness": {"timeoutSeconds": 50}}},
+    {"registry": {"mirrors": ["https://mirror.example.com"]}},
+    {"registry": {"insecureRegistries": ["10.0.0.5:5000"]}},
+    {"registry": {"caBundles": [{"registry": "r.example.com", "configMapRef": {"name": "ca"}}]}},
+    {"registry": {"caBundles": [{"registry": "r.example.com", "secretRef": {"name": "ca"}}]}},
+    {"registry": {"pullSecret": {"name": "login"}}},
+    {"daemon": {"preload": ["golang:1.24"]}},
     {"endpoint": {"enabled": False}},
     {"endpoint": {"extraNames": ["builder.example.com"]}},
     {"endpoint": {"extraNames": ["builder.example.com", "192.0.2.10"]}},

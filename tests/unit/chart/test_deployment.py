@@ -87,7 +87,12 @@ def test_settings_by_default(defaults: Manifests) -> None:
 
 
 def test_every_setting_of_the_operator_has_a_value_and_no_other_is_set(helm: Helm) -> None:
-    optional = {"hostPath": {"allowedPrefixes": ["/srv"]}, "policy": {"enabled": True}, "clusterCIDRs": ["10.0.0.0/8"]}
+    optional = {
+        "hostPath": {"allowedPrefixes": ["/srv"]},
+        "policy": {"enabled": True},
+        "clusterCIDRs": ["10.0.0.0/8"],
+        "registry": {"mirrors": ["https://m.example.com"]},
+    }
     given = settings(helm.template({"defaultReserveMemory": "384Mi", **optional}))
     assert set(given) == {f"DIND_{name}".upper() for name in Settings.model_fields}
     read = Settings.model_validate({name.removeprefix("DIND_").lower(): str(value) for name, value in given.items()})
@@ -108,6 +113,7 @@ def test_every_setting_of_the_operator_has_a_value_and_no_other_is_set(helm: Hel
         ({"leaderElection": {"enabled": False}}, "DIND_LEADER_ELECTION", "false"),
         ({"logging": {"format": "text"}}, "DIND_LOG_FORMAT", "text"),
         ({"logging": {"level": "debug"}}, "DIND_LOG_LEVEL", "debug"),
+        ({"registry": {"mirrors": ["https://m"]}}, "DIND_DEFAULT_REGISTRY_MIRRORS", '["https://m"]'),
         ({"hostPath": {"allowedPrefixes": ["/srv/a", "/b"]}}, "DIND_HOST_PATH_PREFIXES", '["/srv/a","/b"]'),
         ({"clusterCIDRs": ["10.96.0.0/12", "fd00::/48"]}, "DIND_CLUSTER_CIDRS", '["10.96.0.0/12","fd00::/48"]'),
         ({"defaultReserveMemory": "1.5Gi"}, "DIND_DEFAULT_RESERVE_MEMORY", "1.5Gi"),

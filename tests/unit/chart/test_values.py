@@ -54,7 +54,7 @@ def test_schema_and_values_name_the_same_things() -> None:
 @pytest.mark.parametrize(
     ("values", "where", "what"),
     [
-        ({"registry": "x"}, "''", "'registry' not allowed"),
+        ({"imageRegistry": "x"}, "''", "'imageRegistry' not allowed"),
         ({"image": {"operator": {"image": "x"}}}, "/image/operator", "'image' not allowed"),
         ({"image": {"daemon": {"pullPolicy": "Always"}}}, "/image/daemon", "'pullPolicy' not allowed"),
         ({"image": {"operator": {"pullPolicy": "always"}}}, "/image/operator/pullPolicy", "'IfNotPresent'"),
@@ -68,6 +68,7 @@ def test_schema_and_values_name_the_same_things() -> None:
         ({"resyncSeconds": 1}, "/resyncSeconds", "minimum: got 1, want 10"),
         ({"replicas": 1.5}, "/replicas", "got number, want integer"),
         ({"clusterCIDRs": ["10.0.0.0"]}, "/clusterCIDRs/0", "does not match pattern"),
+        ({"registry": {"mirrors": ["https://user:password@m"]}}, "/registry/mirrors/0", "does not match pattern"),
         ({"hostPath": {"allowedPrefixes": ["srv"]}}, "/hostPath/allowedPrefixes/0", "does not match pattern"),
         ({"hostPath": {"allowedPrefixes": ["/srv/../etc"]}}, "/hostPath/allowedPrefixes/0", "'not' failed"),
         ({"policy": {"rules": {"images": ["registry.test*"]}}}, "/policy/rules/images/0", "does not match pattern"),

@@ -76,7 +76,7 @@ def check_shape(report: dict[str, Any]) -> None:
     assert report["ok"] == (report["error"] is None)
     if report["error"]:
         assert list(report["error"]) == ["check", "reason", "message"]
-        assert report["error"]["check"] in ("Cgroups", "Memory", "Storage", "Network", "Install")
+        assert report["error"]["check"] in ("Cgroups", "Memory", "Storage", "Network", "Registry", "Install")
         assert re.fullmatch(r"([A-Z][a-z]+)+", report["error"]["reason"])
         assert report["error"]["message"].endswith(".")
 

@@ -41,6 +41,7 @@ SPECS: list[dict[str, Any]] = [
         for more in ({}, {"updatePolicy": "OnDelete"})
     ),
     {"workloads": {"containers": [{"name": "work", "image": "i"}]}, "operatingMode": "Suspended"},
+    {"daemon": {"preload": ["golang:1.24", "base:7"]}, "registry": {"pullSecret": {"name": "login"}}},
     {"unknown": "field"},
 ]
 POD_SPECS = [fields for fields in SPECS if "unknown" not in fields and "100Mi" not in json.dumps(fields)]
@@ -188,9 +189,21 @@ def statuses(draw: st.DrawFn) -> dict[str, Any]:
         "recreations": draw(st.integers(0, 40)),
         "conditions": [
             {
-                "type": draw(st.sampled_from(["Ready", "DaemonReady", "EndpointReady", "Foreign"])),
+                "type": draw(st.sampled_from(["Ready", "DaemonReady", "EndpointReady", "ImagesPreloaded", "Foreign"])),
                 "status": "False",
-                "reason": draw(st.sampled_from(["Ready", "BackingOff", "Evicted", "Pending", "EndpointConflict"])),
+                "reason": draw(
+                    st.sampled_from(
+                        [
+                            "Ready",
+                            "BackingOff",
+                            "Evicted",
+                            "Pending",
+                            "EndpointConflict",
+                            "PreloadFailed",
+                            "ImagesPreloaded",
+                        ]
+                    )
+                ),
                 "message": "m",
                 "lastTransitionTime": "2025-06-01T10:00:00Z",
             }

@@ -154,3 +154,14 @@ async def test_lines_that_are_not_in_the_log_yet_are_looked_for_soon_and_not_for
     assert looking.again(KEY, late, NOTHING) == SECONDS
     looking.forget(KEY)
     assert looking.again(KEY, late, NOTHING) is None
+
+
+async def test_the_log_of_a_daemon_that_pulls_images_is_read_until_it_is_ready() -> None:
+    fields = {"daemon": {"preload": ["golang:1.24"]}}
+    pulling, done = running_pod(fields), running_pod(fields)
+    pulling["status"]["containerStatuses"][0]["ready"] = False
+    for manifest, read_logs, read in ((pulling, True, True), (done, True, False), (pulling, False, False)):
+        stub = Stub()
+        seen = observed(settled(fields), manifest)
+        await reader(stub, read_logs=read_logs, volume_seconds=0).all_of(KEY, seen)
+        assert ("tail" in stub.calls) == read

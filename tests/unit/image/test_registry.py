@@ -1,0 +1,83 @@
+"""The registries' files: what the check says of those that are missing or wrong, and where they are linked to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.sandbox import Sandbox
+
+MakeSandbox = Callable[..., Sandbox]
+Preflight = Callable[..., tuple[int, dict[str, Any], str]]
+
+REGISTRY = "r.example.com:5000"
+CAS = f"{REGISTRY}=ConfigMap/corporate-ca/ca.crt"
+CREDENTIALS = "Secret/login/.dockerconfigjson"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+ASKED = {"DIND_REGISTRY_CAS": CAS, "DIND_REGISTRY_CREDENTIALS": CREDENTIALS}
+
+
+def files(authority: str | None = CERTIFICATE, credentials: str | None = '{"auths":{}}') -> str:
+    """Shell that makes them, as the kubelet would."""
+    lines = [f"mkdir -p /run/dind-registry/certs.d/{REGISTRY} /run/dind-registry/auth"]
+    if authority is not None:
+        lines.append(f"printf %s '{authority}' >/run/dind-registry/certs.d/{REGISTRY}/ca.crt")
+    if credentials is not None:
+        lines.append(f"printf %s '{credentials}' >/run/dind-registry/auth/config.json")
+    return "; ".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (
+            files(authority=None),
+            "The key ca.crt of the ConfigMap corporate-ca in the environment's namespace is not there",
+        ),
+        (files(authority=""), "The key ca.crt of the ConfigMap corporate-ca"),
+        (files(authority="a key"), "ConfigMap corporate-ca has no certificate"),
+        (
+            files(credentials=None),
+            "The key .dockerconfigjson of the Secret login in the environment's namespace is not there",
+        ),
+        (files(credentials="user:password"), "of the Secret login names no registry"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named(
+    make_sandbox: MakeSandbox, preflight: Preflight, made: str, said: str
+) -> None:
+    assert preflight(make_sandbox(more=files()), **ASKED)[0] == 0
+    status, report, _ = preflight(make_sandbox(more=made), **ASKED)
+    assert status == 1
+    assert (report["error"]["check"], report["error"]["reason"]) == ("Registry", "RegistryFilesMissing")
+    assert said in report["error"]["message"]
+    assert "password" not in json.dumps(report)
+    # What was found before is told all the same.
+    assert report["storage"]["overlay"] is True
+
+
+def test_nothing_asked_for_needs_nothing(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
+    assert preflight(make_sandbox())[0] == 0
+
+
+LINK = r"""
+set -eu; lib=$0; . "$lib/lib.sh"; . "$lib/registry.sh"
+write_failure() { :; }
+registry_link
+registry_link
+cat "/etc/docker/certs.d/r.example.com:5000/ca.crt" "$HOME/.docker/config.json"
+rm -r /run/dind-registry/auth; mkdir /run/dind-registry/auth; echo changed >/run/dind-registry/auth/config.json
+cat "$HOME/.docker/config.json"
+"""
+
+
+def test_they_are_linked_to_where_dockerd_and_the_cli_look(make_sandbox: MakeSandbox, tool: Path) -> None:
+    box = make_sandbox(
+        more=f"{files()}; mkdir -p /run/etc /run/home; mkdir -p /etc/docker; mount --bind /run/etc /etc/docker"
+    )
+    done = box.run("sh", "-c", LINK, tool, env={**ASKED, "HOME": "/run/home"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f'{CERTIFICATE}{{"auths":{{}}}}changed\n'

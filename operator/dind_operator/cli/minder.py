@@ -54,7 +54,7 @@ class Users:
         return False
 
     def _lives(self, path: Path) -> bool:
-        if path.name == PENDING:
+        if path.name.startswith(PENDING):
             with suppress(FileNotFoundError):
                 return self._clock() - path.stat().st_mtime < PENDING_SECONDS
             return False

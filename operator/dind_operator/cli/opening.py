@@ -27,10 +27,10 @@ _ANSWER_SECONDS = 20
 _STEP = 0.05
 
 
-def open_session(kubectl: Kubectl, name: str, user: str = PENDING) -> Session:
+def open_session(kubectl: Kubectl, name: str, user: str) -> Session:
     """A session that works, with ``user`` among its users. Raises CliError.
 
-    ``user`` is the number of a process, or PENDING for a shell that is yet to name itself.
+    ``user`` is the number of a process, or ``pending()`` for a shell that is yet to name itself.
     """
     environment = kubectl.environment(name)
     state.check_reachable(environment)
@@ -48,6 +48,11 @@ def open_session(kubectl: Kubectl, name: str, user: str = PENDING) -> Session:
     _wait_for_port(session)
     _wait_for_answer(session, name)
     return session
+
+
+def pending() -> str:
+    """Stands for the shell that is to run what this process prints."""
+    return f"{PENDING}{os.getpid()}"
 
 
 def find_session(kubectl: Kubectl, name: str) -> Session:
@@ -149,17 +154,14 @@ def ping(session: Session) -> None:
 
 
 def exports(session: Session, shell: str) -> str:
-    """What a shell is to run: it names itself as a user of the session, and sets what docker needs."""
-    if shell == "fish":
-        lines = [f"touch {_fish(str(session.users))}/$fish_pid;"]
-        return "\n".join(
-            [*lines, *(f"set -gx {key} {_fish(value)};" for key, value in session.variables().items()), ""]
-        )
+    """What a shell is to run: it names itself as a user of the session in place of ``pending()``, and sets what docker needs."""
+    quote = _fish if shell == "fish" else shlex.quote
+    users, stand_in = quote(str(session.users)), quote(str(session.users / pending()))
     # Appending: a shell that is told not to overwrite files (noclobber) does it, too.
-    lines = [f": >>{shlex.quote(str(session.users))}/$$;"]
-    return "\n".join(
-        [*lines, *(f"export {key}={shlex.quote(value)};" for key, value in session.variables().items()), ""]
-    )
+    own = f"touch {users}/$fish_pid;" if shell == "fish" else f": >>{users}/$$;"
+    word = "set -gx {} {};" if shell == "fish" else "export {}={};"
+    lines = [own, f"command rm -f {stand_in};"]
+    return "\n".join([*lines, *(word.format(key, quote(value)) for key, value in session.variables().items()), ""])
 
 
 def unsets(shell: str) -> str:

@@ -11,9 +11,8 @@ import click
 from dind_operator.api import names
 from dind_operator.cli import options, state
 from dind_operator.cli.kubectl import Kubectl, become, program
-from dind_operator.cli.opening import exports, find_session, open_session, unsets
+from dind_operator.cli.opening import exports, find_session, open_session, pending, unsets
 from dind_operator.cli.output import say
-from dind_operator.cli.session import PENDING
 
 _SHELL = "command -v bash >/dev/null && exec bash || exec sh"
 """Whichever the daemon's image has."""
@@ -44,7 +43,7 @@ def env(kubectl: Kubectl, name: str, stop: bool, shell: str | None, output: str 
             sys.stdout.write(unsets(chosen))
         say(f"The forward to {name} has ended." if stopped else f"There was no forward to {name}.")
         return
-    session = open_session(kubectl, name, PENDING)
+    session = open_session(kubectl, name, pending())
     if output == "json":
         print(json.dumps(session.variables(), indent=2))
         return

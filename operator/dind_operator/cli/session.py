@@ -24,8 +24,8 @@ from dind_operator.cli.errors import CliError, Exit
 
 CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
 """What the docker CLI looks for in DOCKER_CERT_PATH; the client Secret has them by these names."""
-PENDING = "pending"
-"""Stands for the shell that has been given the exports and has not run them yet."""
+PENDING = "pending-"
+"""With something that tells it from others: stands for the shell that has been given the exports and has not run them yet."""
 VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 _STOP_SECONDS = 10
 _STEP = 0.05
@@ -83,7 +83,7 @@ class Session:
         return _living(self.state().get("minder"))
 
     def add_user(self, name: str) -> None:
-        """Note a process by its number, or PENDING."""
+        """Note a process by its number, or by a name that begins with PENDING."""
         (self.users / name).touch(mode=0o600)
 
     def variables(self) -> dict[str, str]:
@@ -132,9 +132,10 @@ def remove_dead() -> None:
 
 
 def _being_made(session: Session) -> bool:
-    """Its minder was started a moment ago and has not said so yet."""
-    starting = session.state().get("starting")
-    return isinstance(starting, int | float) and 0 <= time.time() - starting < _STOP_SECONDS
+    """Its minder was started a moment ago and has not said so yet. One that has, and is dead, was killed."""
+    said = session.state()
+    starting = said.get("starting")
+    return "minder" not in said and isinstance(starting, int | float) and 0 <= time.time() - starting < _STOP_SECONDS
 
 
 def identity(pid: int) -> dict[str, Any]:

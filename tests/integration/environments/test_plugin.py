@@ -105,9 +105,8 @@ def test_suspend_and_resume(operator: RunningOperator, space: Space, kubelet: Ku
     space.create()
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    out, err = played(dind.start("suspend", "one"), kubelet, space)
+    out, _ = played(dind.start("suspend", "one"), kubelet, space)
     assert "one is suspended. Have it back with: kubectl dind resume one" in out
-    assert "the pod is ending" in err
     assert space.pod() is None
     assert (space.environment() or {})["spec"]["operatingMode"] == "Suspended"
     for command in (("env", "one"), ("docker", "one", "--", "ps"), ("shell", "one"), ("logs", "one"), ("wait", "one")):
@@ -170,7 +169,8 @@ def test_a_file_is_created_and_what_it_holds_beside_it_is_refused(space: Space, 
 
 def test_what_the_api_server_refuses_is_a_sentence(space: Space, dind: Plugin) -> None:
     said = dind.refused(8, "create", "one", "--memory=plenty", "--no-wait")
-    assert said.startswith("kubectl dind: the API server refused one: spec.daemon.resources.limits")
+    assert said.startswith("kubectl dind: the API server refused one:\n  - spec.daemon.resources.limits")
+    assert "not a quantity: write a number without a sign and a suffix" in said
     assert "Invalid value" not in said
     said = dind.refused(8, "create", "one", "--ttl=soon", "--no-wait")
     assert "not a duration: write a whole number above zero and m, h or d" in said

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from dind_operator.api.condition_types import ConditionType
 from dind_operator.api.reasons import Reason
 from dind_operator.api.spec import OperatingMode
 from dind_operator.cli.errors import CliError, Exit
+from dind_operator.cli.extending import kept_until
 from dind_operator.reconcile.backoff import parse_time
 from dind_operator.runtime.redact import visible
 
@@ -48,7 +49,10 @@ def suspended(environment: Object) -> bool:
 
 
 def expired(environment: Object) -> bool:
-    """Whether its lifetime has ended, as the operator says."""
+    """Whether its lifetime has ended, as the operator says. An extension counts before the operator has acted on it."""
+    kept = kept_until(environment)
+    if kept is not None and kept > datetime.now(UTC):
+        return False
     return bool(((environment.get("status") or {}).get("lifetime") or {}).get("expired"))
 
 

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 import yaml
 from tests.cluster.controlplane import ControlPlane
+from tests.integration.environments.conftest import Operators
 from tests.integration.harness.api import Api
 from tests.integration.harness.kubelet import Kubelet
-from tests.integration.harness.running import RunningOperator, kubeconfig
+from tests.integration.harness.running import OFTEN, Clock, RunningOperator, kubeconfig
 from tests.integration.harness.space import Space
+from tests.integration.harness.waiting import until
 from tests.plugin import Plugin
 
 
@@ -253,3 +255,27 @@ def test_completion_knows_the_environments(space: Space, dind: Plugin) -> None:
     assert done.stdout == "alpha\n:4\n"
     done = dind.shell(f"kubectl __complete dind wait --namespace={space.name} ''")
     assert {"alpha", "beta"} <= set(done.stdout.split()), done.stderr
+
+
+def test_what_has_expired_comes_back_when_it_is_extended(
+    start: Operators, space: Space, kubelet: Kubelet, dind: Plugin
+) -> None:
+    """The clock goes on by two hours for the operator and the API server alike; the extension is by the real one."""
+    clock = Clock()
+    start(clock=clock, resync_seconds=OFTEN).wait_ready()
+    space.create(spec={"lifetime": {"ttl": "1h"}})
+    kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    clock.passed = timedelta(minutes=58)
+    until(
+        lambda: any(event["reason"] == "ExpiresSoon" for event in space.events()), "the warning", instead=space.status
+    )
+    clock.passed = timedelta(hours=2)
+    space.wait_reason("TimeToLiveOver")
+    until(lambda: kubelet.serve(space.name) or space.pod() is None, "the pod's end")
+    assert "kubectl dind extend one 8h" in dind.refused(7, "wait", "one")
+    assert "has expired" in dind.refused(7, "resume", "one", "--no-wait")
+    assert "one is kept until" in dind("extend", "one", "8h")
+    out, _ = played(dind.start("wait", "one"), kubelet, space)
+    assert out.startswith("one: ")
+    assert space.pod() is not None

@@ -62,6 +62,13 @@ def test_what_cannot_be_reached_says_why_and_what_to_do(found: dict[str, Any], c
     state.check_reachable(states.usable())
 
 
+def test_an_extension_counts_before_the_operator_has_acted_on_it() -> None:
+    over = {"lifetime": {"expired": {"reason": "IdleTooLong"}}}
+    for until, expected in (("2100-01-01T00:00:00Z", False), ("2020-01-01T00:00:00Z", True), ("soon", True)):
+        annotations = {"dind.dev/extend-until": until}
+        assert state.expired(environment(status=over, annotations=annotations)) is expected, until
+
+
 def test_an_environment_that_was_suspended_or_has_expired_rests() -> None:
     assert state.rests(environment(states.SUSPENDED))
     assert state.rests(environment(condition("Ready", "False", "TimeToLiveOver")))

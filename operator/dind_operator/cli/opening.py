@@ -96,12 +96,12 @@ def _start(session: Session, kubectl: Kubectl, environment: dict[str, Any], secr
     uid, name = environment["metadata"]["uid"], environment["metadata"]["name"]
     session.write_state(uid=uid, starting=time.time())
     target = kubectl.target
-    line = [sys.executable, "-m", "dind_operator.cli.minder", str(session.folder), name, uid]
+    # -P: not from the folder the user stands in, which may be anybody's checkout.
+    line = [sys.executable, "-P", "-m", "dind_operator.cli.minder", str(session.folder), name, uid]
     line += [target.kubeconfig or "", target.context or "", target.namespace or ""]
     # The sources of this program, wherever they are, before all others; and no pipe of the caller's, who waits for its end.
-    path = os.pathsep.join(
-        [str(Path(dind_operator.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
+    given = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(entry)]
+    path = os.pathsep.join([str(Path(dind_operator.__file__).resolve().parents[1]), *given])
     subprocess.Popen(
         line,
         env=os.environ | {"PYTHONPATH": path},

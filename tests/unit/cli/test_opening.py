@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from dind_operator.cli.session import Session
 
 FORBIDDEN = 'Error from server (Forbidden): secrets "one-client" is forbidden: User "a" cannot get resource "secrets"'
 GET = 'cd {folder}; case "$*" in *secrets*) cat secret;; *pods/*) cat both;; *) cat one;; esac'
+ROOT = Path(__file__).parents[3]
 KUBECTL = Kubectl(Target(namespace="builds"))
 
 
@@ -132,6 +134,21 @@ def test_nothing_is_opened_for_an_environment_that_is_not_ready(port: int, tmp_p
     with pytest.raises(CliError, match="is suspended"):
         open_session(KUBECTL, "one", pending())
     assert not places.base().exists()
+
+
+def test_nothing_is_imported_from_the_folder_the_user_stands_in(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for module in ("shutil.py", "click.py", "pydantic.py"):
+        (checkout / module).write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nraise SystemExit(1)\n")
+    monkeypatch.chdir(checkout)
+    assert open_session(KUBECTL, "one", pending()).minder()
+    assert not (tmp_path / "imported").exists()
+    careless = [sys.executable, "-m", "dind_operator.cli.minder"]
+    subprocess.run(careless, check=False, capture_output=True, timeout=30, env={"PYTHONPATH": str(ROOT / "operator")})
+    assert (tmp_path / "imported").exists(), "without the guard it would be"
 
 
 def test_an_environment_made_anew_gets_a_session_of_its_own(port: int, tmp_path: Path) -> None:

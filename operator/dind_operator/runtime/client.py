@@ -52,15 +52,16 @@ class Listing:
     version: int
 
 
-async def connect(*, kubeconfig_first: bool = False) -> "ApiCluster":
+async def connect(*, kubeconfig_first: bool = False, context: str | None = None) -> "ApiCluster":
     """A client for the cluster this runs in, else for the current context of KUBECONFIG.
 
-    ``kubeconfig_first``: as kubectl does it, a KUBECONFIG that is set wins over the cluster this runs in.
+    ``kubeconfig_first``: as kubectl does it, a KUBECONFIG that is set, or a ``context`` that is named, wins over the cluster
+    this runs in.
     Raises ``kubernetes.aio.config.ConfigException`` if neither is there.
     """
     configuration = client.Configuration()
-    if kubeconfig_first and os.environ.get("KUBECONFIG"):
-        await _load_kubeconfig(configuration)
+    if context or (kubeconfig_first and os.environ.get("KUBECONFIG")):
+        await _load_kubeconfig(configuration, context)
     else:
         try:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -71,11 +72,13 @@ async def connect(*, kubeconfig_first: bool = False) -> "ApiCluster":
     return ApiCluster(client.ApiClient(configuration))
 
 
-async def _load_kubeconfig(configuration: client.Configuration) -> None:
+async def _load_kubeconfig(configuration: client.Configuration, context: str | None = None) -> None:
     """Raises ConfigException for whatever is wrong with the file; the client's own errors tell of its code."""
     paths = _kubeconfig_paths()
     try:
-        await config.load_kube_config(config_file=paths, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=paths, context=context, client_configuration=configuration
+        )
     except config.ConfigException:
         raise
     except Exception as error:

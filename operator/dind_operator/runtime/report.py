@@ -39,22 +39,35 @@ async def print_report(
     ``node_log`` is a file with the log of the environment's node, or "-" for standard input.
     """
     try:
-        with contextlib.ExitStack() as stack:
-            # Before the cluster is asked: a wrong name should not cost the wait for it.
-            log = stack.enter_context(_opened(node_log)) if node_log is not None else None
-            gathered = await _gathered(name, namespace, lines)
-            if log is not None:
-                gathered = with_node_log(gathered, log)
+        text = await report_text(name, namespace, lines, output, node_log)
     except UnreportableError as error:
         print(f"dind-operator: {error}", file=sys.stderr)
         return 1
-    _write(render_report(gathered, output))
+    write(text)
     return 0
 
 
-async def _gathered(name: str, namespace: str, lines: int) -> Gathered:
+async def report_text(
+    name: str,
+    namespace: str,
+    lines: int,
+    output: Output = "text",
+    node_log: str | None = None,
+    context: str | None = None,
+) -> str:
+    """The report. Raises UnreportableError. ``context`` is one of the kubeconfig's, by default its current one."""
+    with contextlib.ExitStack() as stack:
+        # Before the cluster is asked: a wrong name should not cost the wait for it.
+        log = stack.enter_context(_opened(node_log)) if node_log is not None else None
+        gathered = await _gathered(name, namespace, lines, context)
+        if log is not None:
+            gathered = with_node_log(gathered, log)
+    return render_report(gathered, output)
+
+
+async def _gathered(name: str, namespace: str, lines: int, context: str | None) -> Gathered:
     try:
-        cluster = await connect(kubeconfig_first=True)
+        cluster = await connect(kubeconfig_first=True, context=context)
     except ConfigException as error:
         raise UnreportableError(
             f"no cluster to ask: {error}. Set KUBECONFIG to the file that kubectl uses, or run this in a pod with a "
@@ -182,7 +195,8 @@ class _Reader:
             return None
 
 
-def _write(text: str) -> None:
+def write(text: str) -> None:
+    """To standard output, whoever reads it."""
     # A terminal that cannot show a letter must not lose the report, nor a reader that has seen enough (`| head`).
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -49,6 +49,7 @@ def test_the_pages_are_there() -> None:
             "security",
             "storage",
             "endpoint",
+            "kubectl-dind",
             "apparmor",
             "troubleshooting",
             "operations",

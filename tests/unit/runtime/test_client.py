@@ -45,3 +45,17 @@ async def test_whatever_is_wrong_with_it_is_one_kind_of_error(
     monkeypatch.setenv("KUBECONFIG", str(path))
     with pytest.raises(config.ConfigException):
         await connect()
+
+
+async def test_a_context_is_chosen_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    other = KUBECONFIG.replace("contexts: [", "contexts: [{name: b, context: {cluster: b, user: a}}, ").replace(
+        "clusters: [", 'clusters: [{name: b, cluster: {server: "https://b.example.com"}}, '
+    )
+    path.write_text(other)
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    for context, host in (("b", "https://b.example.com"), (None, "https://api.example.com:6443")):
+        async with await connect(kubeconfig_first=True, context=context) as cluster:
+            assert cluster.api.configuration.host == host
+    with pytest.raises(config.ConfigException):
+        await connect(context="gone")

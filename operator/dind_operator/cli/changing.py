@@ -1,0 +1,94 @@
+"""`suspend`, `resume` and `extend`: what a user changes of an environment that is there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from dind_operator.api.spec import OperatingMode
+from dind_operator.cli import extending, options, state
+from dind_operator.cli.errors import CliError, Exit
+from dind_operator.cli.kubectl import Kubectl
+from dind_operator.cli.output import Progress, show
+from dind_operator.cli.waiting import Goal, wait_for
+
+
+@click.command()
+@options.name_argument
+@options.wait_option(True, "Wait until the pod is gone.")
+@options.timeout_option("2m")
+@options.output_option("json", "name")
+@options.targeted
+def suspend(kubectl: Kubectl, name: str, wait: bool, timeout: float, output: str | None) -> None:
+    """Remove the pod and keep the rest.
+
+    Endpoint, certificates and settings stay. What is on an emptyDir or a claimed volume, images above all, goes with the pod.
+
+    \b
+    kubectl dind suspend builder
+    """
+    environment = kubectl.patch(name, {"spec": {"operatingMode": OperatingMode.SUSPENDED.value}})
+    if wait:
+        environment = wait_for(kubectl, name, Goal.SUSPENDED, timeout, Progress(name)) or environment
+    show(
+        environment,
+        output,
+        f"{name} is {'suspended' if wait else 'being suspended'}. Have it back with: kubectl dind resume {name}",
+    )
+
+
+@click.command()
+@options.name_argument
+@options.wait_option(True, "Wait until the daemon answers.")
+@options.timeout_option("5m")
+@options.output_option("json", "name")
+@options.targeted
+def resume(kubectl: Kubectl, name: str, wait: bool, timeout: float, output: str | None) -> None:
+    """Bring a suspended environment back.
+
+    \b
+    kubectl dind resume builder
+    """
+    environment = kubectl.patch(name, {"spec": {"operatingMode": OperatingMode.RUNNING.value}})
+    if state.expired(environment):
+        state.check_runs(environment)
+    if wait:
+        environment = wait_for(kubectl, name, Goal.READY, timeout, Progress(name)) or environment
+    show(environment, output, f"{name} is {'ready' if wait else 'coming back'}.")
+
+
+@click.command()
+@options.name_argument
+@click.argument("until", metavar="[TIME]", required=False)
+@click.option("--remove", is_flag=True, help="Take an extension back; its lifetime alone counts again.")
+@options.output_option("json", "name")
+@options.targeted
+def extend(kubectl: Kubectl, name: str, until: str | None, remove: bool, output: str | None) -> None:
+    """Keep an environment longer than its lifetime.
+
+    One that has expired comes back. TIME is a duration from now (30m, 8h, 7d), or a time with its zone. It never
+    shortens what is there.
+
+    \b
+    kubectl dind extend builder 8h
+    kubectl dind extend builder 2030-01-31T18:00:00Z
+    kubectl dind extend builder --remove
+    """
+    if remove == (until is not None):
+        raise click.UsageError("Give a TIME, or --remove, and not both.")
+    if until is None:
+        show(kubectl.patch(name, extending.change(None)), output, f"{name} is not extended any more.")
+        return
+    moment = extending.until(until, datetime.now(UTC))
+    environment = kubectl.environment(name)
+    if environment["metadata"].get("deletionTimestamp"):
+        raise CliError(f"{name} is being deleted.", Exit.NOT_USABLE)
+    if not (environment.get("spec") or {}).get("lifetime"):
+        show(environment, output, f"{name} has no lifetime: it never expires. Nothing was changed.")
+        return
+    kept = extending.kept_until(environment)
+    if kept is not None and kept >= moment:
+        show(environment, output, f"{name} is kept until {extending.written(kept)} already. Nothing was changed.")
+        return
+    show(kubectl.patch(name, extending.change(moment)), output, f"{name} is kept until {extending.written(moment)}.")

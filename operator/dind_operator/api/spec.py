@@ -13,17 +13,19 @@ from .endpoint import EndpointPeer, EndpointSpec, IpBlock
 from .lifetime import Expire, LifetimeSpec
 from .model import ApiModel
 from .probes import ProbesSpec, ProbeTuning
+from .published import PublishedPort, PublishedPortsSpec
 from .quantity import parse_quantity
 from .resources import MEMORY, Reserve, Resources
 from .rules import NO_DEFAULT, amount, both_amounts, validations, value_rule
 from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
-from .security import AppArmorProfile, AppArmorType, SecurityMode, SecuritySpec
+from .security import AppArmorProfile, AppArmorType, CloudMetadata, SecurityMode, SecuritySpec
 from .storage import EmptyDirStorage, EphemeralStorage, HostPathStorage, StorageMedium, StorageSpec
 
 __all__ = [
     "Affinity",
     "AppArmorProfile",
     "AppArmorType",
+    "CloudMetadata",
     "DaemonSpec",
     "DindEnvironmentSpec",
     "DisruptionPolicy",
@@ -40,6 +42,8 @@ __all__ = [
     "OperatingMode",
     "ProbeTuning",
     "ProbesSpec",
+    "PublishedPort",
+    "PublishedPortsSpec",
     "PullPolicy",
     "Reserve",
     "Resources",
@@ -126,6 +130,13 @@ class DindEnvironmentSpec(ApiModel):
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
         description="How the daemon is reached from other pods: TLS, with client certificates.",
+    )
+    published_ports: PublishedPortsSpec | None = Field(
+        default=None,
+        description="The ports that nested containers publish on the pod's address (`docker run --publish`): who may reach them. "
+        "Left out, nobody where there is an endpoint. A change makes no new pod.",
+        # Written into the object, it would ask for a NetworkPolicy where there is no endpoint.
+        json_schema_extra={NO_DEFAULT: True},
     )
     scheduling: SchedulingSpec = Field(default_factory=SchedulingSpec, description="Where the pod may run.")
     probes: ProbesSpec = Field(default_factory=ProbesSpec, description="Times of the probes on the nested daemon.")

@@ -14,7 +14,7 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
     "operatingMode": "Running",
     "daemon": {"resources": {}, "reserve": {}, "config": {}, "args": [], "logLevel": "Info"},
     "storage": {"emptyDir": {"medium": ""}},
-    "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}},
+    "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}, "cloudMetadata": "Closed"},
     "scheduling": {"tolerations": [], "nodeSelector": {}},
     "probes": {"startup": {}, "readiness": {}},
     "updatePolicy": "Recreate",

@@ -14,18 +14,27 @@ Other = Mapping[str, Any]
 Policy = Mapping[str, Any]
 
 
-def allows_ingress(policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int) -> bool:
-    """Whether `who` may open a TCP connection to a port of the pod with these labels, as far as this policy decides."""
-    return _allows(policy, pod, namespace, who, port, "Ingress", "ingress", "from")
+def allows_ingress(
+    policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int, protocol: str = "TCP"
+) -> bool:
+    """Whether `who` may open a connection to a port of the pod with these labels, as far as this policy decides."""
+    return _allows(policy, pod, namespace, who, (port, protocol), "Ingress", "ingress", "from")
 
 
 def allows_egress(policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int = 443) -> bool:
     """Whether the pod with these labels may open a TCP connection to a port of `who`."""
-    return _allows(policy, pod, namespace, who, port, "Egress", "egress", "to")
+    return _allows(policy, pod, namespace, who, (port, "TCP"), "Egress", "egress", "to")
 
 
 def _allows(
-    policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int, kind: str, rules: str, peers: str
+    policy: Policy,
+    pod: Mapping[str, str],
+    namespace: str,
+    who: Other,
+    port: tuple[int, str],
+    kind: str,
+    rules: str,
+    peers: str,
 ) -> bool:
     spec, home = policy["spec"], policy["metadata"]["namespace"]
     if namespace != home or kind not in spec["policyTypes"] or not selects(spec["podSelector"], pod):
@@ -33,9 +42,16 @@ def _allows(
     return any(_port(rule.get("ports"), port) and _peer(rule.get(peers), who, home) for rule in spec.get(rules) or [])
 
 
-def _port(ports: list[Mapping[str, Any]] | None, port: int) -> bool:
+def _port(ports: list[Mapping[str, Any]] | None, wanted: tuple[int, str]) -> bool:
     """No list is every port."""
-    return not ports or any(item.get("protocol", "TCP") == "TCP" and item.get("port") in (None, port) for item in ports)
+    return not ports or any(
+        item.get("protocol", "TCP") == wanted[1] and _within_ports(item, wanted[0]) for item in ports
+    )
+
+
+def _within_ports(item: Mapping[str, Any], port: int) -> bool:
+    first = item.get("port")
+    return first is None or first <= port <= item.get("endPort", first)
 
 
 def _peer(peers: list[Mapping[str, Any]] | None, who: Other, home: str) -> bool:

@@ -184,6 +184,26 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         ["spec.endpoint.allowFrom[0]", "names nobody: set podSelector"],
     ),
     (
+        "published-nobody",
+        {"publishedPorts": {"allowFrom": [{}]}},
+        ["spec.publishedPorts.allowFrom[0]", "names nobody: set podSelector"],
+    ),
+    (
+        "published-backwards",
+        {"publishedPorts": {"ports": [{"port": 9010, "endPort": 9000}]}},
+        ["spec.publishedPorts.ports[0].endPort", "write the lower end of the range as port"],
+    ),
+    (
+        "published-daemon",
+        {"publishedPorts": {"ports": [{"port": 2376}]}},
+        ["spec.publishedPorts.ports[0].port", "name who may reach it in endpoint.allowFrom"],
+    ),
+    (
+        "published-daemon-in-a-range",
+        {"publishedPorts": {"ports": [{"port": 2000, "endPort": 3000}]}},
+        ["spec.publishedPorts.ports[0].port", "name who may reach it in endpoint.allowFrom"],
+    ),
+    (
         "endpoint-two-kinds",
         {"endpoint": {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}},
         ["spec.endpoint.allowFrom[0].ipBlock", "ipBlock stands alone"],

@@ -49,7 +49,11 @@ def test_an_empty_spec_gets_the_defaults_and_nothing_that_may_change(stored: dic
     assert stored["spec"] == {
         "operatingMode": "Running",
         "daemon": {"logLevel": "Info"},
-        "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}},
+        "security": {
+            "mode": "Privileged",
+            "appArmorProfile": {"type": "Unconfined"},
+            "cloudMetadata": "Closed",
+        },
         "network": {"firewallBackend": "Auto", "ipv6": "Auto"},
         "endpoint": {"enabled": True, "credentialsGeneration": 1},
         "updatePolicy": "Recreate",
@@ -82,7 +86,8 @@ def test_a_nested_object_left_partly_out_gets_its_defaults(kubectl: Kubectl) -> 
     found = json.loads(answer)["spec"]
     assert found["daemon"] == {"image": "docker:dind", "logLevel": "Info"}
     assert found["storage"] == {"emptyDir": {"medium": "", "sizeLimit": "1Gi"}}
-    assert found["security"] == {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}}
+    apparmor = {"type": "Unconfined"}
+    assert found["security"] == {"mode": "Privileged", "appArmorProfile": apparmor, "cloudMetadata": "Closed"}
 
 
 def test_another_kind_of_volume_is_applied_over_none(kubectl: Kubectl) -> None:

@@ -28,12 +28,11 @@ _NAME_REMEDY: Final = (
 )
 _CIDR_REMEDY: Final = "not a range of addresses: write it as 10.0.0.0/8 or fd00::/8"
 _NO_PEER: Final = (
-    "an entry of endpoint.allowFrom names nobody: set podSelector, namespaceSelector or ipBlock ({} as a selector is all "
+    "an entry of allowFrom names nobody: set podSelector, namespaceSelector or ipBlock ({} as a selector is all "
     "of them)"
 )
 _BOTH_KINDS: Final = (
-    "ipBlock stands alone in an entry of endpoint.allowFrom: move podSelector and namespaceSelector into an entry of "
-    "their own"
+    "ipBlock stands alone in an entry of allowFrom: move podSelector and namespaceSelector into an entry of their own"
 )
 _ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
 
@@ -69,7 +68,7 @@ class IpBlock(ApiModel):
 
 
 class EndpointPeer(ApiModel):
-    """Somebody who may reach the endpoint, in the shape of a NetworkPolicy's peer."""
+    """Somebody who may reach the pod, in the shape of a NetworkPolicy's peer."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(

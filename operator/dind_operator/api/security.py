@@ -28,6 +28,13 @@ class AppArmorType(StrEnum):
     LOCALHOST = "Localhost"
 
 
+class CloudMetadata(StrEnum):
+    """Whether the pod reaches the addresses at which clouds give out a node's credentials."""
+
+    CLOSED = "Closed"
+    OPEN = "Open"
+
+
 # What a profile may be called: a path or a word. Blanks, quotes and control characters never reach an annotation.
 LOCALHOST_PROFILE_PATTERN: Final = r"^[A-Za-z0-9_/.][A-Za-z0-9_/.:@+-]*$"
 LOCALHOST_REQUIRED = (
@@ -114,4 +121,10 @@ class SecuritySpec(ApiModel):
         default_factory=AppArmorProfile,
         description="The AppArmor profile of the pod's containers. On a node without AppArmor only Unconfined "
         "starts; the others end in `Ready=False` with reason AppArmorUnavailable.",
+    )
+    cloud_metadata: CloudMetadata = Field(
+        default=CloudMetadata.CLOSED,
+        description="Closed: the NetworkPolicy keeps the daemon and its nested containers from the addresses at which clouds give "
+        "out a node's credentials (169.254.169.254, fd00:ec2::254). Open: they are let there, for builds that need them. It "
+        "needs a network plugin that enforces policies.",
     )

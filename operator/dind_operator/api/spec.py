@@ -15,13 +15,14 @@ from .model import ApiModel
 from .network import AddressPool, FirewallBackend, IPv6, NetworkDNS, NetworkSpec
 from .network_rules import doubled_errors, doubled_rules
 from .probes import ProbesSpec, ProbeTuning
+from .published import PublishedPort, PublishedPortsSpec
 from .quantity import parse_quantity
 from .registry import CaBundle, KeyReference, RegistrySpec
 from .registry_rules import registry_errors, registry_rules
 from .resources import MEMORY, Reserve, Resources
 from .rules import NO_DEFAULT, amount, both_amounts, validations, value_rule
 from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
-from .security import AppArmorProfile, AppArmorType, SecurityMode, SecuritySpec
+from .security import AppArmorProfile, AppArmorType, CloudMetadata, SecurityMode, SecuritySpec
 from .storage import EmptyDirStorage, EphemeralStorage, HostPathStorage, StorageMedium, StorageSpec
 from .workloads import RestartPolicy, Workload, WorkloadsSpec
 
@@ -31,6 +32,7 @@ __all__ = [
     "AppArmorProfile",
     "AppArmorType",
     "CaBundle",
+    "CloudMetadata",
     "DaemonSpec",
     "DindEnvironmentSpec",
     "DisruptionPolicy",
@@ -52,6 +54,8 @@ __all__ = [
     "OperatingMode",
     "ProbeTuning",
     "ProbesSpec",
+    "PublishedPort",
+    "PublishedPortsSpec",
     "PullPolicy",
     "RegistrySpec",
     "Reserve",
@@ -152,6 +156,13 @@ class DindEnvironmentSpec(ApiModel):
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
         description="How the daemon is reached from other pods: TLS, with client certificates.",
+    )
+    published_ports: PublishedPortsSpec | None = Field(
+        default=None,
+        description="The ports that nested containers publish on the pod's address (`docker run --publish`): who may reach them. "
+        "Left out, nobody where there is an endpoint. A change makes no new pod.",
+        # Written into the object, it would ask for a NetworkPolicy where there is no endpoint.
+        json_schema_extra={NO_DEFAULT: True},
     )
     scheduling: SchedulingSpec = Field(default_factory=SchedulingSpec, description="Where the pod may run.")
     probes: ProbesSpec = Field(default_factory=ProbesSpec, description="Times of the probes on the nested daemon.")

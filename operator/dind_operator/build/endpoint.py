@@ -1,19 +1,17 @@
-"""The endpoint as the network sees it: names, Service, NetworkPolicy."""
+"""The endpoint as the network sees it: names, Service, and what the daemon is told of it."""
 
 from typing import Any
 
 from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.published import DAEMON_PORT
 from dind_operator.build.owned import object_labels, owner_reference
 
-PORT = 2376
-"""Docker's registered port for TLS."""
+PORT = DAEMON_PORT
 LISTEN = f"tcp://0.0.0.0:{PORT}"
 """To Go's listener this address means every one of the pod, of IPv6 too where there is any."""
 SERVER_MOUNT = "/run/dind-endpoint"
 """Where the daemon's container sees the server Secret. Not below /run/dind, which other containers of the pod may share."""
-METADATA_ADDRESSES = ("169.254.169.254/32", "fd00:ec2::254/128")
-"""Where clouds give a node's credentials to whoever asks from it: all of them by the first, EC2 by the second, too."""
 
 
 def ca_secret_name(name: str) -> str:
@@ -73,44 +71,26 @@ def mount() -> dict[str, Any]:
     return {"name": names.VOLUME_ENDPOINT, "mountPath": SERVER_MOUNT, "readOnly": True}
 
 
-def service(environment: DindEnvironment) -> dict[str, Any]:
-    """The Service: the pod's port 2376 under the environment's name."""
+def service(environment: DindEnvironment) -> dict[str, Any] | None:
+    """The Service: the daemon's port and the published ones that are named, under the environment's name. None without any."""
+    ports = _service_ports(environment)
+    if not ports:
+        return None
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(environment, environment.name),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": _selector(environment.name),
-            "ports": [{"name": "docker-tls", "protocol": "TCP", "port": PORT, "targetPort": PORT}],
-        },
+        "spec": {"type": "ClusterIP", "selector": selector(environment.name), "ports": ports},
     }
 
 
-def network_policy(environment: DindEnvironment) -> dict[str, Any]:
-    """Who reaches the pod (nobody but ``allowFrom``, on 2376) and what it reaches (all but the clouds' metadata)."""
-    peers = [
-        peer.model_dump(mode="json", by_alias=True, exclude_none=True) for peer in environment.spec.endpoint.allow_from
-    ]
-    from_peers = [{"from": peers, "ports": [{"protocol": "TCP", "port": PORT}]}] if peers else []
-    four, six = METADATA_ADDRESSES
-    everywhere: list[dict[str, Any]] = [
-        {"ipBlock": {"cidr": "0.0.0.0/0", "except": [four]}},
-        {"ipBlock": {"cidr": "::/0", "except": [six]}},
-        # Some network plugins take a range of addresses for what is outside the cluster only.
-        {"namespaceSelector": {}},
-    ]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": metadata(environment, environment.name),
-        "spec": {
-            "podSelector": {"matchLabels": _selector(environment.name)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": from_peers,
-            "egress": [{"to": everywhere}],
-        },
-    }
+def _service_ports(environment: DindEnvironment) -> list[dict[str, Any]]:
+    """A Service has no ranges of ports; those are reached on the pod's address."""
+    published = environment.spec.published_ports
+    named = [item for item in published.ports if item.end_port is None] if published is not None else []
+    every = [("docker-tls", "TCP", PORT)] if environment.spec.endpoint.enabled else []
+    every += [(f"{item.protocol.lower()}-{item.port}", item.protocol.value, item.port) for item in named]
+    return [{"name": name, "protocol": kind, "port": port, "targetPort": port} for name, kind, port in every]
 
 
 def metadata(environment: DindEnvironment, name: str) -> dict[str, Any]:
@@ -123,5 +103,6 @@ def metadata(environment: DindEnvironment, name: str) -> dict[str, Any]:
     }
 
 
-def _selector(name: str) -> dict[str, str]:
+def selector(name: str) -> dict[str, str]:
+    """The labels by which Service and NetworkPolicy find the pod."""
     return {names.LABEL_MANAGED_BY: names.LABEL_MANAGED_BY_VALUE, names.LABEL_ENVIRONMENT: name}

@@ -11,8 +11,9 @@ from typing import Any, Final
 from dind_operator.api.spec import DindEnvironmentSpec
 
 _NOT_IN_THE_POD: Final[dict[str, Any]] = {
-    **dict.fromkeys(("operating_mode", "update_policy", "disruption_policy", "lifetime"), True),
+    **dict.fromkeys(("operating_mode", "update_policy", "disruption_policy", "lifetime", "published_ports"), True),
     "endpoint": {"allow_from"},
+    "security": {"cloud_metadata"},
 }
 """Fields of the spec that change what the operator does and nothing in the pod."""
 

@@ -45,6 +45,11 @@ def enabled(environment: dict[str, Any]) -> bool:
     return bool(asked)
 
 
+def guarded(environment: dict[str, Any]) -> bool:
+    """Whether the spec asks for something beside the pod: an endpoint, or a NetworkPolicy for published ports."""
+    return enabled(environment) or (environment.get("spec") or {}).get("publishedPorts") is not None
+
+
 def in_use(pod: pods.Pod | None) -> bool:
     """The pod listens on the endpoint's port, or will."""
     return pod is not None and made_with(pod) is not None and not pods.ended(pod)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.build import certificates, credentials, endpoint
+from dind_operator.build import certificates, credentials, endpoint, network_policy
 from dind_operator.build.certificates import Facts, Issued, Key
 from dind_operator.reconcile.cluster import ObjectKind
 from dind_operator.reconcile.credentials import Credentials
@@ -73,26 +73,38 @@ def own(environment: DindEnvironment, manifest: dict[str, Any] | None) -> bool:
 
 
 def strangers(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKind, dict[str, Any]]]:
-    """What has one of our names and is not ours."""
+    """What has the name of something that is wanted and is not ours."""
+    needed = _needed(environment)
     return [
         (kind, manifest)
         for part, kind, _ in PARTS
+        if part in needed
         if (manifest := getattr(found, part)) is not None and not own(environment, manifest)
     ]
 
 
+def _needed(environment: DindEnvironment) -> set[str]:
+    """Which parts there are to be. Without an endpoint, what published ports ask for."""
+    needed = {"ca", "server", "client"} if environment.spec.endpoint.enabled else set()
+    needed |= {"policy"} if network_policy.wanted(environment) else set()
+    return needed | ({"service"} if endpoint.service(environment) is not None else set())
+
+
 def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Wanted:
-    """For an endpoint that is on. Strangers are left alone; with one among the Secrets, so are all three."""
+    """What is to be written. Strangers are left alone; with one among the Secrets, so are all three."""
     secrets = Wanted()
-    if not any(kind is ObjectKind.SECRET for kind, _ in strangers(environment, found)):
+    foreign = any(kind is ObjectKind.SECRET for kind, _ in strangers(environment, found))
+    if environment.spec.endpoint.enabled and not foreign:
         secrets = _secrets(environment, found, now, new_key)
+    policy = network_policy.network_policy(environment) if network_policy.wanted(environment) else None
     pairs = (
         (ObjectKind.SERVICE, found.service, endpoint.service(environment), _same_service),
-        (ObjectKind.NETWORK_POLICY, found.policy, endpoint.network_policy(environment), _same_policy),
+        (ObjectKind.NETWORK_POLICY, found.policy, policy, _same_policy),
     )
     others = [
         Write(kind, _over(seen, manifest), seen)
         for kind, seen, manifest, same in pairs
+        if manifest is not None
         if seen is None or (own(environment, seen) and not (same(seen, manifest) and _labelled(seen, manifest)))
     ]
     return Wanted((*secrets.writes, *others), secrets.credentials)
@@ -101,7 +113,7 @@ def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: N
 def unwanted(environment: DindEnvironment, found: Found, *, in_use: bool) -> tuple[Remove, ...]:
     """For an endpoint that is off. ``in_use``: a pod still has the server Secret mounted and listens: it could not start
     again without the one, and would be open to all without the policy."""
-    kept = ("server", "policy") if in_use else ()
+    kept = _needed(environment) | ({"server", "policy"} if in_use else set())
     return tuple(
         Remove(kind, manifest)
         for part, kind, _ in PARTS

@@ -13,6 +13,7 @@ from typing import Any
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.status import clip
+from dind_operator.build import network_policy
 from dind_operator.build.certificates import new_key
 from dind_operator.reconcile import endpoint, lifetimes, pods
 from dind_operator.reconcile.admission import broken, served
@@ -28,7 +29,7 @@ SECONDS_EACH = 2.0
 """A look is five small reads, about 10 ms of cpu: all of them together take half a hundredth of a core."""
 _KINDS = {ObjectKind.SECRET: "Secret", ObjectKind.SERVICE: "Service", ObjectKind.NETWORK_POLICY: "NetworkPolicy"}
 _STALE = (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT)
-_ELSE = "give the environment another name, or set spec.endpoint.enabled to false"
+_ELSE = "give the environment another name, or do without spec.publishedPorts and set spec.endpoint.enabled to false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Endpoints:
 
     def _to_look(self, key: Key, environment: DindEnvironment, observed: Observed, memo: _Memo | None) -> bool:
         told = "credentials" in environment.status
-        if not environment.spec.endpoint.enabled:
+        if not network_policy.wanted(environment):
             self._looks.forget(key)
             changed = memo is None and environment.status.get("observedGeneration") != environment.generation
             return changed or told or endpoint.problem(observed) is not None or key in self._surprised
@@ -120,17 +121,34 @@ class Endpoints:
         except ClusterError as error:
             return EndpointState(known, _refused(error, "read"))
         if not environment.spec.endpoint.enabled:
-            removes = unwanted(environment, found, in_use=endpoint.in_use(observed.pod))
-            problem = await self._carry_out(key, removes, verify)
-            # Told as long as something is left, so that it is looked at again when the pod is gone.
-            left = problem is not None or endpoint.in_use(observed.pod)
-            return EndpointState(known if left else None, problem, verified=bool(removes))
+            return await self._without(key, environment, observed, found, verify)
         goal = wanted(environment, found, observed.now, self._new_key)
         problem = await self._carry_out(key, goal.writes, verify)
         stranger, passing = _stranger(environment, found)
         # What was refused is not there: nobody may be restarted for it.
         held = goal.credentials if problem is None else known
         return EndpointState(held, problem or stranger, passing and problem is None, verified=bool(goal.writes))
+
+    async def _without(
+        self,
+        key: Key,
+        environment: DindEnvironment,
+        observed: Observed,
+        found: Found,
+        verify: Callable[[], Awaitable[None]],
+    ) -> EndpointState:
+        """No endpoint: what there is of one goes; a guard for published ports stays or is made."""
+        known = told_credentials(observed.environment.get("status") or {})
+        in_use = endpoint.in_use(observed.pod)
+        kept = wanted(environment, found, observed.now, self._new_key).writes
+        acts: tuple[Write | Remove, ...] = (*kept, *unwanted(environment, found, in_use=in_use))
+        problem = await self._carry_out(key, acts, verify)
+        stranger, passing = _stranger(environment, found)
+        # Told as long as something is left, so that it is looked at again when the pod is gone.
+        left = problem is not None or in_use
+        return EndpointState(
+            known if left else None, problem or stranger, passing and problem is None, verified=bool(acts)
+        )
 
     async def _read(self, key: Key, environment: DindEnvironment) -> Found:
         unseen = key not in self._memos and not environment.status.get("observedGeneration")

@@ -209,7 +209,7 @@ def _replace_living(
     observed: Observed, environment: DindEnvironment, pod: pods.Pod, freshness: Freshness, verdict: Verdict
 ) -> Plan | None:
     """Make a pod again that works, for another spec or another certificate; None to leave it."""
-    problem = endpoint.problem(observed) if environment.spec.endpoint.enabled else None
+    problem = endpoint.problem(observed) if endpoint.guarded(observed.environment) else None
     if freshness.replace and problem is not None:
         # The next pod could not be made; the one that works goes on.
         return replace(keep(observed, blocked(problem.reason, problem.message)), requeue_after=WAIT_SECONDS)

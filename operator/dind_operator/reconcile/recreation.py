@@ -38,7 +38,7 @@ def create(observed: Observed, desired: dict[str, Any]) -> Plan:
         seconds = (not_before - observed.now).total_seconds()
         return say(observed, verdict, extra=carried(observed), requeue_after=max(seconds, 0.1))
     state = observed.endpoint
-    if state is not None and state.problem is not None and endpoint.enabled(observed.environment):
+    if state is not None and state.problem is not None and endpoint.guarded(observed.environment):
         return _without_endpoint(observed, state, state.problem)
     verdict = waiting(Phase.PENDING, Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
     return say(observed, verdict, actions=(CreatePod(desired),))

@@ -1,5 +1,6 @@
 """The generated schema: structural, described, bounded, small, and never stale."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path

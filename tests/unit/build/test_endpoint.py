@@ -1,29 +1,14 @@
-"""The endpoint as the network sees it. The policy is judged by evaluating it, as a network plugin does."""
+"""The endpoint as the network sees it."""
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
-import pytest
-from tests.policies import allows_egress, allows_ingress
 from tests.unit.objects import model
 
 from dind_operator.api.names import NAME_MAX_LENGTH
 from dind_operator.build import endpoint
 from dind_operator.build.owned import object_labels
-
-POD = object_labels("builder")
-CI = {"namespace": {"kubernetes.io/metadata.name": "ci", "team": "ci"}, "pod": {"app": "runner"}}
-HOME = {"namespace": {"kubernetes.io/metadata.name": "team-a"}, "pod": {"app": "runner"}}
-
-
-def policy(*allow_from: dict[str, Any]) -> dict[str, Any]:
-    return endpoint.network_policy(model({"endpoint": {"allowFrom": list(allow_from)}}))
-
-
-def reaches(found: dict[str, Any], who: dict[str, Any], port: int = 2376) -> bool:
-    return allows_ingress(found, POD, "team-a", who, port)
 
 
 def test_the_names_are_those_of_the_service_this_machine_and_the_users() -> None:
@@ -43,6 +28,7 @@ def test_names_of_objects_fit_into_their_bounds() -> None:
 
 def test_the_service_leads_to_the_environments_pod_and_no_other() -> None:
     service = endpoint.service(model())
+    assert service is not None
     assert service["spec"]["type"] == "ClusterIP"
     assert [(port["port"], port["targetPort"]) for port in service["spec"]["ports"]] == [(2376, 2376)]
     selector = service["spec"]["selector"]
@@ -50,45 +36,21 @@ def test_the_service_leads_to_the_environments_pod_and_no_other() -> None:
     assert not selector.items() <= object_labels("other").items()
 
 
-def test_by_default_nobody_reaches_it() -> None:
-    for who in (CI, HOME, {"address": "10.0.0.1"}):
-        assert not reaches(policy(), who)
+PUBLISHED = [{"port": 8080}, {"port": 9000, "endPort": 9010}, {"port": 53, "protocol": "UDP"}]
 
 
-@pytest.mark.parametrize(
-    ("peer", "let_in"),
-    [
-        ({"podSelector": {}}, ["home"]),
-        ({"podSelector": {"matchLabels": {"app": "other"}}}, []),
-        ({"namespaceSelector": {}}, ["ci", "home"]),
-        ({"namespaceSelector": {"matchLabels": {"team": "ci"}}}, ["ci"]),
-        ({"namespaceSelector": {"matchLabels": {"team": "ci"}}, "podSelector": {"matchLabels": {"app": "x"}}}, []),
-        ({"ipBlock": {"cidr": "10.0.0.0/8"}}, ["near"]),
-        ({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}, ["far"]),
-    ],
-)
-def test_who_is_named_reaches_port_2376_and_only_that(peer: dict[str, Any], let_in: list[str]) -> None:
-    asking = {"ci": CI, "home": HOME, "near": {"address": "10.0.0.1"}, "far": {"address": "192.0.2.1"}}
-    found = policy(peer)
-    assert [name for name, who in asking.items() if reaches(found, who)] == let_in
-    assert not any(reaches(found, who, 2375) for who in asking.values())
-    assert not any(reaches(found, who, 80) for who in asking.values())
+def ports(fields: dict[str, Any]) -> list[tuple[str, str, int]]:
+    service = endpoint.service(model(fields)) or {"spec": {"ports": []}}
+    return [(port["name"], port["protocol"], port["targetPort"]) for port in service["spec"]["ports"]]
 
 
-def test_it_reaches_all_but_the_clouds_metadata() -> None:
-    for address in ("1.1.1.1", "10.96.0.10", "169.254.20.10", "169.254.169.253", "2001:db8::1", "fd00:ec2::253"):
-        assert allows_egress(policy(), POD, "team-a", {"address": address}), address
-    for address in ("169.254.169.254", "fd00:ec2::254"):
-        assert not allows_egress(policy(), POD, "team-a", {"address": address}), address
-    assert allows_egress(policy(), POD, "team-a", CI)
-    for text in endpoint.METADATA_ADDRESSES:
-        assert ipaddress.ip_network(text).num_addresses == 1
-
-
-def test_it_is_about_the_environments_pod_alone() -> None:
-    other = object_labels("other")
-    assert allows_ingress(policy(), other, "team-a", CI, 2375), "no policy is about it"
-    assert allows_ingress(policy(), POD, "team-b", CI, 2375), "the same name in another namespace"
+def test_the_service_carries_the_published_ports_that_are_named_one_by_one() -> None:
+    named = [("tcp-8080", "TCP", 8080), ("udp-53", "UDP", 53)]
+    fields = {"publishedPorts": {"ports": PUBLISHED}}
+    assert ports(fields) == [("docker-tls", "TCP", 2376), *named]
+    assert ports(fields | {"endpoint": {"enabled": False}}) == named
+    assert ports({"publishedPorts": {}}) == [("docker-tls", "TCP", 2376)]
+    assert endpoint.service(model({"publishedPorts": {}, "endpoint": {"enabled": False}})) is None
 
 
 def test_the_listener_is_never_without_the_demand_for_a_certificate() -> None:

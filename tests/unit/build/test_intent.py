@@ -14,7 +14,7 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
     "operatingMode": "Running",
     "daemon": {"resources": {}, "reserve": {}, "config": {}, "args": [], "preload": [], "logLevel": "Info"},
     "storage": {"emptyDir": {"medium": ""}},
-    "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}},
+    "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}, "cloudMetadata": "Closed"},
     "scheduling": {"tolerations": [], "nodeSelector": {}},
     "probes": {"startup": {}, "readiness": {}},
     "network": {"avoid": [], "firewallBackend": "Auto", "ipv6": "Auto"},
@@ -118,7 +118,7 @@ def test_no_field_of_the_spec_is_forgotten_here() -> None:
     names = {info.alias for info in DindEnvironmentSpec.model_fields.values()}
     daemon = DindEnvironmentSpec.model_fields["daemon"].annotation
     assert daemon is not None
-    assert changed | {"operatingMode", "updatePolicy", "disruptionPolicy", "lifetime"} == names
+    assert changed | {"operatingMode", "updatePolicy", "disruptionPolicy", "lifetime", "publishedPorts"} == names
     assert of_the_daemon == {info.alias for info in daemon.model_fields.values()}
 
 
@@ -131,6 +131,8 @@ def test_no_field_of_the_spec_is_forgotten_here() -> None:
         {"lifetime": {"ttl": "8h"}},
         # The policy is an object of its own, which is changed in place.
         {"endpoint": {"allowFrom": [{"podSelector": {}}]}},
+        {"publishedPorts": {"allowFrom": [{"podSelector": {}}], "ports": [{"port": 8080}]}},
+        {"security": {"cloudMetadata": "Open"}},
     ],
 )
 def test_what_the_operator_does_is_not_in_the_pod(fields: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from dind_operator.build import certificates, credentials
 from dind_operator.reconcile.cluster import ObjectKind
 from dind_operator.reconcile.endpoint_objects import PARTS, Found, Wanted, Write, strangers, unwanted, wanted
 
+OFF: dict[str, Any] = {"endpoint": {"enabled": False}}
 ALL = {"builder-ca", "builder-server", "builder-client", "builder"}
 
 
@@ -228,16 +229,42 @@ def test_a_stranger_is_named_and_never_written(part: str, owner: list[dict[str, 
 
 def test_turned_off_all_of_ours_goes_and_nothing_else() -> None:
     found = made()
-    assert {str(remove.seen["metadata"]["name"]) for remove in unwanted(model(), found, in_use=False)} == ALL
+    assert {str(remove.seen["metadata"]["name"]) for remove in unwanted(model(OFF), found, in_use=False)} == ALL
     assert found.client is not None
     found.client["metadata"]["ownerReferences"] = []
-    assert found.client not in [remove.seen for remove in unwanted(model(), found, in_use=False)]
-    assert unwanted(model(), Found(), in_use=False) == ()
+    assert found.client not in [remove.seen for remove in unwanted(model(OFF), found, in_use=False)]
+    assert unwanted(model(OFF), Found(), in_use=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("published", "kept"),
+    [({}, {"networkpolicies/builder"}), ({"ports": [{"port": 8080}]}, {"networkpolicies/builder", "services/builder"})],
+)
+def test_turned_off_what_published_ports_ask_for_stays(published: dict[str, Any], kept: set[str]) -> None:
+    environment = model({**OFF, "publishedPorts": published})
+    result = wanted(environment, Found(), NOW, certificates.new_key)
+    assert set(names(result)) == kept
+    assert result.credentials is None
+    assert wanted(environment, stored(Found(), result), NOW, certificates.new_key).writes == ()
+    gone = {
+        f"{remove.kind}/{remove.seen['metadata']['name']}" for remove in unwanted(environment, made(), in_use=False)
+    }
+    everything = {f"{kind}/{name('builder')}" for _, kind, name in PARTS}
+    assert gone == everything - kept
+
+
+def test_turned_off_a_stranger_is_in_the_way_of_what_is_wanted_alone() -> None:
+    found = made()
+    for part, _, _ in PARTS:
+        getattr(found, part)["metadata"]["ownerReferences"] = []
+    assert strangers(model(OFF), found) == []
+    ((kind, _),) = strangers(model({**OFF, "publishedPorts": {}}), found)
+    assert kind is ObjectKind.NETWORK_POLICY
 
 
 def test_while_a_pod_listens_it_keeps_its_certificate_and_its_guard() -> None:
     found = made()
-    left = [remove.seen for remove in unwanted(model(), found, in_use=True)]
+    left = [remove.seen for remove in unwanted(model(OFF), found, in_use=True)]
     assert found.server not in left
     assert found.policy not in left
     assert found.ca in left
@@ -253,7 +280,7 @@ def test_no_key_shows_in_a_text() -> None:
         found,
         goal({}, Found()),
         Write(ObjectKind.SECRET, found.ca, found.ca),
-        *unwanted(model(), found, in_use=False),
+        *unwanted(model(OFF), found, in_use=False),
     ):
         assert secret not in repr(thing)
         assert "key.pem" not in repr(thing)

@@ -1,0 +1,100 @@
+"""Who may reach the ports that nested containers publish, and which of them have a name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .endpoint import EndpointPeer
+from .model import ApiModel, WholeNumber
+from .rules import FORBIDDEN, rule, validations
+
+DAEMON_PORT: Final = 2376
+"""Docker's registered port for TLS: the endpoint's."""
+_LAST_PORT: Final = 65535
+_BACKWARDS: Final = "endPort is below port: write the lower end of the range as port"
+_DAEMON: Final = (
+    f"port {DAEMON_PORT} is the daemon's own: leave it out of publishedPorts.ports (also as a part of a range), and name who "
+    "may reach it in endpoint.allowFrom"
+)
+_TWICE: Final = "two entries of publishedPorts.ports have the same port and protocol: remove one"
+
+
+class Protocol(StrEnum):
+    """What `docker run --publish` can publish."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+    SCTP = "SCTP"
+
+
+class PublishedPort(ApiModel):
+    """A port of the pod, or a range of them, in the shape of a NetworkPolicy's."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule("!has(self.endPort) || self.endPort >= self.port", _BACKWARDS, path=".endPort"),
+            rule(
+                f"self.protocol != 'TCP' || self.port > {DAEMON_PORT} || "
+                f"(has(self.endPort) ? self.endPort : self.port) < {DAEMON_PORT}",
+                _DAEMON,
+                path=".port",
+                reason=FORBIDDEN,
+            ),
+        )
+    )
+
+    port: WholeNumber = Field(
+        ge=1,
+        le=_LAST_PORT,
+        description="The port on the pod's address: the first number of `docker run --publish 8080:80`.",
+        examples=[8080],
+    )
+    end_port: WholeNumber | None = Field(
+        default=None,
+        ge=1,
+        le=_LAST_PORT,
+        description="The last port of a range that begins with `port`. The Service carries no ranges.",
+        examples=[8090],
+    )
+    protocol: Protocol = Field(default=Protocol.TCP, description="TCP, UDP or SCTP.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        last = self.port if self.end_port is None else self.end_port
+        if last < self.port:
+            raise ValueError(_BACKWARDS)
+        if self.protocol is Protocol.TCP and self.port <= DAEMON_PORT <= last:
+            raise ValueError(_DAEMON)
+        return self
+
+
+_KEYED: Final[dict[str, Any]] = {
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["port", "protocol"],
+}
+
+
+class PublishedPortsSpec(ApiModel):
+    """The ports that nested containers publish, on the pod's address."""
+
+    allow_from: Annotated[list[EndpointPeer], Field(max_length=16)] = Field(
+        default_factory=list,
+        description="Who may reach them, as peers of a NetworkPolicy. Left out, nobody. It needs a network plugin that "
+        "enforces policies.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    ports: Annotated[list[PublishedPort], Field(max_length=32)] = Field(
+        default_factory=list,
+        description="The ports that are meant; left out, all but 2376. Each that is no range is carried by the Service of the "
+        "environment's name, too.",
+        json_schema_extra=_KEYED,
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if len({(item.port, item.protocol) for item in self.ports}) < len(self.ports):
+            raise ValueError(_TWICE)
+        return self

@@ -51,10 +51,8 @@ def measure_burst(size: Size) -> Section:
 
     async def all_of_it(plane: ControlPlane) -> Section:
         async with connect(plane.kubeconfig) as api:
-            status = await burst.written_status(api, plane.kubeconfig)
-            bursts = [
-                await burst.run_rounds(api, plane.kubeconfig, count, size.rounds, status) for count in size.bursts
-            ]
+            bursts = [await burst.run_rounds(api, plane.kubeconfig, count, size.rounds) for count in size.bursts]
+            bursts.append(await burst.run_rounds(api, plane.kubeconfig, size.bursts[0], size.rounds, endpoint=True))
             alone = await footprint.alone(api, plane.kubeconfig, size.alone)
             cost = await footprint.measure(api, plane.kubeconfig, size.environments, size.rest_seconds)
             return pages.burst_section(bursts, alone, cost)

@@ -44,10 +44,15 @@ class Round:
 
 @dataclass
 class Burst:
-    """All rounds of one size."""
+    """All rounds of one size. Without the endpoint an environment is a pod, as in the ways beside it."""
 
     count: int
+    endpoint: bool = False
     rounds: list[Round] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.count} with endpoint" if self.endpoint else str(self.count)
 
     def rates(self, way: str) -> list[float]:
         """Environments (or pods) a second."""
@@ -58,13 +63,14 @@ class Burst:
         return [getattr(each, way) / each.operator for each in self.rounds]
 
 
-def environment(namespace: str, name: str) -> Object:
+def environment(namespace: str, name: str, *, endpoint: bool = True) -> Object:
     """An environment as a user writes it, with the limits anybody sets."""
+    limits = {"resources": {"limits": {"memory": "2Gi"}, "requests": {"cpu": "10m", "memory": "64Mi"}}}
     return {
         "apiVersion": "dind.dev/v1alpha1",
         "kind": "DindEnvironment",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"daemon": {"resources": {"limits": {"memory": "2Gi"}, "requests": {"cpu": "10m", "memory": "64Mi"}}}},
+        "spec": {"daemon": limits, **({} if endpoint else {"endpoint": {"enabled": False}})},
     }
 
 
@@ -79,9 +85,11 @@ async def make_namespace(api: Api, name: str) -> None:
     await api.call("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
 
-async def raw_pods(api: Api, namespace: str, count: int) -> float:
+async def raw_pods(api: Api, namespace: str, count: int, *, endpoint: bool) -> float:
     """Nothing but pods: the most the API server takes from one client."""
-    template = pod_of(environment(namespace, "raw") | {"metadata": _stored_metadata(namespace, "raw")})
+    template = pod_of(
+        environment(namespace, "raw", endpoint=endpoint) | {"metadata": _stored_metadata(namespace, "raw")}
+    )
     del template["metadata"]["ownerReferences"]
 
     async def one(number: int) -> None:
@@ -91,14 +99,15 @@ async def raw_pods(api: Api, namespace: str, count: int) -> float:
     return await _timed(at_once(one, count))
 
 
-async def script(api: Api, namespace: str, count: int, status: Object) -> float:
-    """Environments, endpoints, pods and status as the operator leaves them, written by a script that looks at nothing."""
-    template = pod_of(environment(namespace, "s") | {"metadata": _stored_metadata(namespace, "s")})
+async def script(api: Api, namespace: str, count: int, status: Object, *, endpoint: bool) -> float:
+    """Environments, pods and status as the operator leaves them, written by a script that looks at nothing; endpoints, too."""
+    template = pod_of(environment(namespace, "s", endpoint=endpoint) | {"metadata": _stored_metadata(namespace, "s")})
 
     async def one(number: int) -> None:
         name = f"e{number}"
-        made = await api.call("POST", ENVIRONMENTS.format(namespace), environment(namespace, name))
-        await make_endpoint(api, namespace, made)
+        made = await api.call("POST", ENVIRONMENTS.format(namespace), environment(namespace, name, endpoint=endpoint))
+        if endpoint:
+            await make_endpoint(api, namespace, made)
         body = copy.deepcopy(template)
         body["metadata"]["name"] = name
         body["metadata"]["ownerReferences"][0] |= {"name": name, "uid": made["metadata"]["uid"]}
@@ -118,13 +127,13 @@ async def make_endpoint(api: Api, namespace: str, made: Object) -> None:
     )
 
 
-async def environments(api: Api, namespace: str, count: int) -> float:
+async def environments(api: Api, namespace: str, count: int, *, endpoint: bool = True) -> float:
     """Environments, until the operator has made the pod of each and has said so in its status."""
     path = ENVIRONMENTS.format(namespace)
     version = await api.version(path)
 
     async def one(number: int) -> None:
-        await api.call("POST", path, environment(namespace, f"e{number}"))
+        await api.call("POST", path, environment(namespace, f"e{number}", endpoint=endpoint))
 
     async def seen() -> None:
         told: set[str] = set()
@@ -142,13 +151,14 @@ async def environments(api: Api, namespace: str, count: int) -> float:
     return await _timed(both())
 
 
-async def written_status(api: Api, kubeconfig: Path) -> Object:
+async def written_status(api: Api, kubeconfig: Path, *, endpoint: bool) -> Object:
     """The status that the operator gives a new environment, for the script to write."""
-    await make_namespace(api, "sample")
+    namespace = f"sample-{str(endpoint).lower()}"
+    await make_namespace(api, namespace)
     with OperatorProcess(kubeconfig):
-        await environments(api, "sample", 1)
-    found = await api.call("GET", f"{ENVIRONMENTS.format('sample')}/e0")
-    await clear(api, "sample")
+        await environments(api, namespace, 1, endpoint=endpoint)
+    found = await api.call("GET", f"{ENVIRONMENTS.format(namespace)}/e0")
+    await clear(api, namespace)
     status: Object = found["status"]
     return status
 
@@ -162,33 +172,34 @@ async def clear(api: Api, namespace: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def run_rounds(api: Api, kubeconfig: Path, count: int, rounds: int, status: Object) -> Burst:
+async def run_rounds(api: Api, kubeconfig: Path, count: int, rounds: int, *, endpoint: bool = False) -> Burst:
     """`rounds` rounds of the three ways, each starting with another of them."""
-    burst = Burst(count)
+    status = await written_status(api, kubeconfig, endpoint=endpoint)
+    burst = Burst(count, endpoint)
     for number in range(rounds):
         done = Round(count)
 
         async def raw(namespace: str, done: Round = done) -> None:
-            done.raw = await raw_pods(api, namespace, count)
+            done.raw = await raw_pods(api, namespace, count, endpoint=endpoint)
 
         async def plain(namespace: str, done: Round = done) -> None:
-            done.script = await script(api, namespace, count, status)
+            done.script = await script(api, namespace, count, status, endpoint=endpoint)
 
         async def operated(namespace: str, done: Round = done) -> None:
             with OperatorProcess(kubeconfig) as operator:
                 cpu = operator.cpu_seconds()
-                done.operator = await environments(api, namespace, count)
+                done.operator = await environments(api, namespace, count, endpoint=endpoint)
                 done.operator_cpu = operator.cpu_seconds() - cpu
 
         ways: list[Callable[[str], Awaitable[None]]] = [raw, plain, operated]
         for place in range(len(ways)):
-            namespace = f"burst-{count}-{number}-{place}"
+            namespace = f"burst-{count}-{number}-{place}{'-e' if endpoint else ''}"
             await make_namespace(api, namespace)
             await ways[(number + place) % len(ways)](namespace)
             await clear(api, namespace)
         burst.rounds.append(done)
         say(
-            f"    {count}: pods {count / done.raw:.0f}/s, script {count / done.script:.0f}/s, environments "
+            f"    {burst.name}: pods {count / done.raw:.0f}/s, script {count / done.script:.0f}/s, environments "
             f"{count / done.operator:.0f}/s ({done.raw / done.operator:.2f}, {done.script / done.operator:.2f})"
         )
     return burst

@@ -69,8 +69,9 @@ def burst_section(bursts: list[Burst], alone: list[float], footprint: Footprint)
             "process of its own. *Pods alone*: one client makes the operator's pods and nothing else, 32 requests at "
             "a time. *Script*: the same client makes environment, pod and status, and looks at nothing. "
             "*Environments*: the client makes environments; the end is when the status of the last names its pod. "
-            f"{len(bursts[0].rounds)} rounds of each size, in turns. Without the endpoint an environment is a pod and its status; *with "
-            "endpoint*, as by default, it is five objects more, with keys and certificates, for the script as well."
+            f"{len(bursts[0].rounds)} rounds of each size, in turns. Without the endpoint an environment is a pod and its "
+            "status; *with endpoint*, as by default, it is five objects more, with keys and certificates, for the script as "
+            "well."
         ),
         "",
         *table(["a second", "median", "least", "most"], rows),

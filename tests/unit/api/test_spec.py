@@ -49,7 +49,11 @@ def test_what_was_read_is_written_as_it_was() -> None:
             "logLevel": "Warn",
         },
         "storage": {"emptyDir": {"medium": "", "sizeLimit": "20Gi"}},
-        "security": {"mode": "Privileged", "appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"}},
+        "security": {
+            "mode": "Privileged",
+            "appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"},
+            "cloudMetadata": "Closed",
+        },
         "scheduling": {
             "tolerations": [{"operator": "Exists"}],
             "affinity": {

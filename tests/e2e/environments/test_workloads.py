@@ -147,6 +147,8 @@ def test_workloads_wait_for_the_daemon_and_end_before_it(environments: Environme
 def test_report_and_kubectl_find_both_shapes_alike(operator: Installation, environments: Environments) -> None:
     environment = environments("told").apply(workloads(workload(f"echo at work; {LONG}"), restartPolicy="OnFailure"))
     environment.ready()
+    # The daemon is ready before its workloads are started.
+    environment.wait(lambda it: condition(it, "WorkloadsSucceeded").get("reason") == "WorkloadsRunning", "at work")
     told = environment.cluster(
         "exec", "deploy/dind-operator", f"--namespace={OPERATOR_NAMESPACE}", "--",
         "dind-operator", "report", environment.name, f"--namespace={environment.namespace}", "--output=yaml",

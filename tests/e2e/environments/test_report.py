@@ -57,7 +57,7 @@ def test_the_report_of_an_environment_that_works(bench: Environment, kube: Clust
     assert line_of(text, "storage driver:") == "overlay2"
     assert line_of(text, "phase:") == "Running"
     assert line_of(text, "Ready").startswith("True")
-    assert "dind-report" in text[text.index("LOG OF DAEMON") :]
+    assert "level=" in text[text.index("LOG OF DAEMON") :]
 
 
 def test_the_report_from_the_operators_pod(bench: Environment, operator: Installation, kube: Cluster) -> None:
@@ -69,7 +69,7 @@ def test_the_report_from_the_operators_pod(bench: Environment, operator: Install
     assert line_of(text, "Ready").startswith("True")
     assert "not permitted: events" in text
     assert "not permitted: namespaces" in text
-    assert "dind-report" in text[text.index("LOG OF DAEMON") :]
+    assert "level=" in text[text.index("LOG OF DAEMON") :]
 
 
 @pytest.mark.parametrize("setting", ["config", "args"])

@@ -59,6 +59,8 @@ def limited(**amounts: Any) -> Spec:
 IMAGES = ["registry.test/dind/*", "registry.test/own:1", "docker.io/library/docker:*"]
 TAINTS = ["pool", "dedicated=builds", "spot:NoSchedule", "gpu=yes:NoExecute"]
 HIGHEST = {"cpu": "8", "memory": "16Gi"}
+INSECURE = {"insecureRegistries": ["r:5000"]}
+DNS = {"dns": {"nameservers": ["10.0.0.1"]}}
 EIGHT = {"cpu": 8, "memory": "16Gi"}
 
 CASES = [
@@ -187,6 +189,22 @@ CASES = [
         daemon(config={"mtu": 1, "max-concurrent-uploads": 1, "insecure-registries": []}),
         "spec.daemon.config insecure-registries ",
     ),
+    *(
+        Case(
+            "daemonConfig",
+            [key],
+            {name: fields},
+            {name: fields, other: otherwise},
+            f"The field spec.{other}.{field} ({refused} in daemon.json) ",
+        )
+        for key, name, fields, other, otherwise, field, refused in (
+            ("mtu", "network", {"mtu": 1400}, "registry", {"mirrors": ["https://m"]}, "mirrors", "registry-mirrors"),
+            ("registry-mirrors", "registry", {"mirrors": ["https://m"]}, "network", {"mtu": 1400}, "mtu", "mtu"),
+            ("mtu", "network", {"mtu": 1400}, "registry", INSECURE, "insecureRegistries", "insecure-registries"),
+            ("mtu", "registry", {"mirrors": []}, "network", DNS, "dns.nameservers", "dns"),
+            ("mtu", "registry", {"mirrors": []}, "network", {"ipv6": "Enabled"}, "ipv6", "ipv6"),
+        )
+    ),
     Case(
         "maxResources",
         HIGHEST,
@@ -238,7 +256,7 @@ CASES = [
         "spec.workloads.containers w1 has no resources.limits.memory, and this installation's policy allows 16Gi for the pod",
     ),
     Case(
-        "workloadSecrets",
+        "secrets",
         ["login", "ci-*"],
         beside(
             {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "ci-token", "key": "k"}}}]},
@@ -248,7 +266,7 @@ CASES = [
         "spec.workloads Secret ci ",
     ),
     Case(
-        "workloadSecrets",
+        "secrets",
         ["login", "ci-*"],
         beside(
             {"envFrom": [{"configMapRef": {"name": "any"}}]}, volumes=[{"name": "v", "secret": {"secretName": "ci-1"}}]
@@ -257,11 +275,30 @@ CASES = [
         "spec.workloads Secret default-token ",
     ),
     Case(
-        "workloadSecrets",
+        "secrets",
         [],
         beside({}),
         beside({}, {"envFrom": [{"secretRef": {"name": "login"}}]}),
         "spec.workloads Secret login is not allowed by this installation's policy, which allows none: leave it out",
+    ),
+    Case(
+        "secrets",
+        ["ci-*"],
+        {
+            "registry": {
+                "pullSecret": {"name": "ci-login"},
+                "caBundles": [{"registry": "r", "configMapRef": {"name": "any"}}],
+            }
+        },
+        {"registry": {"pullSecret": {"name": "login"}}},
+        "spec.registry Secret login ",
+    ),
+    Case(
+        "secrets",
+        ["ci-*"],
+        {"registry": {"caBundles": [{"registry": "r", "secretRef": {"name": "ci-a"}}]}},
+        {"registry": {"caBundles": [{"registry": "r", "secretRef": {"name": "builder-token", "key": "token"}}]}},
+        "spec.registry Secret builder-token ",
     ),
     Case("requireTtl", True, living(ttl="365d"), {}, "spec.lifetime.ttl is not set, which"),
     Case("requireTtl", True, living(ttl="1m"), living(idleTimeout="1m"), "spec.lifetime.ttl is not set,"),

@@ -21,7 +21,7 @@ from dind_operator.api.model import ApiModel
 from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import Quantity, parse_quantity
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
-from dind_operator.build import workload_rails
+from dind_operator.build import field_rails, workload_rails
 from dind_operator.build.rail_words import covered, shown, told
 
 MAX_ENTRIES: Final = 24
@@ -76,7 +76,7 @@ class GuardRails(ApiModel):
     disruption_policies: Annotated[tuple[DisruptionPolicy, ...], _BOUNDED] | None = None
     max_ttl: Duration | None = None
     require_ttl: bool | None = None
-    workload_secrets: Annotated[tuple[Annotated[str, _entry(_REFERRED_PATTERN)], ...], _BOUNDED] | None = None
+    secrets: Annotated[tuple[Annotated[str, _entry(_REFERRED_PATTERN)], ...], _BOUNDED] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,15 @@ def _max_workload_resources(asked: Asked) -> Iterator[str]:
 
 
 def _workload_secrets(asked: Asked) -> Iterator[str]:
-    return workload_rails.secrets(asked.spec.workloads, asked.rails.workload_secrets)
+    return workload_rails.secrets(asked.spec.workloads, asked.rails.secrets)
+
+
+def _registry_secrets(asked: Asked) -> Iterator[str]:
+    return field_rails.secrets(asked.spec.registry, asked.rails.secrets)
+
+
+def _daemon_fields(asked: Asked) -> Iterator[str]:
+    return field_rails.keys(asked.spec, asked.rails.daemon_config)
 
 
 def _disruption_policies(asked: Asked) -> Iterator[str]:
@@ -263,10 +271,12 @@ _RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
     _priority_classes,
     _daemon_args,
     _daemon_config,
+    _daemon_fields,
     _max_resources,
     _max_workload_resources,
     _disruption_policies,
     _max_ttl,
     _require_ttl,
     _workload_secrets,
+    _registry_secrets,
 )

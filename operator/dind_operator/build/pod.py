@@ -96,7 +96,7 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str
             # In memory, whatever the node's disk is mounted with: the socket's access time tells that it is used.
             {"name": names.VOLUME_SOCKET, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             *([endpoint.volume(environment.name)] if spec.endpoint.enabled else []),
-            *registry.volumes(spec),
+            *registry.volumes(environment),
             *workloads.volumes(environment),
         ],
         **privileges.pod_fields(spec, settings),

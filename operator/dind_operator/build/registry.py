@@ -8,9 +8,11 @@ cannot mount it writes an Event only, while mount-cgroups, which looks for the f
 from typing import Any
 
 from dind_operator.api import names
-from dind_operator.api.registry import CaBundle
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.registry import CaBundle, RegistrySpec
 from dind_operator.api.registry_rules import configured, flagged
 from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.build.own_secrets import check_secrets
 from dind_operator.build.settings import BuildSettings
 
 FILES_MOUNT = "/run/dind-registry"
@@ -33,8 +35,13 @@ def daemon_settings(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[
     }
 
 
-def volumes(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
-    """The volume of authorities and credentials, for root alone; none where nothing is asked for."""
+def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
+    """The volume of authorities and credentials, for root alone; none where nothing is asked for.
+
+    Raises UnbuildableError for the Secrets of the environment's own authority and daemon.
+    """
+    spec = environment.spec
+    check_secrets(environment, "spec.registry", secret_names(spec.registry))
     sources = [_authority(bundle) for bundle in spec.registry.ca_bundles]
     if spec.registry.pull_secret is not None:
         sources.append(_source("secret", spec.registry.pull_secret.name, CREDENTIALS_KEY, "auth/config.json"))
@@ -43,7 +50,7 @@ def volumes(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
 
 def mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
     """Its mount, in both containers."""
-    if not volumes(spec):
+    if not (spec.registry.ca_bundles or spec.registry.pull_secret):
         return []
     return [{"name": names.VOLUME_REGISTRY, "mountPath": FILES_MOUNT, "readOnly": True}]
 
@@ -61,6 +68,12 @@ def variables(spec: DindEnvironmentSpec) -> dict[str, str]:
 def preload_variables(spec: DindEnvironmentSpec) -> dict[str, str]:
     """The images that are pulled before the daemon is ready."""
     return {PRELOAD_VARIABLE: " ".join(spec.daemon.preload)} if spec.daemon.preload else {}
+
+
+def secret_names(registry: RegistrySpec) -> list[str]:
+    """Of every Secret that it refers to."""
+    pull = [registry.pull_secret.name] if registry.pull_secret is not None else []
+    return pull + [bundle.secret_ref.name for bundle in registry.ca_bundles if bundle.secret_ref is not None]
 
 
 def _named(bundle: CaBundle) -> str:

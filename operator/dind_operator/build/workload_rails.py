@@ -19,7 +19,7 @@ def images(workloads: WorkloadsSpec | None, allowed: tuple[str, ...] | None) -> 
 def secrets(workloads: WorkloadsSpec | None, allowed: tuple[str, ...] | None) -> Iterator[str]:
     """The Secrets of the namespace that workloads may read."""
     named = secret_names(workloads) if workloads is not None else []
-    yield from _refused("spec.workloads Secret", named, allowed, "workloadSecrets")
+    yield from _refused("spec.workloads Secret", named, allowed, "secrets")
 
 
 def _refused(field: str, named: Sequence[str], allowed: tuple[str, ...] | None, key: str) -> Iterator[str]:

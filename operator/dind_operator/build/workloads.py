@@ -7,12 +7,11 @@ back until dockerd answers, and it is stopped after them.
 from typing import Any
 
 from dind_operator.api import names
-from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, Workload, WorkloadsSpec
 from dind_operator.api.workload_fields import DOCKER_HOST, SOCKET_PATH, WORKSPACE_PATH
 from dind_operator.build.daemon_config import SOCKET
-from dind_operator.build.errors import UnbuildableError
+from dind_operator.build.own_secrets import check_secrets
 
 CLI_VARIABLE = "DIND_CLI"
 """Where the daemon's wrapper puts the docker CLI of its image. Without it none is copied."""
@@ -59,7 +58,7 @@ def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
     asked = environment.spec.workloads
     if asked is None:
         return []
-    _check_secrets(environment, asked)
+    check_secrets(environment, "spec.workloads", secret_names(asked))
     workspace = asked.workspace.to_dict() if asked.workspace is not None else {}
     cli = [{"name": names.VOLUME_CLI, "emptyDir": {"sizeLimit": CLI_SIZE}}] if asked.docker_cli else []
     own = [volume.to_dict() for volume in asked.volumes or []]
@@ -108,14 +107,3 @@ def secret_names(workloads: WorkloadsSpec) -> list[str]:
         found += [source.name for source in sources if source is not None]
         found += [item.secret_ref.name for item in container.env_from or [] if item.secret_ref is not None]
     return found
-
-
-def _check_secrets(environment: DindEnvironment, asked: WorkloadsSpec) -> None:
-    own = {f"{environment.name}{suffix}" for suffix in (names.CA_SUFFIX, names.SERVER_SUFFIX)}
-    for name in secret_names(asked):
-        if name in own:
-            raise UnbuildableError(
-                Reason.INVALID_SPEC,
-                f"spec.workloads refers to the Secret {name}, which is the environment's own and is for the operator and the "
-                f"daemon only. Use {environment.name}{names.CLIENT_SUFFIX}, or the socket, which workloads have in DOCKER_HOST.",
-            )

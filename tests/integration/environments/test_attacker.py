@@ -390,7 +390,7 @@ def test_a_workload_reaches_for_secrets(
     # A token of another service account, in his own namespace: nothing but the policy is between.
     stealing = reading("builder-token")
     policy.wait_acceptance(stealing)
-    policy.set({"workloadSecrets": ["ci-*"]})
+    policy.set({"secrets": ["ci-*"]})
     policy.wait_refusal(stealing)
     with pytest.raises(ApiError) as refused:
         attacker.create(stealing, "two")

@@ -91,14 +91,15 @@ def validations(manifests: Manifests) -> list[dict[str, Any]]:
 
 def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
     found = validations(helm.template(policy(rules=RULES)))
-    # Folders of nodes, which is no rule of these; extensions, which maxTtl bounds too; images and limits of workloads.
-    assert len(found) == len(RULES) + 4
+    # Folders of nodes, which is no rule of these; extensions, which maxTtl bounds too; images and limits of workloads; fields that
+    # stand for keys; Secrets of registries.
+    assert len(found) == len(RULES) + 6
     assert len(validations(helm.template(policy()))) == 1  # folders of nodes: none is a rule too
     text = json.dumps([item["messageExpression"] for item in found])
     for field in GuardRails.model_fields.values():
         assert f"policy.rules.{field.alias} of the chart" in text
     for item in found:
-        assert item["message"].startswith(("spec.", "metadata."))
+        assert item["message"].startswith(("spec.", "metadata.", "The field has"))
         assert item["reason"] == "Forbidden"
 
 

@@ -78,6 +78,11 @@ def test_an_orphaned_pod_lives_on_and_is_in_the_way_until_somebody_deletes_it(en
     assert "ownerReferences" not in pod["metadata"]
     assert environment.docker("info", "--format", "{{.Driver}}") == "overlay2"
     environment.delete_pod()
+    # What made its endpoint was orphaned with it, and is in the way as well.
+    environment.wait_reason("EndpointConflict", 60)
+    where = f"--namespace={environment.namespace}"
+    kinds = "secrets,services,networkpolicies"
+    environment.cluster("delete", kinds, where, "--selector=dind.dev/environment=orphan")
     environment.ready()
     assert environment.pod_uid() != first
 

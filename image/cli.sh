@@ -40,6 +40,8 @@ docker CLI. Set daemon.image to an image with both, for example docker:dind, or 
 workload's image."
 	fi
 	mkdir -p "$DIND_CLI/cli-plugins"
+	# What a container that was killed meanwhile has half copied.
+	rm -f "$DIND_CLI"/cli-plugins/*
 	cli_copy "$cli_program" docker
 	for cli_folder in /usr/local/lib /usr/local/libexec /usr/lib /usr/libexec; do
 		for cli_plugin in "$cli_folder"/docker/cli-plugins/docker-*; do

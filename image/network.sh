@@ -63,9 +63,14 @@ network_choose() {
 	case $major in
 	*[!0-9]*) major='' ;;
 	esac
+	# Only a hint: some platforms put the API server's name there, and leave the other variable as it was.
+	service=${KUBERNETES_SERVICE_HOST-}
+	case $service in
+	*[!0-9A-Fa-f.:]*) service=${KUBERNETES_PORT_443_TCP_ADDR-} ;;
+	esac
 	# shellcheck disable=SC2086  # one argument for each word
 	set -- $network_words ${major:+docker=$major} ${ip6tables_works:+ip6tables=1} \
-		${KUBERNETES_SERVICE_HOST:+service=$KUBERNETES_SERVICE_HOST} ${DIND_NODE_ADDRESS:+node=$DIND_NODE_ADDRESS}
+		${service:+service=$service} ${DIND_NODE_ADDRESS:+node=$DIND_NODE_ADDRESS}
 	network_status=0
 	out=$("$lib/dind-helper" network "$@") || network_status=$?
 	case $network_status in
@@ -125,9 +130,8 @@ firewall_take() {
 	*) firewall_links "$1" ;;
 	esac
 	# One of before there were two names none of them: it is the older.
-	case "$1 $(iptables -V 2>&1)" in
-	*"$2"*) ;;
-	"legacy iptables v"*[0-9]) ;;
+	case $1:$(iptables -V 2>&1) in
+	nft:*nf_tables* | "legacy:"*"(legacy)"* | "legacy:iptables v"*[0-9]) ;;
 	*) fail Network FirewallUnavailable "network.firewallBackend is $firewall_backend, and the daemon's image has no iptables-$1 \
 in PATH ($PATH). Use another daemon.image, or leave firewallBackend out." ;;
 	esac

@@ -300,6 +300,23 @@ CASES = [
         {"registry": {"caBundles": [{"registry": "r", "secretRef": {"name": "builder-token", "key": "token"}}]}},
         "spec.registry Secret builder-token ",
     ),
+    *(
+        Case(
+            "secrets",
+            ["ci-*", "ci-known-client"],
+            {"registry": {"pullSecret": {"name": good}}},
+            {"registry": {"pullSecret": {"name": f"ci-shared{suffix}"}}},
+            f"spec.registry Secret ci-shared{suffix} ",
+        )
+        for suffix, good in (("-ca", "ci-cab"), ("-server", "ci-server-x"), ("-client", "ci-known-client"))
+    ),
+    Case(
+        "secrets",
+        ["ci-*"],
+        beside({"envFrom": [{"secretRef": {"name": "ci-keys"}}]}),
+        beside({"envFrom": [{"secretRef": {"name": "ci-shared-ca"}}]}),
+        "spec.workloads Secret ci-shared-ca ",
+    ),
     Case("requireTtl", True, living(ttl="365d"), {}, "spec.lifetime.ttl is not set, which"),
     Case("requireTtl", True, living(ttl="1m"), living(idleTimeout="1m"), "spec.lifetime.ttl is not set,"),
 ]

@@ -149,23 +149,22 @@ static size_t decode(char *text) {
     return length;
 }
 
-/* "auth" is user:password in base64; what stands beside it as text wins. Both results are escaped. */
+/* "auth" is user:password in base64, and wins over what stands beside it as text, as with docker and the kubelet. Both results are escaped. */
 static int user_and_password(const char *entry, char *user, char *password) {
     char *auth = malloc(VALUE_MAX), *colon;
     size_t length;
-    int found;
+    int found = 0;
 
     if (!auth)
         return 0;
-    found = json_member(entry, "username", user, VALUE_MAX) && json_member(entry, "password", password, VALUE_MAX);
-    if (!found && json_member(entry, "auth", auth, VALUE_MAX)) {
+    if (json_member(entry, "auth", auth, VALUE_MAX) && *auth) {
         length = decode(auth);
         colon = memchr(auth, ':', length);
         found = colon && json_escape(user, VALUE_MAX, auth, (size_t)(colon - auth)) < VALUE_MAX &&
                 json_escape(password, VALUE_MAX, colon + 1, length - (size_t)(colon + 1 - auth)) < VALUE_MAX;
     }
     free(auth);
-    return found;
+    return found || (json_member(entry, "username", user, VALUE_MAX) && json_member(entry, "password", password, VALUE_MAX));
 }
 
 static char *header(const char *entry, const char *registry) {

@@ -29,6 +29,7 @@
 
 struct question {
     int fd;
+    size_t server;
     long long deadline;
     struct sockaddr_in from;
 };
@@ -117,6 +118,12 @@ static void drop(struct question *question) {
     question->fd = -1;
 }
 
+/* The next one's turn, unless it has come already: of several questions to one that is silent each says the same. */
+static void failed(struct forward *forward, const struct question *question) {
+    if (question->server == forward->current)
+        forward->current = (forward->current + 1) % forward->count;
+}
+
 static void take_question(struct forward *forward, char *message) {
     struct question *free_one = NULL;
     struct sockaddr_in from;
@@ -129,6 +136,7 @@ static void take_question(struct forward *forward, char *message) {
     /* Whoever asked asks again. */
     if (length <= 0 || !free_one || (free_one->fd = ask(forward, SOCK_DGRAM)) < 0)
         return;
+    free_one->server = forward->current;
     free_one->from = from;
     free_one->deadline = now_ms() + ANSWER_MS;
     if (send(free_one->fd, message, (size_t)length, 0) < 0)
@@ -141,7 +149,7 @@ static void take_answer(struct forward *forward, struct question *question, char
     if (length > 0)
         sendto(forward->udp, message, (size_t)length, 0, (void *)&question->from, sizeof question->from);
     else
-        forward->current = (forward->current + 1) % forward->count;
+        failed(forward, question);
     drop(question);
 }
 
@@ -150,8 +158,8 @@ static void time_out(struct forward *forward) {
 
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
         if (forward->questions[i].fd >= 0 && forward->questions[i].deadline < now) {
+            failed(forward, forward->questions + i);
             drop(forward->questions + i);
-            forward->current = (forward->current + 1) % forward->count;
         }
 }
 

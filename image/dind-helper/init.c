@@ -75,6 +75,8 @@ static pid_t start_beside(void (*run)(const struct options *), const struct opti
         return child;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigprocmask(SIG_SETMASK, mask, NULL);
+    /* A log that nobody reads any more is no reason to end. */
+    signal(SIGPIPE, SIG_IGN);
     run(options);
     _exit(0);
 }

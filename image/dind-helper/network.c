@@ -53,6 +53,8 @@ static int owned(const struct asked *asked, const char *word) {
 static void own(struct asked *asked, const char *word) {
     size_t used = strlen(asked->owned);
 
+    if (owned(asked, word))
+        return;
     snprintf(asked->owned + used, sizeof asked->owned - used, " %s ", word);
 }
 
@@ -65,6 +67,15 @@ static int fix(struct asked *asked, const char *field, const char *text) {
     fixed->field = field;
     fixed->text = text;
     asked->fixed_count++;
+    return 0;
+}
+
+/* What nobody chose is a hint: one that is no address says nothing. */
+static int hint(struct asked *asked, const char *text, const char *what) {
+    struct block block;
+
+    if (block_parse(text, &block))
+        block_add(&asked->seen, block.family, block.address, block.length, 1, "%s %s", what, text);
     return 0;
 }
 
@@ -112,9 +123,9 @@ static int parse_word(struct asked *asked, const char *word, const char *value) 
     else if (!strcmp(word, "cluster"))
         return name(asked, value, 0, "the installation's clusterCIDRs'");
     else if (!strcmp(word, "node"))
-        return name(asked, value, 1, "the node's address");
+        return hint(asked, value, "the node's address");
     else if (!strcmp(word, "service"))
-        return name(asked, value, 1, "the API server's service address");
+        return hint(asked, value, "the API server's service address");
     else
         return -1;
     return 0;

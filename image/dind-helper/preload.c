@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* dockerd tells of a pull's progress many times a second, and of a layer that is being unpacked from time to time. */
@@ -117,6 +118,8 @@ static void registry_of(const char *image, char *registry) {
     snprintf(registry, NAME_MAX_LENGTH, "%.*s", (int)length, image);
     if (!image[length] || (!strpbrk(registry, ".:") && strcmp(registry, "localhost")))
         strcpy(registry, "docker.io");
+    if (!strcasecmp(registry, "index.docker.io"))
+        strcpy(registry, "docker.io");
 }
 
 static int is_there(struct state *state, const char *name, const char *tag) {
@@ -206,9 +209,10 @@ static void all(struct state *state) {
         pause = 2 * pause < STEP_MAX_MS ? 2 * pause : STEP_MAX_MS;
     }
     say(state);
-    fd = open(preload->marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        close(fd);
+    /* Without it nobody would ever take the daemon for ready; a disk that is full now is not for ever. */
+    while ((fd = open(preload->marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)
+        sleep_ms(ASK_MS);
+    close(fd);
 }
 
 void preload_run(const struct preload *preload) {

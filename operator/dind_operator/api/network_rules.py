@@ -38,7 +38,12 @@ DOUBLED: Final = (
     Doubled("dns.nameservers", f"{_HAS_DNS}nameservers)", ("dns",), ("dns",)),
     Doubled("dns.searches", f"{_HAS_DNS}searches)", ("dns-search",), ("dns-search",)),
     Doubled("dns.options", f"{_HAS_DNS}options)", ("dns-opts",), ("dns-opt", "dns-opts")),
-    Doubled("ipv6", "self.network.ipv6 != 'Auto'", ("ipv6", "ip6tables"), ("ipv6", "ip6tables")),
+    Doubled(
+        "ipv6",
+        "self.network.ipv6 != 'Auto'",
+        ("ipv6", "ip6tables", "fixed-cidr-v6"),
+        ("ipv6", "ip6tables", "fixed-cidr-v6"),
+    ),
 )
 # What of dockerd's settings decides, where the user gives it, for what is else chosen in the pod: word of the helper -> keys.
 OWNING: Final[Mapping[str, tuple[str, ...]]] = {
@@ -75,6 +80,7 @@ DECLARED: Final[Mapping[str, dict[str, Any]]] = {
     },
     "ipv6": {"type": "boolean"},
     "ip6tables": {"type": "boolean"},
+    "fixed-cidr-v6": {"type": "string", "maxLength": 64},
 }
 
 

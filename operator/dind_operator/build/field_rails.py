@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from dind_operator.api.registry import RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.build.rail_words import covered, shown, told
+from dind_operator.build.rail_words import secret_covered, shown, told
 from dind_operator.build.registry import secret_names
 
 KEYS: Final[Mapping[str, str]] = {
@@ -37,7 +37,7 @@ def keys(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator
 
 def secrets(registry: RegistrySpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
     """The Secrets of the namespace that the daemon's container may hold for registries."""
-    bad = [name for name in secret_names(registry) if not covered(name, allowed or ())]
+    bad = [name for name in secret_names(registry) if not secret_covered(name, allowed or ())]
     if allowed is not None and bad:
         yield told("spec.registry Secret", shown(bad[0]), allowed, "secrets")
 

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from dind_operator.api import names
+
+_ENDPOINTS: Final = (names.CA_SUFFIX, names.SERVER_SUFFIX, names.CLIENT_SUFFIX)
 MAX_SHOWN: Final = 128
 """Characters of a user's own text in a sentence, where the API allows more than fits."""
 
@@ -18,6 +21,13 @@ def told(field: str, value: str, allowed: tuple[str, ...], key: str) -> str:
 def covered(value: str, patterns: tuple[str, ...]) -> bool:
     """A pattern with a star at its end is a prefix."""
     return any(value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern for pattern in patterns)
+
+
+def secret_covered(name: str, patterns: tuple[str, ...]) -> bool:
+    """A star covers no Secret that looks like one of an environment's endpoint: with its authority's key, whoever has it is
+    root in that daemon. Those must be named whole.
+    """
+    return name in patterns or (not name.endswith(_ENDPOINTS) and covered(name, patterns))
 
 
 def shown(text: str) -> str:

@@ -83,7 +83,9 @@ def shell(kubectl: Kubectl, name: str, arguments: tuple[str, ...]) -> None:
     kubectl dind shell builder
     kubectl dind shell builder -- docker info
     """
-    state.check_runs(kubectl.environment(name))
+    environment = kubectl.environment(name)
+    state.check_runs(environment)
+    state.check_not_over(environment)
     command = arguments or ("sh", "-c", _SHELL)
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     kubectl.become(

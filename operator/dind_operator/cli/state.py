@@ -111,9 +111,24 @@ def check_runs(environment: Object) -> None:
         )
 
 
+def check_not_over(environment: Object) -> None:
+    """Raises CliError if its workloads have ended: its daemon has gone with them, and does not come back by itself."""
+    ready = condition(environment, ConditionType.READY)
+    if ready.get("reason") in _OVER:
+        name = environment["metadata"]["name"]
+        raise CliError(
+            f"{name} is over: {visible(str(ready.get('message') or ''))} Raise spec.workloads.run to run it again.",
+            Exit.NOT_USABLE,
+        )
+
+
+_OVER = (Reason.WORKLOADS_SUCCEEDED, Reason.WORKLOADS_FAILED, Reason.WORKLOADS_LOST)
+
+
 def check_reachable(environment: Object) -> None:
     """Raises CliError if its endpoint cannot be used now; the message says why and what to do."""
     check_runs(environment)
+    check_not_over(environment)
     name = environment["metadata"]["name"]
     if not has_endpoint(environment):
         raise CliError(

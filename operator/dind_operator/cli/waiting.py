@@ -93,6 +93,7 @@ def _reached(environment: dict[str, Any], pod: dict[str, Any] | None, goal: Goal
     if goal is Goal.DELETED:
         return False
     state.check_runs(environment)
+    state.check_not_over(environment)
     if goal is Goal.READY:
         return state.holds(environment, ConditionType.READY)
     if not state.has_endpoint(environment):

@@ -150,8 +150,7 @@ def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Verdict:
     if failure is not None and not status.get("started"):
         return _failing(status, failure)
     if status.get("started") and answered_before:
-        message = "dockerd runs and does not answer in time: it is overloaded or hangs. Builds go on; nothing is restarted yet."
-        return replace(waiting(Phase.RECOVERING, Reason.DAEMON_NOT_READY, message), trouble=True)
+        return replace(waiting(Phase.RECOVERING, Reason.DAEMON_NOT_READY, preload.LATE), trouble=True)
     if preload.pulling(pod):
         answers = Part.true(
             Reason.PRELOADING_IMAGES, "dockerd answers; the images of spec.daemon.preload are pulled first."

@@ -32,8 +32,11 @@ _BARE = re.compile(r"[^\s,;&\"']+")
 _CLOSING = re.compile(r"(\\*)([\"'])|\n")
 _BEARER = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----)[^-]*")
-_NAMES_ONLY = frozenset({"imagePullSecrets"})
-"""Keys that look secret and hold only the names of Secrets."""
+_REFERENCES = frozenset({"imagePullSecrets", "pullSecret", "secret", "secretKeyRef", "secretRef"})
+"""Keys that look secret and, in the spec, are objects with the names of Secrets. A text there is one all the same."""
+_NAME = "secretName"
+_VARIABLE = frozenset({"name", "value"})
+"""A container's variable, as a pod has it. What it holds is a tenant's own, and no name tells whether it may be shown."""
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: controls, formats (they reverse or hide text), surrogates, private, unassigned, line separators."""
 _MAX_DEPTH = 50
@@ -44,9 +47,11 @@ def masked(value: Any, depth: int = 0) -> Any:
     """Plain data with secret-looking values masked: by their key, and inside text."""
     if depth > _MAX_DEPTH:
         return MASK
+    if isinstance(value, dict) and value.keys() == _VARIABLE:
+        return {"name": masked(value["name"], depth + 1), "value": MASK if value["value"] else value["value"]}
     if isinstance(value, dict):
         return {
-            masked_text(str(key)): MASK if item and _secret(str(key)) else masked(item, depth + 1)
+            masked_text(str(key)): MASK if item and _secret(str(key), item) else masked(item, depth + 1)
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -55,8 +60,9 @@ def masked(value: Any, depth: int = 0) -> Any:
     return masked_text(value) if isinstance(value, str) else value
 
 
-def _secret(key: str) -> bool:
-    return key not in _NAMES_ONLY and _SECRET_KEY.search(key) is not None
+def _secret(key: str, value: Any) -> bool:
+    names = key == _NAME or (key in _REFERENCES and isinstance(value, dict | list))
+    return not names and _SECRET_KEY.search(key) is not None
 
 
 def masked_text(text: str) -> str:

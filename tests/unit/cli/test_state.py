@@ -69,6 +69,19 @@ def test_an_extension_counts_before_the_operator_has_acted_on_it() -> None:
         assert state.expired(environment(status=over, annotations=annotations)) is expected, until
 
 
+@pytest.mark.parametrize("reason", ["WorkloadsSucceeded", "WorkloadsFailed", "WorkloadsLost"])
+def test_what_is_over_does_not_come_back_by_waiting(reason: str) -> None:
+    over = environment(condition("Ready", "False", reason, "All workloads have ended."), states.ENDPOINT)
+    for check in (state.check_not_over, state.check_reachable):
+        with pytest.raises(
+            CliError, match=r"one is over: All workloads have ended\. Raise spec\.workloads\.run"
+        ) as told:
+            check(over)
+        assert told.value.code is Exit.NOT_USABLE
+    state.check_runs(over)  # its log can still be read
+    state.check_not_over(states.usable())
+
+
 def test_an_environment_that_was_suspended_or_has_expired_rests() -> None:
     assert state.rests(environment(states.SUSPENDED))
     assert state.rests(environment(condition("Ready", "False", "TimeToLiveOver")))

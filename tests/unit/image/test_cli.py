@@ -21,7 +21,7 @@ class Image:
         self.bin.mkdir()
         self.out.mkdir()
         self.shell = ["busybox", "sh"] if shell == "busybox" else [shell]
-        for name in ("cp", "mkdir", "chmod"):
+        for name in ("cp", "mkdir", "rm", "chmod"):
             if shell == "busybox":
                 applets(self.bin, [name])
             else:

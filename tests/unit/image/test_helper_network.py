@@ -176,6 +176,11 @@ def test_a_known_address_keeps_the_rest_of_its_range_clear(network: Any) -> None
     assert str(network("cluster=172.30.0.0/16").ranges[0]) == "172.17.0.0/16"
 
 
+@pytest.mark.parametrize("word", ["service=api.cluster.example.com", "node=worker-1"])
+def test_a_hint_that_is_no_address_says_nothing(network: Any, word: str) -> None:
+    assert network(word).ranges == network().ranges
+
+
 def test_nothing_left(network: Any) -> None:
     named = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15"]
     answer = network(*(f"avoid={text}" for text in named))

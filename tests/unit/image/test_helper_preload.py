@@ -176,7 +176,10 @@ USER = {"username": "builder", "password": PASSWORD, "serveraddress": REGISTRY}
     ("text", "sent"),
     [
         (config(auth=AUTH), USER),
-        (config(username="builder", password=PASSWORD, auth="bm9ib2R5Om5vYm9keQ=="), USER),
+        (config(username="builder", password=PASSWORD), USER),
+        # As docker and the kubelet read it: what is beside it may be empty, or older.
+        (config(username="nobody", password="old", auth=AUTH), USER),
+        (config(username="", password="", auth=AUTH), USER),
         (config(identitytoken="t0ken"), {"identitytoken": "t0ken", "serveraddress": REGISTRY}),
         (json.dumps({"auths": {f"https://{REGISTRY}/v1/": {"auth": AUTH}}}, indent=1), USER),
         (json.dumps({"auths": {"r.example.com": {"auth": AUTH}}}), None),

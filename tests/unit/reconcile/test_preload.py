@@ -114,6 +114,15 @@ def test_ready_says_what_is_waited_for_and_the_daemon_is_ready() -> None:
     assert not preload.told(diagnose(pod, answered_before=False), seen(pod), pod).trouble
 
 
+def test_with_its_images_a_daemon_that_does_not_answer_is_late_and_not_ready() -> None:
+    pod = pulling_pod()
+    found = seen(pod, env=told_before("ImagesPreloaded"))
+    verdict = preload.told(diagnose(pod, answered_before=False), found, pod)
+    assert (verdict.ready.status, verdict.ready.reason) == (ConditionStatus.FALSE, Reason.DAEMON_NOT_READY)
+    assert verdict.parts[ConditionType.DAEMON_READY].reason is Reason.DAEMON_NOT_READY
+    assert verdict.trouble
+
+
 def test_the_plan_stores_both_conditions() -> None:
     plan = make_plan(seen(pulling_pod(), PreloadReport(done=1, pulling=2)), POLICY)
     assert plan.status is not None

@@ -10,6 +10,8 @@ from tests.e2e.environments.conftest import Environments, load_images
 from tests.environment import Environment, eventually, ready
 from tests.live import Cluster, condition
 
+# The last to come: a container is started for the one, once the daemon answers; the other is looked at by itself.
+LATE = ("IsolationVerified", "EndpointReady")
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
@@ -35,13 +37,11 @@ def test_the_examples_become_ready_and_say_what_they_are(environments: Environme
             "UpToDate",
             "NetworkClear",
         )
-        # The last to come: a container is started for the one, once the daemon answers; the other is looked at by itself.
-        late = ("IsolationVerified", "EndpointReady")
         found = environment.wait(
-            lambda seen: all(condition(seen, kind).get("status") == "True" for kind in late), "what comes last", 150
+            lambda seen: all(condition(seen, kind).get("status") == "True" for kind in LATE), "what comes last", 150
         )
         conditions = {item["type"]: item["status"] for item in found["status"]["conditions"]}
-        assert conditions == dict.fromkeys((*everything, *late), "True")
+        assert conditions == dict.fromkeys((*everything, *LATE), "True")
         assert found["status"]["phase"] == "Running"
         pod = environment.pod()
         assert pod

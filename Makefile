@@ -78,15 +78,24 @@ tools: setup ## Build Kubernetes, CoreDNS and Helm from Go modules (cached)
 DURATIONS := --durations=8 --durations-min=2
 TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
 
-.PHONY: unit integration e2e e2e-long e2e-vm e2e-vm-short test
+.PHONY: unit integration e2e e2e-features e2e-long e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
 	$(TIER) tests/unit -q
 
 integration: tools ## The operator in process against a real API server
 	$(TIER) tests/integration -q
 
+# Of e2e, what each has a feature of its own and disturbs no node: `make test` runs these on a second cluster (tests/all.sh).
+FEATURES := $(patsubst %,tests/e2e/environments/test_%.py,clients drain endpoint lifetimes network plugin published_ports registry workloads)
 e2e: cluster images ## The operator as a pod, real kubelet, nested builds
-	$(TIER) tests/e2e -v
+	$(TIER) tests/e2e $(if $(filter left-out,$(E2E_FEATURES)),$(addprefix --ignore=,$(FEATURES))) -v
+
+e2e-features e2e-features-down: export DIND_CLUSTER_INSTANCE = features
+e2e-features: cluster images ## The part of e2e that is about single features, on a cluster of its own
+	$(TIER) $(FEATURES) -v
+
+.PHONY: e2e-features-down
+e2e-features-down: cluster-down
 
 e2e-long: cluster images ## A node saturated for five minutes restarts nothing
 	$(TIER) tests/e2e/environments/test_busy.py --long -v

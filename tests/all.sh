@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # All tiers, with the time each took. The slow preparation (Go tools, images) is said aloud and cached.
 # A tier that fails does not hide the others: all run, and the exit code says whether any failed.
-# Integration and e2e mostly wait, for different things, so they run beside each other on two cores.
+# Integration and e2e mostly wait, for different things, so they run beside each other on two cores. When integration is done,
+# the part of e2e that is about single features follows in its place, on a second cluster.
 #
 # What fails there is run once more by itself, when nothing else runs: a few tests of thousands may meet a deadline on a
 # machine that does three things at once. Failed is what fails again; what does not is named in the table as unsteady,
@@ -54,41 +55,57 @@ again() { # tier argument...
 step setup setup
 step lint lint
 step tools tools
-rm -rf .pytest_cache/{unit,integration,e2e,e2e-vm-short,bench-short}
+rm -rf .pytest_cache/{unit,integration,e2e,e2e-features,e2e-vm-short,bench-short}
 step unit unit
 again unit
 
 log=$(mktemp)
-beside=
+beside=()
+tiers=(integration)
+left_out=
+if [ "${CLUSTER:-embedded}" != current ]; then
+  tiers+=(e2e-features)
+  left_out=left-out
+fi
 # However this ends, nothing of it runs on: make and pytest are in a process group of their own.
-trap '[ -z "$beside" ] || kill -TERM -- "-$beside" 2>/dev/null || :; rm -f "$log"' EXIT
-printf '\n==> integration (beside the cluster and e2e; its output comes when it is done)\n'
+trap '[ ${#beside[@]} -eq 0 ] || kill -TERM -- "-${beside[0]}" 2>/dev/null || :; rm -f "$log" "$log".*' EXIT
+printf '\n==> %s (beside the cluster and e2e; the output comes when it is done)\n' "${tiers[*]}"
 set -m
 {
-  start=$SECONDS status=0
-  run integration || status=$?
-  printf '%s %s\n' $((SECONDS - start)) "$status" >"$log.end"
+  for tier in "${tiers[@]}"; do
+    start=$SECONDS status=0
+    # Both tiers make the same images and import them where they are wanted; NODES: there is no second virtual node.
+    run "$tier" NODES=host >"$log.$tier" 2>&1 || status=$?
+    printf '%s %s\n' $((SECONDS - start)) "$status" >"$log.$tier.end"
+  done
 } >"$log" 2>&1 </dev/null &
-beside=$!
+beside=("$!")
 set +m
 
 # The virtual node is started when its turn comes.
 step cluster cluster images NODES=host
-step e2e e2e NODES=host
+step e2e e2e NODES=host E2E_FEATURES="$left_out"
 
-printf '\n==> integration\n'
-wait "$beside" || :
-beside=
-cat "$log"
-if [ -s "$log.end" ]; then
-  read -r seconds status <"$log.end"
-else
-  seconds=0 status=1
-fi
-rm -f "$log.end"
-note integration "$seconds" "$status"
+wait "${beside[0]}" || :
+beside=()
+for tier in "${tiers[@]}"; do
+  printf '\n==> %s\n' "$tier"
+  cat "$log.$tier" 2>/dev/null || :
+  if [ -s "$log.$tier.end" ]; then
+    read -r seconds status <"$log.$tier.end"
+  else
+    seconds=0 status=1
+  fi
+  note "$tier" "$seconds" "$status"
+done
 again integration
-again e2e NODES=host
+again e2e NODES=host E2E_FEATURES="$left_out"
+if [ -n "$left_out" ]; then
+  again e2e-features NODES=host
+  if [ -z "${KEEP_CLUSTER:-}" ]; then
+    run e2e-features-down >/dev/null
+  fi
+fi
 
 if [ "${CLUSTER:-embedded}" != current ]; then
   # Under emulation and beside other work its containerd loses containers: so it runs alone. What has no time left is

@@ -20,6 +20,8 @@ static const struct family {
     {0x64400000, 10, 63, 0, -1, 16},
     {0xc6120000, 15, 0, 1, 1, 16},
 };
+/* Where people expect the bridge: the first of all. */
+static const unsigned char usual[] = {172, 17, 0, 0};
 #define PRIVATE 3
 #define FAMILIES (sizeof families / sizeof *families)
 /* Small enough to lie between what is in the way, large enough for sixteen networks of 254 containers. */
@@ -83,13 +85,16 @@ static int taken(const struct surroundings *found, const struct block *block, in
     return 0;
 }
 
-/* 1 when there is room for one more. */
+/*
+ * 1 when there is room for one more. A bridge that cannot be at its usual place goes behind the pools, and these stay where they
+ * are: dockerd does not start when its bridge comes to lie on a network that an earlier daemon has left on a kept volume.
+ */
 static int take(struct choice *choice, const struct block *block) {
-    if (!choice->bridge.family)
+    if (!memcmp(block->address, usual, sizeof usual) || choice->pool_count == POOLS_MAX)
         choice->bridge = *block;
     else
         choice->pools[choice->pool_count++] = *block;
-    return choice->pool_count < POOLS_MAX;
+    return choice->pool_count < POOLS_MAX || !choice->bridge.family;
 }
 
 /* What is free of a family, in pieces of `size` (or its own). */
@@ -126,7 +131,9 @@ int ranges_choose(const struct surroundings *found, struct choice *choice) {
             if (!take_from(found, families + i, pass == 2 ? SMALL : 0, choice))
                 break;
         }
-        if (choice->pool_count)
+        if (!choice->bridge.family && choice->pool_count > 1)
+            choice->bridge = choice->pools[--choice->pool_count];
+        if (choice->bridge.family && choice->pool_count)
             return 1;
     }
     return 0;

@@ -176,6 +176,14 @@ def test_a_known_address_keeps_the_rest_of_its_range_clear(network: Any) -> None
     assert str(network("cluster=172.30.0.0/16").ranges[0]) == "172.17.0.0/16"
 
 
+def test_a_bridge_that_moves_does_not_come_to_lie_on_a_network_of_before(network: Any) -> None:
+    """A kept volume may have networks of any pool; dockerd makes them before its bridge, and does not start if they overlap."""
+    before = network("docker=26").config["default-address-pools"]
+    moved = network("docker=26", "avoid=172.17.0.0/16").config
+    assert moved["default-address-pools"] == before
+    assert moved["bip"] == "172.22.0.1/16"
+
+
 @pytest.mark.parametrize("word", ["service=api.cluster.example.com", "node=worker-1"])
 def test_a_hint_that_is_no_address_says_nothing(network: Any, word: str) -> None:
     assert network(word).ranges == network().ranges
@@ -227,7 +235,7 @@ def test_what_was_chosen_is_kept_clear_of_and_not_chosen_again(network: Any) -> 
     assert bases == [f"172.{n}.0.0/16" for n in (19, 20, 21, 22)]
     answer = network("pool=172.17.0.0/16", "mtu=1300", "docker=26")
     assert "default-address-pools" not in answer.config
-    assert answer.config["bip"] == "172.18.0.1/16"
+    assert answer.config["bip"] == "172.22.0.1/16"
     assert (answer.report["pools"], answer.report["mtu"]) == (["172.17.0.0/16"], 1300)
     # The key is in daemon.json already; the option for every network cannot be without knowing the release.
     assert "mtu" not in answer.config

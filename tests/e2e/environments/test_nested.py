@@ -76,7 +76,10 @@ def test_the_daemon_listens_on_exactly_these_sockets(bench: Environment) -> None
     # The test sees what it looks for: a listener on the port of the old days shows.
     nested = bench.docker("run", "--detach", "--rm", "--network=host", BUSYBOX_IMAGE, "nc", "-l", "-p", "2375")
     try:
-        opened = eventually(lambda: listening(bench) - expected, "the listener", 20)
+        # A container has a socket of containerd's as long as it runs: another one in the container's file system.
+        opened = eventually(
+            lambda: [one for one in listening(bench) - expected if one.family != "unix"], "the listener", 20
+        )
         assert {socket.family for socket in opened} <= {"tcp", "tcp6"}
         assert {socket.address.rpartition(":")[2] for socket in opened} == {"2375"}
     finally:

@@ -81,6 +81,18 @@ class Client:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
+    def refused(self, words: str, *command: str) -> None:
+        """Every try fails. Who still writes when the daemon hangs up may learn of the connection's end before its reason."""
+        said = []
+        for _ in range(10):
+            where = f"--namespace={self._environment.namespace}"
+            done = self._environment.cluster.run("exec", self._name, where, "--", *command, timeout=120)
+            assert done.returncode != 0, done.stdout
+            if words in done.stderr:
+                return
+            said.append(done.stderr)
+        raise AssertionError(f"never said {words!r}: {said}")
+
     def file(self, path: str, text: str) -> None:
         """Writes a file in the client's own container."""
         where = f"--namespace={self._environment.namespace}"

@@ -121,7 +121,7 @@ def test_who_has_the_secret_gets_in_and_nobody_else(start_daemon: StartDaemon, t
     assert good.returncode == 0, good.stdout
     assert "Server:" in good.stdout
     ours = {"ca.pem": side.authority.certificate}
-    refused = {
+    cases = {
         "expired": (side.client(ago=CERTIFICATE_LIFE + timedelta(hours=1)), "expired certificate"),
         # With this daemon's authority to trust, so that only the daemon has something to refuse. Docker's client sends no
         # certificate that an authority of another name signed.
@@ -130,7 +130,7 @@ def test_who_has_the_secret_gets_in_and_nobody_else(start_daemon: StartDaemon, t
         # An authority of the same name, and another key.
         "forged": (Side.of().client() | ours, "unknown certificate authority"),
     }
-    for name, (files, words) in refused.items():
+    for name, (files, words) in cases.items():
         refused(partial(found.version_for, files, name), words)
     trusting = (f"--config={FOLDER}/none", f"--host={HOST}", "--tls", f"--tlscacert={FOLDER}/good/ca.pem")
     refused(partial(found.call, *trusting, "version"), "certificate required")

@@ -107,7 +107,7 @@ e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node
 e2e-vm-short: cluster images ## The part of it that `make test` runs
 	$(TIER) tests/vm -v -m "not thorough"
 
-test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host: without the virtual node)
+test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host,vm: and the virtual node, when there is time)
 	@tests/all.sh
 
 .PHONY: demo bench bench-short

@@ -59,8 +59,8 @@ rm -rf .pytest_cache/{unit,integration,e2e,e2e-features,e2e-vm-short,bench-short
 step unit unit
 again unit
 
-log=$(mktemp)
-beside=()
+logs=$(mktemp -d)
+beside=
 tiers=(integration)
 left_out=
 if [ "${CLUSTER:-embedded}" != current ]; then
@@ -68,31 +68,30 @@ if [ "${CLUSTER:-embedded}" != current ]; then
   left_out=left-out
 fi
 # However this ends, nothing of it runs on: make and pytest are in a process group of their own.
-trap '[ ${#beside[@]} -eq 0 ] || kill -TERM -- "-${beside[0]}" 2>/dev/null || :; rm -f "$log" "$log".*' EXIT
+trap '[ -z "$beside" ] || kill -TERM -- "-$beside" 2>/dev/null || :; rm -rf "$logs"' EXIT
 printf '\n==> %s (beside the cluster and e2e; the output comes when it is done)\n' "${tiers[*]}"
 set -m
 {
   for tier in "${tiers[@]}"; do
     start=$SECONDS status=0
-    # Both tiers make the same images and import them where they are wanted; NODES: there is no second virtual node.
-    run "$tier" NODES=host >"$log.$tier" 2>&1 || status=$?
-    printf '%s %s\n' $((SECONDS - start)) "$status" >"$log.$tier.end"
+    run "$tier" NODES=host >"$logs/$tier" 2>&1 || status=$?
+    printf '%s %s\n' $((SECONDS - start)) "$status" >"$logs/$tier.end"
   done
-} >"$log" 2>&1 </dev/null &
-beside=("$!")
+} </dev/null &
+beside=$!
 set +m
 
 # The virtual node is started when its turn comes.
 step cluster cluster images NODES=host
 step e2e e2e NODES=host E2E_FEATURES="$left_out"
 
-wait "${beside[0]}" || :
-beside=()
+wait "$beside" || :
+beside=
 for tier in "${tiers[@]}"; do
   printf '\n==> %s\n' "$tier"
-  cat "$log.$tier" 2>/dev/null || :
-  if [ -s "$log.$tier.end" ]; then
-    read -r seconds status <"$log.$tier.end"
+  cat "$logs/$tier" 2>/dev/null || :
+  if [ -s "$logs/$tier.end" ]; then
+    read -r seconds status <"$logs/$tier.end"
   else
     seconds=0 status=1
   fi

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.tools import tool
 from tests.helm import CHART, NAMESPACE, RELEASE, REQUIRED, Helm, HelmError, merged
 from tests.live import Cluster, Object
 
@@ -93,3 +94,8 @@ def make_namespace(cluster: Cluster, name: str = NAMESPACE) -> None:
     """The operator's namespace, under the strictest Pod Security Standard: the operator must be fit for it."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+
+
+def made(major: int, cluster: Cluster, home: Path) -> Installation:
+    """By the Helm of that major version, which keeps its own folder below ``home``."""
+    return Installation(Helm(tool(f"helm{major}"), major, home / f"helm{major}", cluster.kubeconfig), cluster)

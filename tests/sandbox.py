@@ -44,9 +44,8 @@ exec "$@"
 def install_tool(folder: Path) -> Path:
     """The files of image/ as they are in the node-tool image, the helper built with the machine's own compiler."""
     folder.mkdir(parents=True, exist_ok=True)
-    scripts = ("lib.sh", "modes.sh", "cgroups.sh", "storage.sh", "cli.sh", "network.sh", "registry.sh", "preflight.sh")
-    for name in ("cgroups-mount", "entrypoint", "runc-wrapper", *scripts):
-        shutil.copy2(IMAGE / name, folder / name)
+    for script in (*(IMAGE / name for name in ("cgroups-mount", "entrypoint", "runc-wrapper")), *IMAGE.glob("*.sh")):
+        shutil.copy2(script, folder / script.name)
     out = folder / "dind-helper"
     subprocess.run(["make", "-s", "-C", IMAGE / "dind-helper", "CC=gcc", f"OUT={out}"], check=True)
     return folder

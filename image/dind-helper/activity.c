@@ -152,7 +152,7 @@ static int calls_by_network(const char *table) {
     return found;
 }
 
-/* How many connections were accepted in the pod's network, ever: nothing there listens but dockerd and what it publishes. */
+/* How many connections were accepted in the pod's network, ever: by dockerd, what it publishes, and workloads beside it. */
 static unsigned long long accepted(void) {
     char names[1024], numbers[1024], *rest = NULL, *name;
     FILE *counters = fopen("/proc/net/snmp", "re");

@@ -5,16 +5,13 @@ What needs the operator to run is in tests/e2e/test_helm.py.
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.controlplane import ControlPlane
-from tests.cluster.tools import tool
-from tests.helm import CHART, NAMESPACE, RELEASE, Helm
-from tests.installation import CRD, Installation, make_namespace
+from tests.helm import CHART, NAMESPACE, RELEASE
+from tests.installation import CRD, Installation, made
 from tests.live import Cluster
 from tests.policy_cases import CASES
 
@@ -51,40 +48,6 @@ ALL_ON: dict[str, Any] = {
         }
     },
 }
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    # With controllers: they aggregate roles, and make the service accounts that pods are admitted with.
-    with ControlPlane(controllers=True) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def cluster(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    client = Cluster(plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
-    make_namespace(client)
-    return client
-
-
-def made(major: int, cluster: Cluster, home: Path) -> Installation:
-    return Installation(Helm(tool(f"helm{major}"), major, home / f"helm{major}", cluster.kubeconfig), cluster)
-
-
-@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
-def chart(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[Installation]:
-    """By each Helm in turn: 3 patches what differs from the last release, 4 uses server-side apply."""
-    installation = made(request.param, cluster, tmp_path)
-    yield installation
-    installation.clear()
-
-
-@pytest.fixture
-def chart4(cluster: Cluster, tmp_path: Path) -> Iterator[Installation]:
-    """For what the API server decides, whoever applied it."""
-    installation = made(4, cluster, tmp_path)
-    yield installation
-    installation.clear()
 
 
 @pytest.mark.parametrize("values", [{}, ALL_ON], ids=["defaults", "all-on"])

@@ -6,37 +6,10 @@ What each rule of the policy refuses is in environments/test_policy.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-from tests.cluster.controlplane import ControlPlane
-from tests.installation import CRD, Installation, make_namespace
-from tests.integration.test_chart import made, wait_until_may
+from tests.installation import CRD, Installation
+from tests.integration.test_chart import wait_until_may
 from tests.live import Cluster, NotSeenError, eventually
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with ControlPlane(controllers=True) as plane:
-        client = Cluster(plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
-        make_namespace(client)
-        yield client
-
-
-@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
-def chart(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[Installation]:
-    installation = made(request.param, cluster, tmp_path)
-    yield installation
-    installation.clear()
-
-
-@pytest.fixture
-def chart4(cluster: Cluster, tmp_path: Path) -> Iterator[Installation]:
-    installation = made(4, cluster, tmp_path)
-    yield installation
-    installation.clear()
-
 
 POLICY = {"policy": {"enabled": True, "rules": {"images": ["registry.test/dind/*"]}}}
 

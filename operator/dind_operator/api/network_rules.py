@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .daemon_rules import cel_name
-from .owned import long_pattern
+from .owned import flag_pattern, long_pattern
 from .rules import FORBIDDEN, cel_text, rule
 
 
@@ -113,7 +113,7 @@ def doubled_errors(network: Mapping[str, Any], config: Mapping[str, Any], args: 
         found: Any = network
         for part in doubled.field.split("."):
             found = (found or {}).get(part)
-        pattern = re.compile(long_pattern(doubled.flags))
+        pattern = flag_pattern(doubled.flags)
         twice = keys & set(doubled.keys) or any(pattern.match(argument) for argument in args)
         if found not in (None, "Auto") and twice:
             yield doubled.message
@@ -124,7 +124,7 @@ def owned_words(config: Mapping[str, Any], args: Sequence[str]) -> list[str]:
     keys = {key.lower() for key in config}
 
     def given(key: str) -> bool:
-        pattern = re.compile(long_pattern([_FLAGS.get(key, key)]))
+        pattern = flag_pattern((_FLAGS.get(key, key),))
         short = key == "bridge" and any(_BRIDGE_SHORT.match(argument) for argument in args)
         return key in keys or short or any(pattern.match(argument) for argument in args)
 

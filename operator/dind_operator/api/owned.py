@@ -7,6 +7,7 @@ made under an older CRD) and the pod's builder. Flags are read as pflag reads th
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -66,6 +67,12 @@ OWNED_SHORT_FLAGS: Final[Mapping[str, str]] = {
 # One-letter flags that are the user's and take a value: what follows them behind the same dash is that value.
 # (-b bridge, -G group, -s storage-driver; -D debug takes none.)
 SHORT_FLAGS_WITH_VALUE: Final = "bGs"
+
+
+@functools.cache
+def flag_pattern(flags: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches an argument that gives one of these flags; made once, because every look at every environment asks."""
+    return re.compile(long_pattern(flags))
 
 
 def long_pattern(flags: Iterable[str]) -> str:

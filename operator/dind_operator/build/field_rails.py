@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from dind_operator.api.registry import RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.build.rail_words import secret_covered, shown, told
+from dind_operator.build.rail_words import refused, secret_covered, told
 from dind_operator.build.registry import secret_names
 
 KEYS: Final[Mapping[str, str]] = {
@@ -25,21 +25,18 @@ _UNSET: Final[tuple[Any, ...]] = (None, "Auto", [])
 
 def keys(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
     """A field counts as the key that it stands for: else it would walk around the rule for keys."""
+    if allowed is None:
+        return
     manifest = spec.to_dict()
-    bad = [
-        f"spec.{field} ({key} in daemon.json)"
-        for field, key in KEYS.items()
-        if _set(manifest, field) and key not in (allowed or ())
-    ]
-    if allowed is not None and bad:
-        yield told("The field", bad[0], allowed, "daemonConfig")
+    for field, key in KEYS.items():
+        if key not in allowed and _set(manifest, field):
+            yield told("The field", f"spec.{field} ({key} in daemon.json)", allowed, "daemonConfig")
+            return
 
 
 def secrets(registry: RegistrySpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
     """The Secrets of the namespace that the daemon's container may hold for registries."""
-    bad = [name for name in secret_names(registry) if not secret_covered(name, allowed or ())]
-    if allowed is not None and bad:
-        yield told("spec.registry Secret", shown(bad[0]), allowed, "secrets")
+    return refused("spec.registry Secret", secret_names(registry), allowed, "secrets", secret_covered)
 
 
 def _set(manifest: Mapping[str, Any], field: str) -> bool:

@@ -1,5 +1,6 @@
 """What the rules of the installation's policy say alike, and how they compare."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from dind_operator.api import names
@@ -33,3 +34,12 @@ def secret_covered(name: str, patterns: tuple[str, ...]) -> bool:
 def shown(text: str) -> str:
     """The text, cut to what a sentence may hold of it."""
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+
+
+def refused(
+    field: str, named: Sequence[str], allowed: tuple[str, ...] | None, key: str, covers: Callable[..., bool] = covered
+) -> Iterator[str]:
+    """The sentence for the first of ``named`` that is not allowed. Without the rule (None) all are."""
+    bad = [] if allowed is None else [name for name in named if not covers(name, allowed)]
+    if allowed is not None and bad:
+        yield told(field, shown(bad[0]), allowed, key)

@@ -6,24 +6,20 @@ from collections.abc import Iterator, Mapping
 from dind_operator.api.quantity import parse_quantity
 from dind_operator.api.spec import DindEnvironmentSpec, WorkloadsSpec
 from dind_operator.api.workloads import RESOURCE_PATTERN
-from dind_operator.build.rail_words import covered, secret_covered, shown, told
+from dind_operator.build.rail_words import refused, secret_covered
 from dind_operator.build.workloads import secret_names
 
 
 def images(workloads: WorkloadsSpec | None, allowed: tuple[str, ...] | None) -> Iterator[str]:
     """The images that the daemon may have are those of workloads, too."""
     named = [item.image for item in workloads.containers] if workloads is not None else []
-    bad = [name for name in named if not covered(name, allowed or ())]
-    if allowed is not None and bad:
-        yield told("spec.workloads.containers image", shown(bad[0]), allowed, "images")
+    return refused("spec.workloads.containers image", named, allowed, "images")
 
 
 def secrets(workloads: WorkloadsSpec | None, allowed: tuple[str, ...] | None) -> Iterator[str]:
     """The Secrets of the namespace that workloads may read."""
     named = secret_names(workloads) if workloads is not None else []
-    bad = [name for name in named if not secret_covered(name, allowed or ())]
-    if allowed is not None and bad:
-        yield told("spec.workloads Secret", shown(bad[0]), allowed, "secrets")
+    return refused("spec.workloads Secret", named, allowed, "secrets", secret_covered)
 
 
 def together(spec: DindEnvironmentSpec, most: Mapping[str, str | int] | None) -> Iterator[str]:

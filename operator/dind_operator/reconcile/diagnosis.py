@@ -14,7 +14,7 @@ from dind_operator.api.status import Phase
 from dind_operator.reconcile import apparmor, pods, preload, storage
 from dind_operator.reconcile.failures import MAX_DETAIL, Failure, container_failure, never_ran, not_started
 from dind_operator.reconcile.reports import CgroupReport
-from dind_operator.reconcile.verdict import Part, Verdict, blocked, waiting
+from dind_operator.reconcile.verdict import Part, Verdict, blocked, late, waiting
 
 _PULL_REASONS = frozenset(
     {
@@ -150,7 +150,7 @@ def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Verdict:
     if failure is not None and not status.get("started"):
         return _failing(status, failure)
     if status.get("started") and answered_before:
-        return replace(waiting(Phase.RECOVERING, Reason.DAEMON_NOT_READY, preload.LATE), trouble=True)
+        return late()
     if preload.pulling(pod):
         answers = Part.true(
             Reason.PRELOADING_IMAGES, "dockerd answers; the images of spec.daemon.preload are pulled first."

@@ -8,21 +8,18 @@ from dataclasses import replace
 from typing import Final
 
 from dind_operator.api.conditions import ConditionType, Reason
-from dind_operator.api.status import ConditionStatus, Phase
+from dind_operator.api.status import ConditionStatus
 from dind_operator.build.registry import PRELOAD_VARIABLE
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.observed import Observed
 from dind_operator.reconcile.reports import PreloadReport
-from dind_operator.reconcile.verdict import Part, Verdict
+from dind_operator.reconcile.verdict import Part, Verdict, late
 
 MIN_PAUSE_SECONDS = 3.0
 MAX_PAUSE_SECONDS = 60.0
 PAUSE_PART = 20
 """A twentieth of the time that the daemon has run: what has taken an hour need not be looked at every three seconds."""
 
-LATE: Final = (
-    "dockerd runs and does not answer in time: it is overloaded or hangs. Builds go on; nothing is restarted yet."
-)
 _KINDS: Final = {
     "UntrustedCertificate": "the registry's certificate is of an authority that dockerd does not know. Give it in "
     "spec.registry.caBundles",
@@ -89,9 +86,8 @@ def told(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
     assert part is not None, f"the diagnosis of the pod {pod['metadata']['name']} says that images are pulled"
     if part.status is ConditionStatus.TRUE:
         # They are there, and still it is not ready: it does not answer in time.
-        late = Part.false(Reason.DAEMON_NOT_READY, LATE)
-        parts = {**verdict.parts, ConditionType.DAEMON_READY: late}
-        return replace(verdict, phase=Phase.RECOVERING, ready=late, trouble=True, parts=parts)
+        silent = late()
+        return replace(silent, parts={**verdict.parts, ConditionType.DAEMON_READY: silent.ready})
     return replace(verdict, ready=part, trouble=part.reason is Reason.PRELOAD_FAILED)
 
 

@@ -32,8 +32,9 @@ def say(
     extra: dict[str, Any] | None = None,
     requeue_after: float | None = None,
     status_first: bool = False,
+    also: tuple[Note, ...] = (),
 ) -> Plan:
-    """A plan with the status that follows from a verdict."""
+    """A plan with the status that follows from a verdict, and its Events; ``also`` are some that no condition here tells of."""
     told = (
         *notes(observed, verdict),
         *isolation_note(observed),
@@ -41,6 +42,7 @@ def say(
         *storage.notes(verdict, observed),
         *network.notes(observed),
         *lifetimes.of(observed).notes,
+        *also,
     )
     return Plan(
         actions=actions,
@@ -68,11 +70,11 @@ def keep(observed: Observed, problem: Verdict) -> Plan:
     verdict = storage.told(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
     verdict = preload.told(verdict, observed, pod)
     stale = Part.false(problem.ready.reason, problem.ready.message)
-    plan = say(observed, replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale}))
+    verdict = replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale})
     if observed.told(ConditionType.UP_TO_DATE).get("reason") == stale.reason:
-        return plan
+        return say(observed, verdict)
     # Ready does not tell of it.
-    return replace(plan, notes=(*plan.notes, Note(stale.reason.value, stale.message, warning=True)))
+    return say(observed, verdict, also=(Note(stale.reason.value, stale.message, warning=True),))
 
 
 def answered_before(observed: Observed, pod: pods.Pod) -> bool:

@@ -1,6 +1,6 @@
 """One look at an environment, in words: phase, Ready, and the other conditions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import ConditionStatus, Phase
@@ -46,6 +46,14 @@ class Verdict:
 def waiting(phase: Phase, reason: Reason, message: str, parts: dict[ConditionType, Part] | None = None) -> Verdict:
     """Not ready, and nothing is wrong."""
     return Verdict(phase, Part.false(reason, message), parts or {})
+
+
+def late() -> Verdict:
+    """A daemon that has answered and does not, or not in time."""
+    message = (
+        "dockerd runs and does not answer in time: it is overloaded or hangs. Builds go on; nothing is restarted yet."
+    )
+    return replace(waiting(Phase.RECOVERING, Reason.DAEMON_NOT_READY, message), trouble=True)
 
 
 def blocked(reason: Reason, message: str, parts: dict[ConditionType, Part] | None = None) -> Verdict:

@@ -73,8 +73,11 @@ class Client:
 
     def docker(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs it; the caller looks at the exit code."""
+        return self._run("docker", *arguments, timeout=timeout)
+
+    def _run(self, *command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         where = f"--namespace={self._environment.namespace}"
-        return self._environment.cluster.run("exec", self._name, where, "--", "docker", *arguments, timeout=timeout)
+        return self._environment.cluster.run("exec", self._name, where, "--", *command, timeout=timeout)
 
     def says(self, *arguments: str) -> str:
         done = self.docker(*arguments)
@@ -85,8 +88,7 @@ class Client:
         """Every try fails. Who still writes when the daemon hangs up may learn of the connection's end before its reason."""
         said = []
         for _ in range(10):
-            where = f"--namespace={self._environment.namespace}"
-            done = self._environment.cluster.run("exec", self._name, where, "--", *command, timeout=120)
+            done = self._run(*command)
             assert done.returncode != 0, done.stdout
             if words in done.stderr:
                 return

@@ -15,6 +15,7 @@ from tests.helm import CHART, REQUIRED, Helm, Manifests, merged
 from tests.policy_cases import CASES
 
 from dind_operator.api.environment import DindEnvironment
+from dind_operator.build.field_rails import KEYS
 from dind_operator.build.guardrails import GuardRails, violations
 
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
@@ -101,6 +102,15 @@ def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
     for item in found:
         assert item["message"].startswith(("spec.", "metadata.", "The field has"))
         assert item["reason"] == "Forbidden"
+
+
+def test_the_chart_knows_the_same_fields_for_keys_as_the_operator(helm: Helm) -> None:
+    variables = {
+        item["name"]: item["expression"]
+        for item in helm.template(policy(rules=RULES)).one(KINDS[0])["spec"]["variables"]
+    }
+    told = re.findall(r"'spec\.(\S+) \((\S+) in daemon\.json\)'", variables["refusedFields"])
+    assert told == list(KEYS.items())
 
 
 def documented() -> list[dict[str, Any]]:

@@ -172,6 +172,7 @@ def test_no_pod_is_taken_away_that_could_not_be_made_again(fields: dict[str, Any
     assert condition(held.status, "Ready")["status"] == "True"
     if fields:
         assert condition(held.status, "UpToDate")["reason"] == "EndpointConflict"
+        assert [note.reason for note in held.notes].count("EndpointConflict") == 1, "one Event for both conditions"
         assert held.requeue_after is not None
     # Without the problem it is.
     free = make_plan(observed(environment(fields), pod, endpoint=EndpointState(REVOKED)), POLICY)

@@ -57,6 +57,7 @@ NETWORK_TWICE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("dns.nameservers", {"dns": {"nameservers": ["10.0.0.1"]}}, {"config": {"dns": ["10.0.0.1"]}}),
     ("dns.searches", {"dns": {"searches": ["a"]}}, {"args": ["--dns-search", "a"]}),
     ("dns.options", {"dns": {"options": [{"name": "rotate"}]}}, {"config": {"dns-opts": ["rotate"]}}),
+    ("ipv6", {"ipv6": "Enabled"}, {"config": {"fixed-cidr-v6": "2001:db8::/64"}}),
     ("ipv6", {"ipv6": "Disabled"}, {"config": {"ipv6": True}}),
 ]
 

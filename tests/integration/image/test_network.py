@@ -136,6 +136,27 @@ def test_a_packet_filter_that_does_not_work_is_refused_by_name(start_daemon: Sta
     start_daemon(inside=BROKEN).wait_ready()
 
 
+def test_legacy_is_not_what_is_left_when_the_image_has_none(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(inside="rm -f /usr/sbin/ip*tables-legacy*", DIND_FIREWALL_BACKEND="Legacy")
+    assert daemon.wait() == 1
+    error = daemon.message()["error"]
+    assert error["reason"] == "FirewallUnavailable"
+    assert "the daemon's image has no iptables-legacy in PATH" in error["message"]
+
+
+@pytest.mark.parametrize("text", ["{}", ' \n{ "debug": true}'])
+def test_a_configuration_is_json_however_it_is_written(start_daemon: StartDaemon, userland: str, text: str) -> None:
+    daemon = start_daemon("--host=unix:///run/dind/docker.sock", userland=userland, DIND_DAEMON_CONFIG=text)
+    daemon.wait_ready()
+    written = json.loads(daemon.run("cat", "/run/dind-private/daemon.json"))
+    assert written["bip"] == "172.17.0.1/16", "what is chosen here is in it"
+    assert written.get("debug") == json.loads(text).get("debug")
+
+
+def test_the_api_server_may_be_known_by_a_name(start_daemon: StartDaemon) -> None:
+    start_daemon(KUBERNETES_SERVICE_HOST="api.cluster.example.com").wait_ready()
+
+
 def test_ipv6_reaches_outside_through_the_pods_address(
     start_daemon: StartDaemon, beside: Beside, tmp_path: Path
 ) -> None:

@@ -85,6 +85,15 @@ def test_a_second_start_of_the_daemon_leaves_what_workloads_may_be_using(image: 
     assert "first" in (image.out / "docker").read_text()
 
 
+def test_what_a_killed_container_has_half_copied_is_not_kept(image: Image) -> None:
+    image.script("ldd", "exit 1")
+    image.script("docker", "echo Docker version 28")
+    (image.out / "cli-plugins").mkdir()
+    (half := image.out / "cli-plugins" / "docker-half").write_text("#!/bin/")
+    assert image.offer().returncode == 0
+    assert not half.exists()
+
+
 @pytest.mark.parametrize("missing", ["docker", "ldd"])
 def test_an_image_without_it_is_refused_with_the_remedy(image: Image, missing: str) -> None:
     for name in {"docker", "ldd"} - {missing}:

@@ -201,7 +201,9 @@ def test_credentials_are_found_by_the_registry(
 
 
 @pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "docker.io", "registry-1.docker.io"])
-@pytest.mark.parametrize("image", ["golang:1", "team/tool:2", "docker.io/library/golang:1"])
+@pytest.mark.parametrize(
+    "image", ["golang:1", "team/tool:2", "docker.io/library/golang:1", "index.docker.io/team/tool:2"]
+)
 def test_docker_hub_has_several_names(preload: Preload, daemon: Daemon, key: str, image: str) -> None:
     preload(image, f"{REGISTRY}/a:1", credentials=json.dumps({"auths": {key: {"auth": AUTH}}}))
     assert daemon.auths == [USER | {"serveraddress": "https://index.docker.io/v1/"}, None]

@@ -1,6 +1,6 @@
 """Cold start: an environment from `apply` to Ready, against a privileged pod that somebody wrote by hand.
 
-The pod has the same image, resources, volumes and probes, and neither operator nor init container. Both take turns, so that
+The pod has the same image, resources, volumes and probes, and neither operator, init container nor endpoint. Both take turns, so that
 what else the machine does is shared; the image is on the node already.
 """
 
@@ -39,8 +39,12 @@ class ColdStart:
 
 
 def hand_written(namespace: str, name: str) -> Object:
-    """dockerd in a privileged pod, as people write it, with what must be equal taken from the operator's pod."""
-    theirs = pod_of(environment(namespace, name) | {"metadata": {"namespace": namespace, "name": name, "uid": "none"}})
+    """dockerd in a privileged pod, as people write it, with what must be equal taken from the operator's pod.
+
+    Without the endpoint: nobody has made a Secret for this pod, and with one to wait for it would never start.
+    """
+    same = environment(namespace, name, endpoint=False)
+    theirs = pod_of(same | {"metadata": {"namespace": namespace, "name": name, "uid": "none"}})
     container = next(item for item in theirs["spec"]["containers"] if item["name"] == names.DAEMON_CONTAINER)
     mine = {key: copy.deepcopy(container[key]) for key in ("name", "image", "securityContext", "resources")}
     mine["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != names.VOLUME_TOOL]

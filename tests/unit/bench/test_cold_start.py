@@ -16,12 +16,17 @@ TOOL = "dind-tool"
 @pytest.fixture
 def theirs() -> Any:
     metadata = {"namespace": NAMESPACE, "name": NAME, "uid": "none"}
-    return pod_of(environment(NAMESPACE, NAME) | {"metadata": metadata})["spec"]
+    return pod_of(environment(NAMESPACE, NAME, endpoint=False) | {"metadata": metadata})["spec"]
 
 
 @pytest.fixture
 def mine() -> Any:
     return hand_written(NAMESPACE, NAME)["spec"]
+
+
+def test_the_pod_waits_for_nothing_that_only_the_operator_makes(mine: Any) -> None:
+    assert {key for volume in mine["volumes"] for key in volume} == {"name", "emptyDir"}
+    assert all("valueFrom" not in each for each in mine["containers"][0].get("env", []))
 
 
 def test_one_container_against_the_same_one_after_an_init_container(theirs: Any, mine: Any) -> None:

@@ -102,6 +102,8 @@ TOOLS = {
             folder=Path(__file__).with_name("kubectl"),
             ldflags=_kubernetes(KUBERNETES_VERSION),
         ),
+        # Enforces NetworkPolicies for the tests that start it: see policy_engine.py.
+        Tool("policyengine", "0.8.0", 150, folder=Path(__file__).with_name("policyengine")),
         Tool("coredns", "1.12.4", 145, package="github.com/coredns/coredns"),
         Tool(
             "helm3",

@@ -1,5 +1,5 @@
 """The endpoint as its users meet it: the docker CLI in another pod, docker-py through `kubectl port-forward`, and who is
-refused. The cluster's network plugin enforces no policy, so who may reach the port is judged by evaluating the policy.
+refused. Who may reach the port is judged by evaluating the policy; connections are in test_policies.py.
 """
 
 from __future__ import annotations

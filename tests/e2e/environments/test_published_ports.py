@@ -40,7 +40,7 @@ def test_a_published_port_has_the_environments_name(
     service = previews.cluster.get("service", name, where) or {}
     ports = {item["port"] for item in service["spec"]["ports"]}
     assert ports == ({8080, PORT} if endpoint else {8080})
-    # The cluster's network enforces no policies: who is let in is evaluated.
+    # Nothing enforces policies here (test_policies.py has what does): who is let in is evaluated.
     policy = previews.cluster.get("networkpolicy", name, where) or {}
     labels = (previews.pod() or {})["metadata"]["labels"]
     near = {"namespace": {"kubernetes.io/metadata.name": where}}

@@ -1,0 +1,129 @@
+"""Who reaches an environment's pod and what it reaches, with an engine that enforces NetworkPolicies: connections refused, and
+the same connections made without the engine or by who is named.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.cluster import node as cluster_node
+from tests.cluster import policy_engine
+from tests.cluster.instance import Instance
+from tests.cluster.own_images import BUSYBOX_IMAGE
+from tests.e2e.environments.conftest import Environments, load_images
+from tests.environment import Environment, eventually
+from tests.live import Object
+
+METADATA = "169.254.169.254"
+FRIENDS = {"allowFrom": [{"podSelector": {"matchLabels": {"app": "friend"}}}]}
+# An answer comes in milliseconds; a dropped packet never has one.
+PATIENCE_SECONDS = 4
+NO_ANSWER = "no-answer"
+_TERMINATED = 143
+
+
+@contextmanager
+def enforced() -> Iterator[None]:
+    instance = Instance.from_environment()
+    policy_engine.start(instance)
+    try:
+        yield
+    finally:
+        policy_engine.stop(instance)
+
+
+@pytest.fixture
+def metadata(tmp_path: Path) -> Iterator[None]:
+    """A server on the node at the address where clouds have theirs."""
+    instance = Instance.from_environment()
+    init = cluster_node.find_init(instance)
+    assert init is not None
+    folder = instance.state / "metadata"
+    folder.mkdir(exist_ok=True)
+    (folder / "index.html").write_text("credentials")
+    line = ["busybox", "httpd", "-f", "-p", f"{METADATA}:80", "-h", str(folder)]
+    cluster_node.run(init, ["ip", "address", "replace", f"{METADATA}/32", "dev", "lo"])
+    cluster_node.launch(instance, init, "metadata", line)
+    yield
+    running = cluster_node.find(instance, line)
+    if running is not None:
+        running.send(signal.SIGTERM)
+    cluster_node.run(init, ["ip", "address", "delete", f"{METADATA}/32", "dev", "lo"])
+
+
+def visitor(environment: Environment, name: str) -> Object:
+    container = {"name": "visitor", "image": BUSYBOX_IMAGE, "command": ["sleep", "3600"]}
+    metadata = {"name": name, "namespace": environment.namespace, "labels": {"app": name}}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+@pytest.fixture
+def published(environments: Environments) -> Iterator[Environment]:
+    """An environment with a nested web server on port 8080, and two pods beside it: friend and stranger."""
+    fields: Object = {"publishedPorts": {"ports": [{"port": 8080}]}}
+    environment = environments("policies").apply(fields).ready()
+    cluster, where = environment.cluster, f"--namespace={environment.namespace}"
+    load_images(environment)
+    serve = "echo hello >/tmp/index.html; exec httpd -f -p 80 -h /tmp"
+    environment.docker("run", "--detach", "--publish=8080:80", BUSYBOX_IMAGE, "sh", "-c", serve)
+    for name in ("friend", "stranger"):
+        cluster.apply(visitor(environment, name))
+    cluster("wait", "pod/friend", "pod/stranger", where, "--for=condition=Ready", "--timeout=60s", timeout=90)
+    yield environment
+    for name in ("friend", "stranger"):
+        cluster.delete("pod", name, environment.namespace)
+
+
+def fetch(url: str) -> tuple[str, ...]:
+    """A command whose last line is what it gets from there, or that there is no answer. Debian's static wget has no time limit."""
+    return ("sh", "-c", f"timeout {PATIENCE_SECONDS} wget -q -O - {url} 2>&1; [ $? != {_TERMINATED} ] || echo {NO_ANSWER}")
+
+
+def asks(environment: Environment, who: str, url: str) -> str:
+    """What a pod gets from there: a line."""
+    done = environment.cluster.run("exec", who, f"--namespace={environment.namespace}", "--", *fetch(url))
+    return last_line(done.stdout + done.stderr)
+
+
+def nested_asks(environment: Environment, url: str) -> str:
+    return last_line(environment.docker("run", "--rm", BUSYBOX_IMAGE, *fetch(url)))
+
+
+def last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("metadata")
+def test_who_is_not_named_is_shut_out_and_metadata_is_out_of_reach(published: Environment) -> None:
+    address = (published.pod() or {})["status"]["podIP"]
+    web, named = f"http://{address}:8080", "http://policies:8080"
+    # A plain request to the daemon's port is answered with 400, if it gets there.
+    daemon = f"http://{address}:2376"
+    for url, words in ((web, "hello"), (named, "hello"), (daemon, "400")):
+        assert words in asks(published, "stranger", url), "nothing is enforced yet"
+    assert nested_asks(published, f"http://{METADATA}") == "credentials", "nothing is enforced yet"
+    with enforced():
+        for who in ("friend", "stranger"):
+            for url in (web, named, daemon):
+                assert asks(published, who, url) == NO_ANSWER, (who, url)
+        assert nested_asks(published, f"http://{METADATA}") == NO_ANSWER
+        assert asks(published, "stranger", f"http://{METADATA}") == "credentials", (
+            "its policy is the environment's alone"
+        )
+        published.patch({"publishedPorts": FRIENDS})
+        eventually(lambda: asks(published, "friend", web) == "hello", "let in", 60, published.story)
+        assert asks(published, "friend", named) == "hello"
+        assert asks(published, "friend", daemon) == NO_ANSWER, "a published port is not the daemon's"
+        published.patch({"endpoint": FRIENDS})
+        eventually(lambda: "400" in asks(published, "friend", daemon), "let in", 60, published.story)
+        for url in (web, named, daemon):
+            assert asks(published, "stranger", url) == NO_ANSWER, url
+        published.patch({"security": {"cloudMetadata": "Open"}})
+        eventually(lambda: nested_asks(published, f"http://{METADATA}") == "credentials", "opened", 60, published.story)
+    assert asks(published, "stranger", web) == "hello", "the engine is gone, and its rules with it"

@@ -81,7 +81,11 @@ def published(environments: Environments) -> Iterator[Environment]:
 
 def fetch(url: str) -> tuple[str, ...]:
     """A command whose last line is what it gets from there, or that there is no answer. Debian's static wget has no time limit."""
-    return ("sh", "-c", f"timeout {PATIENCE_SECONDS} wget -q -O - {url} 2>&1; [ $? != {_TERMINATED} ] || echo {NO_ANSWER}")
+    return (
+        "sh",
+        "-c",
+        f"timeout {PATIENCE_SECONDS} wget -q -O - {url} 2>&1; [ $? != {_TERMINATED} ] || echo {NO_ANSWER}",
+    )
 
 
 def asks(environment: Environment, who: str, url: str) -> str:

@@ -20,8 +20,9 @@ from dind_operator.api.lifetime import Duration, parse_duration
 from dind_operator.api.model import ApiModel
 from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import Quantity, parse_quantity
+from dind_operator.api.security import CloudMetadata
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
-from dind_operator.build import field_rails, workload_rails
+from dind_operator.build import field_rails, network_policy, workload_rails
 from dind_operator.build.rail_words import covered, shown, told
 
 MAX_ENTRIES: Final = 24
@@ -74,6 +75,7 @@ class GuardRails(ApiModel):
     daemon_config: Annotated[tuple[Annotated[str, _entry(_KEY_PATTERN)], ...], _BOUNDED] | None = None
     max_resources: Annotated[dict[Annotated[str, StringConstraints(max_length=128)], Quantity], _BOUNDED] | None = None
     disruption_policies: Annotated[tuple[DisruptionPolicy, ...], _BOUNDED] | None = None
+    cloud_metadata: Annotated[tuple[CloudMetadata, ...], _BOUNDED] | None = None
     max_ttl: Duration | None = None
     require_ttl: bool | None = None
     secrets: Annotated[tuple[Annotated[str, _entry(_REFERRED_PATTERN)], ...], _BOUNDED] | None = None
@@ -227,6 +229,18 @@ def _disruption_policies(asked: Asked) -> Iterator[str]:
         yield told("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
 
 
+def _cloud_metadata(asked: Asked) -> Iterator[str]:
+    """What closes it is a NetworkPolicy, which is made for an endpoint or for published ports."""
+    allowed, spec = asked.rails.cloud_metadata, asked.spec
+    if allowed is None or CloudMetadata.OPEN in allowed:
+        return
+    value: str = spec.security.cloud_metadata
+    if value == CloudMetadata.CLOSED and not network_policy.wanted(asked.environment):
+        value = f"{value} without a NetworkPolicy (set spec.publishedPorts, at least to {{}})"
+    if value not in allowed:
+        yield told("spec.security.cloudMetadata", value, allowed, "cloudMetadata")
+
+
 def _max_ttl(asked: Asked) -> Iterator[str]:
     """What the environment asks for, and what it was extended to: counted from its creation, either way."""
     most, ttl = asked.rails.max_ttl, asked.spec.lifetime.ttl if asked.spec.lifetime else None
@@ -275,6 +289,7 @@ _RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
     _max_resources,
     _max_workload_resources,
     _disruption_policies,
+    _cloud_metadata,
     _max_ttl,
     _require_ttl,
     _workload_secrets,

@@ -207,6 +207,7 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
         "maxResources": {f"example.com/{number}": "9" for number in range(24)},
         "modes": ["Privileged"],
         "disruptionPolicies": ["Allow"],
+        "cloudMetadata": ["Closed"],
         "maxTtl": "365d",
         "requireTtl": True,
         "namespaces": [*entries("n", "*")[1:], policy.space.name],

@@ -1,6 +1,7 @@
 /*
  * PID 1 of the daemon's container: passes signals on to its child, reaps what is orphaned (shims, build steps), ends
- * with the child's status, and leaves the child's last words in the termination message when it failed.
+ * with the child's status, and leaves the child's last words in the termination message when it failed. What looks after the
+ * daemon runs beside it, in processes that are started again when something kills them.
  */
 #include "helper.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct options {
@@ -68,16 +70,28 @@ static pid_t start(char **command, int stderr_fd, const sigset_t *mask) {
 }
 
 /* What is not the daemon's business and not to outlive it, in a process of its own each. */
-static pid_t start_beside(void (*run)(const struct options *), const struct options *options, const sigset_t *mask) {
-    pid_t child = fork();
+struct beside {
+    void (*run)(const struct options *);
+    const char *what;
+    int wanted;
+    pid_t pid;
+    long long due;  /* When it is to be started; 0 when it runs, or has done its work. */
+};
 
-    if (child)
-        return child;
+enum { AGAIN_MS = 1000 };
+
+static void start_beside(struct beside *beside, const struct options *options, const sigset_t *mask) {
+    beside->due = 0;
+    beside->pid = fork();
+    if (beside->pid < 0)
+        beside->due = now_ms() + AGAIN_MS;
+    if (beside->pid)
+        return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     /* A log that nobody reads any more is no reason to end. */
     signal(SIGPIPE, SIG_IGN);
-    run(options);
+    beside->run(options);
     _exit(0);
 }
 
@@ -118,30 +132,57 @@ static void resolve(const struct options *options) {
     forward_run(options->dns);
 }
 
-/* Reaps whatever has ended; 1 and the status when the child is among them. */
-static int reap(pid_t child, int *status) {
+/*
+ * Reaps whatever has ended; 1 and the status when the child is among them. What was killed beside it, for want of memory it may
+ * be, is due again after a moment; what ended by itself has nothing left to do.
+ */
+static int reap(pid_t child, int *status, struct beside *all) {
     int done = 0, ended;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &ended, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &ended, WNOHANG)) > 0) {
         if (pid == child) {
             *status = ended;
             done = 1;
         }
+        for (struct beside *each = all; each->run; each++)
+            if (each->pid == pid) {
+                each->pid = 0;
+                if (!WIFSIGNALED(ended))
+                    continue;
+                fprintf(stderr, "dind: what %s was ended by signal %d, and is started again\n", each->what, WTERMSIG(ended));
+                each->due = now_ms() + AGAIN_MS;
+            }
+    }
     return done;
 }
 
-static int supervise(pid_t child, const sigset_t *signals) {
+/* Starts what is due; milliseconds until something else is, -1 for never. */
+static long start_due(struct beside *all, const struct options *options, const sigset_t *mask) {
+    long long now = now_ms(), left = -1;
+
+    for (struct beside *each = all; each->run; each++) {
+        if (each->due && each->due <= now)
+            start_beside(each, options, mask);
+        if (each->due && (left < 0 || each->due - now < left))
+            left = each->due > now ? each->due - now : 1;
+    }
+    return (long)left;
+}
+
+static int supervise(pid_t child, const sigset_t *signals, struct beside *all, const struct options *options, const sigset_t *mask) {
     int status = 0;
 
     for (;;) {
+        long left = start_due(all, options, mask);
+        struct timespec wait = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
         siginfo_t got;
 
-        if (sigwaitinfo(signals, &got) < 0)
+        if ((left < 0 ? sigwaitinfo(signals, &got) : sigtimedwait(signals, &got, &wait)) < 0)
             continue;
         if (got.si_signo != SIGCHLD)
             kill(child, got.si_signo);
-        else if (reap(child, &status))
+        else if (reap(child, &status, all))
             return status;
     }
 }
@@ -163,7 +204,7 @@ int init_main(int argc, char **argv) {
     struct options options = {.docker = ""};
     char tail[TAIL_MAX];
     sigset_t signals, before;
-    pid_t child, beside[4] = {0};
+    pid_t child;
     size_t length;
     int status, pipe_fds[2];
 
@@ -183,23 +224,26 @@ int init_main(int argc, char **argv) {
         return EXIT_HELPER;
     }
     close(pipe_fds[1]);
-    if (options.report)
-        beside[0] = start_beside(tell, &options, &before);
-    if (options.group && options.reserve)
-        beside[1] = start_beside(follow, &options, &before);
-    if (options.dns)
-        beside[2] = start_beside(resolve, &options, &before);
-    if (options.report && options.preload && options.preloaded)
-        beside[3] = start_beside(load, &options, &before);
+    struct beside beside[] = {
+        {tell, "tells of the daemon", options.report != NULL, 0, 0},
+        {follow, "follows the pod's limits", options.group && options.reserve, 0, 0},
+        {resolve, "resolves for nested containers", options.dns != NULL, 0, 0},
+        {load, "preloads images", options.report && options.preload && options.preloaded, 0, 0},
+        {NULL, NULL, 0, 0, 0},
+    };
+
+    for (struct beside *each = beside; each->run; each++)
+        if (each->wanted)
+            start_beside(each, &options, &before);
     if ((errno = tail_start(pipe_fds[0]))) {
         perror("dind-helper init");
         kill(child, SIGKILL);
         return EXIT_HELPER;
     }
-    status = supervise(child, &signals);
-    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
-        if (beside[i] > 0)
-            kill(beside[i], SIGKILL);
+    status = supervise(child, &signals, beside, &options, &before);
+    for (struct beside *each = beside; each->run; each++)
+        if (each->pid > 0)
+            kill(each->pid, SIGKILL);
     length = tail_finish(tail);
     if (options.message && status)
         message_write(options.message, options.docker, status, tail, length);

@@ -220,3 +220,42 @@ def test_where_no_thread_can_be_made_it_says_so_and_ends(make_sandbox: Callable[
 def test_wrong_usage(helper: Path) -> None:
     for arguments in ([], ["--"], ["true"], ["--message"], ["--bogus", "x", "--", "true"]):
         assert subprocess.run([helper, "init", *arguments], capture_output=True, check=False).returncode == 2
+
+
+# In a network of its own, so that a resolver finds its port free: prints who runs beside the shell, its parent's other child.
+BESIDE = """
+beside() {
+    for process in /proc/[0-9]*; do
+        read -r pid name _ parent _ <$process/stat || continue
+        [ "$name" != "(dind-helper)" ] || [ "$parent" != 1 ] || echo $pid
+    done
+} 2>/dev/null
+someone() { until [ -n "$(beside)" ]; do sleep 0.05; done; beside; }
+"""
+
+
+def with_resolver(helper: Path, address: str, script: str) -> subprocess.CompletedProcess[str]:
+    command = [*PIDNS, "--net", helper, "init", "--dns", address, "--", "sh", "-c", BESIDE + script]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_what_is_killed_beside_the_child_is_started_again_each_time(helper: Path) -> None:
+    script = """
+        for time in 1 2; do
+            seen=$(someone)
+            kill -KILL $seen
+            while [ "$(beside)" = "$seen" ]; do sleep 0.05; done
+            [ "$(someone)" != "$seen" ] && echo again
+        done
+        exit 9
+    """
+    done = with_resolver(helper, "127.0.0.9", script)
+    assert (done.returncode, done.stdout) == (9, "again\nagain\n")
+    told = "dind: what resolves for nested containers was ended by signal 9, and is started again"
+    assert done.stderr.splitlines() == [told, told]
+
+
+def test_what_ends_by_itself_beside_the_child_is_not_started_again(helper: Path) -> None:
+    done = with_resolver(helper, "nowhere", "sleep 2.5; beside")
+    assert done.stdout == ""
+    assert done.stderr.count("no resolver for nested containers at nowhere") == 1

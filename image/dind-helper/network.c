@@ -241,7 +241,7 @@ static void print_config(const struct asked *asked, const struct choice *choice,
         printf("\"dns\":[\"%s\"],", forward);
     if (six)
         printf("\"ipv6\":true,\"ip6tables\":true,\"fixed-cidr-v6\":\"%s\",%s", private6(asked),
-               asked->docker < DOCKER_IPV6 ? "\"experimental\":true," : "");
+               asked->docker < DOCKER_IPV6 && !owned(asked, "experimental") ? "\"experimental\":true," : "");
     puts("");
 }
 

@@ -53,6 +53,7 @@ OWNING: Final[Mapping[str, tuple[str, ...]]] = {
     "opts": ("default-network-opts",),
     "dns": ("dns",),
     "ipv6": ("ipv6", "ip6tables", "iptables", "fixed-cidr-v6", "bridge"),
+    "experimental": ("experimental",),
 }
 # Flags that are spelled otherwise than their key.
 _FLAGS: Final = {"default-address-pools": "default-address-pool", "default-network-opts": "default-network-opt"}

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from tests.unit.objects import spec
 
-from dind_operator.api.network_rules import DECLARED, DOUBLED, OWNING
+from dind_operator.api.network_rules import DECLARED, DOUBLED, OWNING, owned_words
 
 TWICE: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"mtu": 1400}, {"mtu": 1400}, ["--mtu=1400"]),
@@ -44,3 +44,12 @@ def test_every_key_of_a_field_is_known_as_the_users_own() -> None:
     known = {key for keys in OWNING.values() for key in keys}
     # Search domains and options depend on nothing that is chosen in the pod.
     assert set(DECLARED) - known == {"dns-search", "dns-opts"}
+
+
+@pytest.mark.parametrize(
+    ("config", "args"), [({"experimental": True}, []), ({}, ["--experimental"]), ({}, ["--experimental=true"])]
+)
+def test_the_users_own_experimental_features_are_not_said_again_for_ipv6(
+    config: dict[str, Any], args: list[str]
+) -> None:
+    assert owned_words(config, args) == ["experimental"]

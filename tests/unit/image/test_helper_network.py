@@ -299,6 +299,8 @@ V6 = (*POD, "ip addr add fd00:1::2/64 dev eth0 nodad")
         (["docker=27", "ip6tables=1", "ipv6=off"], V6, False),
         (["docker=27", "ip6tables=1", "own=ipv6"], V6, False),
         (["docker=26", "ip6tables=1", "ipv6=on"], POD, True),
+        # dockerd refuses what is both a flag of the user's and in its file.
+        (["docker=26", "ip6tables=1", "ipv6=on", "own=experimental"], POD, True),
         # Another node's reports come without a release: nothing is decided.
         (["ip6tables=1", "ipv6=on"], POD, False),
     ],
@@ -308,7 +310,8 @@ def test_ipv6(network: Any, words: list[str], pod: tuple[str, ...], expected: bo
     assert ("ipv6" in config) == expected
     if expected:
         old = "docker=26" in words
-        assert (config["ipv6"], config["ip6tables"], config.get("experimental")) == (True, True, True if old else None)
+        experimental = True if old and "own=experimental" not in words else None
+        assert (config["ipv6"], config["ip6tables"], config.get("experimental")) == (True, True, experimental)
         assert config["fixed-cidr-v6"] == "fd64:696e:6400::/64"
         every = config["default-network-opts"]["bridge"].get("com.docker.network.enable_ipv6")
         assert every == (None if old else "true")

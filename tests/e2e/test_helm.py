@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -101,6 +102,20 @@ def assert_nobody_who_writes_nowhere(kubectl: Cluster) -> None:
     assert "CapEff:\t0000000000000000" in kubectl(*inside, "cat /proc/self/status")
     assert "Read-only file system" in kubectl.run(*inside, "touch /opt/here").stderr
     kubectl(*inside, "touch /tmp/here")
+
+
+def test_the_mirror_of_the_installation_is_for_who_names_none(
+    release4: Installation, kubectl: Cluster, namespaces: Namespaces
+) -> None:
+    theirs, own = "https://mirror.example.com", "https://team.example.com"
+    release4.install({"registry": {"mirrors": [theirs]}})
+    for spec, expected in (({}, theirs), ({"registry": {"mirrors": [own]}}, own)):
+        namespace = namespaces()
+        apply(kubectl, namespace, **spec)
+        assert wait_ready(kubectl, namespace)["status"]["registryMirrors"] == [expected]
+        asked = ("docker", "info", "--format={{json .RegistryConfig.Mirrors}}")
+        found = kubectl("exec", NAME, f"--namespace={namespace}", "--container=daemon", "--", *asked)
+        assert json.loads(found) == [f"{expected}/"]
 
 
 def test_upgrade_and_rollback_restart_no_environment(

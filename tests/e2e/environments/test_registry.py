@@ -145,3 +145,29 @@ def test_a_mirror_has_what_docker_hub_is_asked_for(registry: Registry, environme
     assert pusher.attempt("docker", "pull", "only-here:1").returncode != 0
     for made in (plain, mirror):
         kube.delete("pod", made.name, namespace)
+
+
+def test_an_authority_that_changes_is_followed_without_a_restart(
+    registry: Registry, environments: Environments
+) -> None:
+    """The registry moves to a certificate of another authority, and what is trusted is changed where it is."""
+    kube, namespace = registry.cluster, registry.namespace
+    moving = Registry(kube, namespace, "moving")
+    names = [moving.host.partition(":")[0]]
+    first, second = registries.authority(), registries.authority()
+    trusted = {"metadata": {"name": "moving-ca", "namespace": namespace}, "apiVersion": "v1", "kind": "ConfigMap"}
+    kube.apply({**trusted, "data": {"ca.crt": first.certificate.decode()}})
+    moving.start(tls=registries.certificate(first, names))
+    bundle = {"registry": moving.host, "configMapRef": {"name": "moving-ca"}}
+    environment = environments("follower").apply({"registry": {"caBundles": [bundle]}}).ready()
+    name = f"{moving.host}/team/base:1"
+    push(environment, name)
+    uid = environment.pod_uid()
+    kube.delete("pod", moving.name, namespace)
+    moving.start(tls=registries.certificate(second, names))
+    refused = environment.attempt("docker", "push", name)
+    assert "certificate signed by unknown authority" in refused.stdout + refused.stderr
+    kube.apply({**trusted, "data": {"ca.crt": second.certificate.decode()}})
+    eventually(lambda: environment.attempt("docker", "push", name).returncode == 0, "trust", CHANGE_SECONDS)
+    assert (environment.pod_uid(), environment.restarts()) == (uid, 0)
+    kube.delete("pod", moving.name, namespace)

@@ -105,11 +105,12 @@ def the_networks_are_as_asked_for(environment: Environment) -> None:
 
 
 def through_the_endpoint(environment: Environment, image: str) -> None:
-    """By a docker CLI on the other node: the Service, certificates, and the registry's credentials of the daemon's own."""
-    client = Client(environment, f"client-{environment.name}").start()
-    tagged = client.docker("tag", BUSYBOX_IMAGE, image, timeout=300)
+    """By a docker CLI on the other node, over the Service: served with its certificate, refused without."""
+    name, cluster = f"client-{environment.name}", environment.cluster
+    tagged = Client(environment, name).start().docker("tag", BUSYBOX_IMAGE, image, timeout=300)
     assert tagged.returncode == 0, tagged.stderr
-    without = client.docker("--tlsverify=false", "--tls=false", "ps", timeout=120)
-    assert without.returncode != 0
+    bare = ("env", "-u", "DOCKER_TLS_VERIFY", "-u", "DOCKER_CERT_PATH", "docker", "ps")
+    refused = cluster.run("exec", name, f"--namespace={environment.namespace}", "--", *bare, timeout=120)
+    assert "HTTP request to an HTTPS server" in refused.stderr
     environment.docker("push", image, timeout=600)
-    environment.cluster.delete("pod", f"client-{environment.name}", environment.namespace)
+    cluster.delete("pod", name, environment.namespace)

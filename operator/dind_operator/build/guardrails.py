@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -75,7 +75,7 @@ class GuardRails(ApiModel):
     daemon_config: Annotated[tuple[Annotated[str, _entry(_KEY_PATTERN)], ...], _BOUNDED] | None = None
     max_resources: Annotated[dict[Annotated[str, StringConstraints(max_length=128)], Quantity], _BOUNDED] | None = None
     disruption_policies: Annotated[tuple[DisruptionPolicy, ...], _BOUNDED] | None = None
-    cloud_metadata: Annotated[tuple[CloudMetadata, ...], _BOUNDED] | None = None
+    cloud_metadata: Annotated[tuple[Literal[CloudMetadata.CLOSED], ...], _BOUNDED] | None = None
     max_ttl: Duration | None = None
     require_ttl: bool | None = None
     secrets: Annotated[tuple[Annotated[str, _entry(_REFERRED_PATTERN)], ...], _BOUNDED] | None = None
@@ -232,7 +232,7 @@ def _disruption_policies(asked: Asked) -> Iterator[str]:
 def _cloud_metadata(asked: Asked) -> Iterator[str]:
     """What closes it is a NetworkPolicy, which is made for an endpoint or for published ports."""
     allowed, spec = asked.rails.cloud_metadata, asked.spec
-    if allowed is None or CloudMetadata.OPEN in allowed:
+    if allowed is None:
         return
     value: str = spec.security.cloud_metadata
     if value == CloudMetadata.CLOSED and not network_policy.wanted(asked.environment):

@@ -1,5 +1,6 @@
 """The NetworkPolicy of an environment's pod: who reaches it, and what it reaches."""
 
+from dataclasses import replace
 from typing import Any
 
 from dind_operator.api.endpoint import EndpointPeer
@@ -16,6 +17,12 @@ _LAST_PORT = 65535
 def wanted(environment: DindEnvironment) -> bool:
     """Whether there is to be one: with an endpoint, and where published ports are spoken of."""
     return environment.spec.endpoint.enabled or environment.spec.published_ports is not None
+
+
+def closed(environment: DindEnvironment) -> DindEnvironment:
+    """The same with the clouds' metadata out of reach."""
+    security = environment.spec.security.model_copy(update={"cloud_metadata": CloudMetadata.CLOSED})
+    return replace(environment, spec=environment.spec.model_copy(update={"security": security}))
 
 
 def network_policy(environment: DindEnvironment) -> dict[str, Any]:

@@ -91,7 +91,14 @@ class Endpoints:
         except InvalidEnvironment:
             return None
         # What a pod runs with is kept; for one that may not be made nothing is.
-        return environment if observed.pod is not None or not broken(environment, self._policy) else None
+        if observed.pod is None and broken(environment, self._policy):
+            return None
+        return network_policy.closed(environment) if self._closes_metadata() else environment
+
+    def _closes_metadata(self) -> bool:
+        """The installation's rule holds for what runs, too: a NetworkPolicy is no part of the pod."""
+        rails = self._policy.guard_rails
+        return rails is not None and rails.cloud_metadata is not None
 
     def _memo(self, key: Key, environment: DindEnvironment) -> _Memo | None:
         memo = self._memos.get(key)
@@ -141,7 +148,10 @@ class Endpoints:
         known = told_credentials(observed.environment.get("status") or {})
         in_use = endpoint.in_use(observed.pod)
         kept = wanted(environment, found, observed.now, self._new_key).writes
-        acts: tuple[Write | Remove, ...] = (*kept, *unwanted(environment, found, in_use=in_use))
+        gone = unwanted(environment, found, in_use=in_use)
+        if self._closes_metadata():
+            gone = tuple(each for each in gone if each.kind is not ObjectKind.NETWORK_POLICY)
+        acts: tuple[Write | Remove, ...] = (*kept, *gone)
         problem = await self._carry_out(key, acts, verify)
         stranger, passing = _stranger(environment, found)
         # Told as long as something is left, so that it is looked at again when the pod is gone.

@@ -224,6 +224,30 @@ async def test_what_the_policy_forbids_gets_none_and_what_runs_keeps_its_own(she
     assert "builder-client" in shelf.names()
 
 
+@pytest.mark.parametrize("ruled", [True, False])
+async def test_the_rule_for_metadata_holds_for_what_runs(shelf: Shelf, ruled: bool) -> None:
+    rails = GuardRails.model_validate({"cloudMetadata": ["Closed"]} if ruled else {})
+    endpoints = Endpoints(shelf, replace(POLICY, guard_rails=rails), SECONDS)  # type: ignore[arg-type]
+    env = told(await bring(endpoints, shelf, observed()), {"publishedPorts": {}})
+
+    def closed() -> bool:
+        policy = shelf.objects[ObjectKind.NETWORK_POLICY, "builder"]
+        return "except" in str(policy["spec"]["egress"])
+
+    assert closed()
+    env["spec"] = {"security": {"cloudMetadata": "Open"}, "publishedPorts": {}}
+    env["metadata"]["generation"] = 2
+    await bring(endpoints, shelf, observed(env, running_pod()))
+    assert closed() is ruled
+    # Nor is it taken away: without it everything is open.
+    env["spec"] = {"endpoint": {"enabled": False}}
+    env["metadata"]["generation"] = 3
+    pod = running_pod()
+    pod["spec"]["volumes"] = []
+    await bring(endpoints, shelf, observed(env, pod))
+    assert ((ObjectKind.NETWORK_POLICY, "builder") in shelf.objects) is ruled
+
+
 async def test_a_namespace_that_is_not_seen_yet_is_open_where_all_are(shelf: Shelf) -> None:
     """The plan makes the pod then, which would not start without its Secret."""
     seen = replace(observed(), namespace=None)

@@ -194,6 +194,9 @@ static void take_connection(struct forward *forward, int *children, char *messag
         pid_t child = fork();
 
         if (!child) {
+            /* Or whoever is started in this one's place finds them taken. */
+            close(forward->tcp);
+            close(forward->udp);
             if ((server = ask(forward, SOCK_STREAM)) >= 0)
                 carry(client, server, message);
             _exit(0);

@@ -19,6 +19,7 @@
 struct options {
     const char *message, *docker, *report, *group, *limit, *reserve, *volume, *lock, *dns, *preload, *preloaded, *credentials;
     char **command;
+    int again;
 };
 
 static const char usage[] =
@@ -75,13 +76,19 @@ struct beside {
     const char *what;
     int wanted;
     pid_t pid;
-    long long due;  /* When it is to be started; 0 when it runs, or has done its work. */
+    /* When it is to be started (0 when it runs, or has done its work), when it was, and how long is waited the next time. */
+    long long due, started, pause;
 };
 
-enum { AGAIN_MS = 1000 };
+/* Doubled from one time to the next, for what dies of something that does not pass. */
+enum { AGAIN_MS = 1000, AGAIN_MAX_MS = 60000 };
 
 static void start_beside(struct beside *beside, const struct options *options, const sigset_t *mask) {
+    struct options own = *options;
+
+    own.again = beside->started != 0;
     beside->due = 0;
+    beside->started = now_ms();
     beside->pid = fork();
     if (beside->pid < 0)
         beside->due = now_ms() + AGAIN_MS;
@@ -91,13 +98,14 @@ static void start_beside(struct beside *beside, const struct options *options, c
     sigprocmask(SIG_SETMASK, mask, NULL);
     /* A log that nobody reads any more is no reason to end. */
     signal(SIGPIPE, SIG_IGN);
-    beside->run(options);
+    beside->run(&own);
     _exit(0);
 }
 
 /* For ever what no event tells: whether the volume is full, and whether the daemon is used. */
 static void watch(const struct options *options) {
-    struct volume_watch volume = {.path = options->volume};
+    /* One that follows another does not know what was said: it says how it is, whatever that be. */
+    struct volume_watch volume = {.path = options->volume, .full = options->again};
     struct activity activity = {.socket_path = options->report, .group = options->group};
 
     for (; options->volume || options->group; sleep_ms(LOOK_MS)) {
@@ -151,7 +159,10 @@ static int reap(pid_t child, int *status, struct beside *all) {
                 if (!WIFSIGNALED(ended))
                     continue;
                 fprintf(stderr, "dind: what %s was ended by signal %d, and is started again\n", each->what, WTERMSIG(ended));
-                each->due = now_ms() + AGAIN_MS;
+                each->pause = !each->pause || now_ms() - each->started > AGAIN_MAX_MS ? AGAIN_MS : 2 * each->pause;
+                if (each->pause > AGAIN_MAX_MS)
+                    each->pause = AGAIN_MAX_MS;
+                each->due = now_ms() + each->pause;
             }
     }
     return done;
@@ -225,11 +236,11 @@ int init_main(int argc, char **argv) {
     }
     close(pipe_fds[1]);
     struct beside beside[] = {
-        {tell, "tells of the daemon", options.report != NULL, 0, 0},
-        {follow, "follows the pod's limits", options.group && options.reserve, 0, 0},
-        {resolve, "resolves for nested containers", options.dns != NULL, 0, 0},
-        {load, "preloads images", options.report && options.preload && options.preloaded, 0, 0},
-        {NULL, NULL, 0, 0, 0},
+        {tell, "tells of the daemon", options.report != NULL, 0, 0, 0, 0},
+        {follow, "follows the pod's limits", options.group && options.reserve, 0, 0, 0, 0},
+        {resolve, "resolves for nested containers", options.dns != NULL, 0, 0, 0, 0},
+        {load, "preloads images", options.report && options.preload && options.preloaded, 0, 0, 0, 0},
+        {NULL, NULL, 0, 0, 0, 0, 0},
     };
 
     for (struct beside *each = beside; each->run; each++)

@@ -1,9 +1,9 @@
 // Command policyengine enforces NetworkPolicies for the node it runs on: the engine of kube-network-policies, which judges the
 // packets that netfilter hands it in a queue.
 //
-// The published program writes nftables rules with a queue statement, which needs a kernel with CONFIG_NFT_QUEUE, and takes its
-// API server from the service account of a pod. This one takes a kubeconfig, and leaves the rules to its caller, who writes
-// them with iptables: its queue target is in more kernels.
+// The published program takes its API server from the service account of a pod; this one takes a kubeconfig. It writes nftables
+// rules with a queue statement, which need a kernel with CONFIG_NFT_QUEUE and fail without harm elsewhere. So its caller writes
+// rules with iptables, too: its queue target is in more kernels.
 package main
 
 import (
@@ -54,7 +54,8 @@ func run(ctx context.Context, kubeconfig, node string, queue int) error {
 		shared.Core().V1().Namespaces(),
 		shared.Core().V1().Pods(),
 		nil, nil, nil, nil,
-		networkpolicy.Config{NodeName: node, QueueID: queue},
+		// An engine that dies must not take the cluster with it: its own rules let through then what nobody takes from the queue.
+		networkpolicy.Config{NodeName: node, QueueID: queue, FailOpen: true},
 	)
 	if err != nil {
 		return err

@@ -5,8 +5,8 @@ the same connections made without the engine or by who is named.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,8 @@ _TERMINATED = 143
 @contextmanager
 def enforced() -> Iterator[None]:
     instance = Instance.from_environment()
-    policy_engine.start(instance)
     try:
+        policy_engine.start(instance)
         yield
     finally:
         policy_engine.stop(instance)
@@ -42,17 +42,21 @@ def metadata(tmp_path: Path) -> Iterator[None]:
     instance = Instance.from_environment()
     init = cluster_node.find_init(instance)
     assert init is not None
+    # Of a run that was ended in the middle.
+    policy_engine.stop(instance)
     folder = instance.state / "metadata"
     folder.mkdir(exist_ok=True)
     (folder / "index.html").write_text("credentials")
     line = ["busybox", "httpd", "-f", "-p", f"{METADATA}:80", "-h", str(folder)]
-    cluster_node.run(init, ["ip", "address", "replace", f"{METADATA}/32", "dev", "lo"])
-    cluster_node.launch(instance, init, "metadata", line)
-    yield
-    running = cluster_node.find(instance, line)
-    if running is not None:
-        running.send(signal.SIGTERM)
-    cluster_node.run(init, ["ip", "address", "delete", f"{METADATA}/32", "dev", "lo"])
+    with ExitStack() as stack:
+        cluster_node.run(init, ["ip", "address", "replace", f"{METADATA}/32", "dev", "lo"])
+        stack.callback(cluster_node.run, init, ["ip", "address", "delete", f"{METADATA}/32", "dev", "lo"])
+        if cluster_node.find(instance, line) is None:
+            cluster_node.launch(instance, init, "metadata", line)
+        yield
+        running = cluster_node.find(instance, line)
+        if running is not None:
+            running.send(signal.SIGTERM)
 
 
 def visitor(environment: Environment, name: str) -> Object:
@@ -90,12 +94,17 @@ def fetch(url: str) -> tuple[str, ...]:
 
 def asks(environment: Environment, who: str, url: str) -> str:
     """What a pod gets from there: a line."""
-    done = environment.cluster.run("exec", who, f"--namespace={environment.namespace}", "--", *fetch(url))
-    return last_line(done.stdout + done.stderr)
+    command = ("exec", who, f"--namespace={environment.namespace}", "--", *fetch(url))
+    return said(lambda: environment.cluster.run(*command).stdout)
 
 
 def nested_asks(environment: Environment, url: str) -> str:
-    return last_line(environment.docker("run", "--rm", BUSYBOX_IMAGE, *fetch(url)))
+    return said(lambda: environment.docker("run", "--rm", BUSYBOX_IMAGE, *fetch(url)))
+
+
+def said(ask: Callable[[], str]) -> str:
+    """There is always a line, but kubectl sometimes discards what comes before it is ready for it."""
+    return next((line for _ in range(5) if (line := last_line(ask()))), "")
 
 
 def last_line(text: str) -> str:

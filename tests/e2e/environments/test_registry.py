@@ -147,6 +147,7 @@ def test_a_mirror_has_what_docker_hub_is_asked_for(registry: Registry, environme
         kube.delete("pod", made.name, namespace)
 
 
+@pytest.mark.timeout(500)
 def test_an_authority_that_changes_is_followed_without_a_restart(
     registry: Registry, environments: Environments
 ) -> None:
@@ -165,8 +166,13 @@ def test_an_authority_that_changes_is_followed_without_a_restart(
     uid = environment.pod_uid()
     kube.delete("pod", moving.name, namespace)
     moving.start(tls=registries.certificate(second, names))
-    refused = environment.attempt("docker", "push", name)
-    assert "certificate signed by unknown authority" in refused.stdout + refused.stderr
+
+    def refused() -> bool:
+        done = environment.attempt("docker", "push", name)
+        return "certificate signed by unknown authority" in done.stdout + done.stderr
+
+    # Until the Service has found the new pod there is nobody to be refused by.
+    eventually(refused, "a refusal", 60)
     kube.apply({**trusted, "data": {"ca.crt": second.certificate.decode()}})
     eventually(lambda: environment.attempt("docker", "push", name).returncode == 0, "trust", CHANGE_SECONDS)
     assert (environment.pod_uid(), environment.restarts()) == (uid, 0)

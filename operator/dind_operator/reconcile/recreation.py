@@ -77,7 +77,7 @@ def run_again(observed: Observed, pod: pods.Pod, over: dict[str, Any], policy: U
         )
         return say(observed, replace(workloads.verdict(over), parts={ConditionType.UP_TO_DATE: stale}))
     told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the workloads run again in a new pod.")
-    return say(observed, told, actions=(DeletePod(pods.uid(pod)),))
+    return say(observed, told, actions=(DeletePod(pods.uid(pod)),), extra=carried(observed))
 
 
 def replace_failed(observed: Observed, pod: pods.Pod, failure: Failure, *, force: bool = False) -> Plan:

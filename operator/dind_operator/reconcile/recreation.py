@@ -77,7 +77,8 @@ def run_again(observed: Observed, pod: pods.Pod, over: dict[str, Any], policy: U
         )
         return say(observed, replace(workloads.verdict(over), parts={ConditionType.UP_TO_DATE: stale}))
     told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the workloads run again in a new pod.")
-    return say(observed, told, actions=(DeletePod(pods.uid(pod)),), extra=carried(observed))
+    # What became of them is in the pod alone, if nobody has stored it yet.
+    return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)
 
 
 def replace_failed(observed: Observed, pod: pods.Pod, failure: Failure, *, force: bool = False) -> Plan:

@@ -259,3 +259,19 @@ def test_what_ends_by_itself_beside_the_child_is_not_started_again(helper: Path)
     done = with_resolver(helper, "nowhere", "sleep 2.5; beside")
     assert done.stdout == ""
     assert done.stderr.count("no resolver for nested containers at nowhere") == 1
+
+
+def test_what_is_killed_again_and_again_is_waited_for_longer_each_time(helper: Path) -> None:
+    script = """
+        for time in 1 2; do
+            seen=$(someone) begin=$(date +%s%3N)
+            kill -KILL $seen
+            while [ "$(beside)" = "$seen" ]; do sleep 0.05; done
+            someone >/dev/null
+            echo $(($(date +%s%3N) - begin))
+        done
+    """
+    first, second = (int(line) for line in with_resolver(helper, "127.0.0.9", script).stdout.split())
+    # Milliseconds: a second, then two.
+    assert first >= 1000
+    assert second >= 2000

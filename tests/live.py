@@ -1,44 +1,41 @@
-"""A cluster as the tests of the chart look at it: objects by name, what a user may do, and waiting for a state."""
+"""A cluster as tests look at it: objects by kind and name, what a user may do, and waiting for a state by a watch."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.kube.api import Api, NotSeenError
+from tests.kube.client import ApiError, Object
+from tests.kube.eventually import eventually
+from tests.kube.kinds import Kinds
 from tests.kubectl import Kubectl
 
-Object = dict[str, Any]
-
-
-class NotSeenError(AssertionError):
-    """What was waited for did not come. The message says what was there instead."""
-
-
-def eventually(look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """Looks until it sees something true, and returns that. Raises NotSeenError."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        if time.monotonic() > deadline:
-            raise NotSeenError(f"not seen within {seconds:.0f} s: {what}")
-        time.sleep(0.3)
-    return seen
+__all__ = ["ApiError", "Cluster", "NotSeenError", "Object", "condition", "eventually", "is_ready"]
 
 
 class Cluster(Kubectl):
-    """kubectl, with its answers as objects. Namespaces are given by each call; None for cluster-wide objects."""
+    """The API server's objects. Namespaces are given by each call; None for cluster-wide objects.
+
+    Called as a function it is kubectl, for tests of what kubectl itself shows.
+    """
 
     def __init__(self, kubeconfig: Path, home: Path) -> None:
         super().__init__(kubeconfig, home)
         self.kubeconfig = kubeconfig
+        self.api = Api(kubeconfig)
+        self._kinds = Kinds(self.api)
+
+    def path(self, kind: str, name: str, namespace: str | None = None) -> str:
+        return f"{self._kinds(kind).collection(namespace)}/{name}"
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """The object, or None when it does not exist."""
-        text = self("get", kind, name, *_in(namespace), "--ignore-not-found", "--output=json")
-        found: Object | None = json.loads(text) if text.strip() else None
-        return found
+        """The object, or None when it or its kind does not exist."""
+        try:
+            return self.api.get(self.path(kind, name, namespace))
+        except KeyError:
+            return None
 
     def existing(self, kind: str, name: str, namespace: str | None = None) -> Object:
         """The object, which must exist."""
@@ -46,20 +43,49 @@ class Cluster(Kubectl):
         assert found is not None, f"{kind} {namespace or ''}/{name} does not exist"
         return found
 
-    def items(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
-        """All objects of a kind (or several, with commas) that the label selector admits; None: of all namespaces."""
-        where = _in(namespace) or ["--all-namespaces"]
-        chosen = [f"--selector={selector}"] if selector else []
-        found: list[Object] = self.json("get", kind, *where, *chosen)["items"]
+    def items(self, kinds: str, namespace: str | None = None, selector: str = "", fields: str = "") -> list[Object]:
+        """All objects of a kind (or several, with commas) that the selectors admit; None: of all namespaces."""
+        query = {key: value for key, value in (("labelSelector", selector), ("fieldSelector", fields)) if value}
+        found = []
+        for kind in kinds.split(","):
+            listed = self.api.call("GET", self._collection(kind, namespace, query))
+            whole = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
+            found += [whole | item for item in listed["items"]]
         return found
 
+    def _collection(self, kind: str, namespace: str | None, query: dict[str, str]) -> str:
+        path = self._kinds(kind).collection(namespace)
+        return f"{path}?{'&'.join(f'{key}={value}' for key, value in query.items())}" if query else path
+
     def apply(self, manifest: Object) -> Object:
-        """Applies an object and returns it as stored."""
-        return self.json("apply", "--filename=-", stdin=json.dumps(manifest))
+        """Applies an object on the server and returns it as stored."""
+        metadata = manifest["metadata"]
+        return self.api.apply(self.path(manifest["kind"], metadata["name"], metadata.get("namespace")), manifest)
+
+    def try_create(self, manifest: Object) -> str:
+        """What the API server says to an object, whose fields must all be known to it; empty if it takes it. Nothing is made."""
+        metadata = manifest["metadata"]
+        collection = self._kinds(manifest["kind"]).collection(metadata.get("namespace") or "default")
+        try:
+            self.api.create(f"{collection}?dryRun=All&fieldValidation=Strict", manifest)
+        except ApiError as error:
+            return error.message
+        return ""
+
+    def patch(self, kind: str, name: str, namespace: str | None, change: Object) -> Object:
+        """Merges into an object."""
+        return self.api.patch(self.path(kind, name, namespace), change)
+
+    def start_deleting(self, kind: str, name: str, namespace: str | None = None, **options: Any) -> None:
+        """Deletes an object if it is there, without waiting; options are DeleteOptions."""
+        try:
+            self.api.delete(self.path(kind, name, namespace), **options)
+        except KeyError:
+            return
 
     def delete(self, kind: str, name: str, namespace: str | None = None, *, seconds: float = 120) -> None:
         """Deletes an object if it is there, and waits until it is gone."""
-        self("delete", kind, name, *_in(namespace), "--ignore-not-found", "--wait=false")
+        self.start_deleting(kind, name, namespace)
         self.wait_for(kind, name, namespace, lambda found: found is None, seconds=seconds, what="gone")
 
     def can(self, verb: str, resource: str, who: str, namespace: str = "", *, group: str = "", name: str = "") -> bool:
@@ -67,11 +93,19 @@ class Cluster(Kubectl):
         plural, _, subresource = resource.partition("/")
         asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
         asked |= {"namespace": namespace, "name": name}
-        # Not `kubectl auth can-i`: what its cached discovery does not know it asks for in the wrong group.
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
         review_of = {**review, "spec": {"user": who, "resourceAttributes": asked}}
-        answer = self.json("create", "--filename=-", stdin=json.dumps(review_of))
+        answer = self.api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review_of)
         return bool(answer["status"]["allowed"])
+
+    def log(self, namespace: str, pod: str, container: str = "", **query: str) -> str:
+        """What a container wrote; empty before it was started, or once it is gone. `query`: tailLines and the like."""
+        asked = query | ({"container": container} if container else {})
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        try:
+            return self.api.text(f"{path}?{'&'.join(f'{key}={value}' for key, value in asked.items())}")
+        except ApiError:
+            return ""
 
     def wait_for(
         self,
@@ -82,24 +116,30 @@ class Cluster(Kubectl):
         *,
         seconds: float = 120,
         what: str = "the expected state",
+        story: Callable[[], str] | None = None,
     ) -> Object | None:
-        """Looks at an object (None when absent) until `holds` is true. Raises NotSeenError with what was there."""
-        deadline = time.monotonic() + seconds
-        while True:
-            found = self.get(kind, name, namespace)
-            if holds(found):
-                return found
-            if time.monotonic() > deadline:
-                seen = json.dumps((found or {}).get("status"), indent=1)
-                raise NotSeenError(
-                    f"{kind} {namespace}/{name}: not {what} after {seconds:.0f} s; its status was {seen}"
-                )
-            # Polling, because it must also see an object that is deleted and made again under the same name.
-            time.sleep(0.2)
+        """Watches an object (None while absent) until `holds` is true. Raises NotSeenError with what was there."""
+        try:
+            collection = self._kinds(kind).collection(namespace)
+        except KeyError:
+            assert holds(None), f"there is no kind {kind}, and so no {name}"
+            return None
+        return self.api.wait(collection, name, holds, what, seconds, story)
 
-
-def _in(namespace: str | None) -> list[str]:
-    return [f"--namespace={namespace}"] if namespace else []
+    def wait_condition(
+        self, kind: str, name: str, namespace: str | None, type_: str = "Ready", *, seconds: float = 90
+    ) -> Object:
+        """Watches an object until that condition is True."""
+        found = self.wait_for(
+            kind,
+            name,
+            namespace,
+            lambda found: condition(found, type_).get("status") == "True",
+            seconds=seconds,
+            what=type_,
+        )
+        assert found is not None
+        return found
 
 
 def condition(found: Object | None, kind: str) -> Object:

@@ -1,0 +1,159 @@
+"""The client for tests, which are ordinary functions: the asyncio client in a thread of its own, one for the whole process."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from tests.kube.client import APPLY_PATCH, JSON, MERGE_PATCH, ApiError, Client, Executed, Object
+
+T = TypeVar("T")
+
+FIELD_MANAGER = "tests"
+# A condition may depend on more than the object that is watched: it is asked again after this time.
+_ASK_AGAIN_SECONDS = 1.0
+
+
+class NotSeenError(AssertionError):
+    """What was waited for did not come. The message says what was there instead."""
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True, name="api-client")
+    thread.start()
+    atexit.register(loop.call_soon_threadsafe, loop.stop)
+    return loop
+
+
+def run(work: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+    """Runs it in the client's thread and returns its result. Raises TimeoutError after `seconds`, and ends it then."""
+    doing = asyncio.run_coroutine_threadsafe(work, _loop())
+    try:
+        return doing.result(seconds)
+    except TimeoutError:
+        doing.cancel()
+        raise
+
+
+class Api:
+    """Calls by path, as the user of a kubeconfig. Safe to use from several threads."""
+
+    def __init__(self, kubeconfig: Path | Mapping[str, Any]) -> None:
+        self._client = run(Client.connect(kubeconfig))
+
+    def close(self) -> None:
+        run(self._client.close())
+
+    # Calls
+
+    def call(self, method: str, path: str, body: Object | None = None, content_type: str = JSON) -> Object:
+        """One call with a JSON answer. Raises ApiError."""
+        answer = run(self._client.request(method, path, body, content_type=content_type))
+        found: Object = json.loads(answer) if answer else {}
+        return found
+
+    def text(self, path: str, accept: str = "*/*") -> str:
+        """One GET with an answer that is no object, such as a log. Raises ApiError."""
+        return run(self._client.request("GET", path, accept=accept)).decode(errors="replace")
+
+    def get(self, path: str) -> Object | None:
+        """The object, or None if it does not exist."""
+        try:
+            return self.call("GET", path)
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def items(self, path: str, **query: str) -> list[Object]:
+        """The objects of a collection."""
+        found: list[Object] = self.call("GET", f"{path}?{urlencode(query)}" if query else path)["items"]
+        return found
+
+    def create(self, path: str, body: Object) -> Object:
+        """Create in a collection."""
+        return self.call("POST", path, body)
+
+    def patch(self, path: str, body: Object) -> Object:
+        """Merge."""
+        return self.call("PATCH", path, body, MERGE_PATCH)
+
+    def apply(self, path: str, body: Object) -> Object:
+        """Server-side apply, over whatever is there."""
+        return self.call("PATCH", f"{path}?fieldManager={FIELD_MANAGER}&force=true", body, APPLY_PATCH)
+
+    def delete(self, path: str, **options: Any) -> None:
+        """Delete if it is there; options are DeleteOptions."""
+        try:
+            self.call("DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions", **options})
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        command: Sequence[str],
+        stdin: Path | bytes | None = None,
+        timeout: float = 120,
+    ) -> Executed:
+        """Runs a command in a container. Raises TimeoutError."""
+        return run(self._client.execute(namespace, pod, container, command, stdin), timeout)
+
+    # Waiting
+
+    def wait(
+        self,
+        collection: str,
+        name: str,
+        holds: Callable[[Object | None], Any],
+        what: str,
+        seconds: float,
+        story: Callable[[], str] | None = None,
+    ) -> Object | None:
+        """Watches an object (None while absent) until `holds`; returns it then. Raises NotSeenError with the story."""
+        end = time.monotonic() + seconds
+        with self._followed(collection, name) as changes:
+            found = changes.get(timeout=max(seconds, 10))
+            while True:
+                if isinstance(found, Exception):
+                    raise found
+                if holds(found):
+                    return found
+                if time.monotonic() > end:
+                    told = story() if story else json.dumps((found or {}).get("status"), indent=1)
+                    raise NotSeenError(f"not seen within {seconds:.0f} s: {collection}/{name} {what}\n{told}")
+                with suppress(queue.Empty):
+                    found = changes.get(timeout=_ASK_AGAIN_SECONDS)
+
+    @contextmanager
+    def _followed(self, collection: str, name: str) -> Iterator[queue.Queue[Any]]:
+        changes: queue.Queue[Any] = queue.Queue()
+
+        async def follow() -> None:
+            states: AsyncIterator[Object | None] = self._client.follow(collection, name)
+            try:
+                async for state in states:
+                    changes.put(state)
+            except Exception as error:  # for the thread that waits
+                changes.put(error)
+
+        following = asyncio.run_coroutine_threadsafe(follow(), _loop())
+        try:
+            yield changes
+        finally:
+            following.cancel()

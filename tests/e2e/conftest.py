@@ -74,6 +74,20 @@ def image_values() -> dict[str, Any]:
     }
 
 
+class Installations(dict[int, Installation]):
+    """Made when they are asked for: a run that needs one Helm does not build the other."""
+
+    def __init__(self, cluster: Cluster, home: Path) -> None:
+        super().__init__()
+        self._cluster = cluster
+        self._home = home
+
+    def __missing__(self, major: int) -> Installation:
+        helm = Helm(tools.tool(f"helm{major}"), major, self._home / str(major), self._cluster.kubeconfig)
+        self[major] = Installation(helm, self._cluster, image_values(), WAIT)
+        return self[major]
+
+
 @pytest.fixture(scope="session")
 def kubeconfig() -> Path:
     if current.chosen():
@@ -95,22 +109,14 @@ def kubectl(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Clust
 
 
 @pytest.fixture(scope="session")
-def installations(kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Installation]:
+def installations(kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Installations:
     """By Helm's major version."""
     make_namespace(kubectl)
-    return {
-        major: Installation(
-            Helm(tools.tool(f"helm{major}"), major, tmp_path_factory.mktemp(f"helm{major}"), kubectl.kubeconfig),
-            kubectl,
-            image_values(),
-            WAIT,
-        )
-        for major in (3, 4)
-    }
+    return Installations(kubectl, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="session")
-def operator(installations: dict[int, Installation]) -> Installation:
+def operator(installations: Installations) -> Installation:
     """The operator at work, as a pod. The same for all workers and runs, as long as it is of this code and these values."""
     shared.ensure(installations[4], SETTINGS)
     return installations[4]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.instance import Instance
 from tests.demo.environment import NAMESPACE
-from tests.installation import Installation
+from tests.e2e.conftest import Installations
 
 pytestmark = pytest.mark.serial
 
@@ -36,7 +36,7 @@ def demo(*variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def first(installations: dict[int, Installation]) -> Iterator[str]:
+def first(installations: Installations) -> Iterator[str]:
     """The output of the first run, where no operator is installed; what it made is there until all tests of this file are done."""
     installation = installations[4]
     installation.cluster.delete("namespace", NAMESPACE)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.e2e.conftest import Installations
 from tests.helm import NAMESPACE, RELEASE
 from tests.installation import Installation
 from tests.kube.client import Executed
@@ -24,13 +25,13 @@ NAME = "sandbox"
 
 
 @pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
-def release(request: pytest.FixtureRequest, installations: dict[int, Installation]) -> Iterator[Installation]:
+def release(request: pytest.FixtureRequest, installations: Installations) -> Iterator[Installation]:
     """Nothing is installed yet; whatever is at the end is removed."""
     yield from cleared(installations[request.param])
 
 
 @pytest.fixture
-def release4(installations: dict[int, Installation]) -> Iterator[Installation]:
+def release4(installations: Installations) -> Iterator[Installation]:
     """For what the operator does, whichever Helm installed it."""
     yield from cleared(installations[4])
 

@@ -89,7 +89,7 @@ integration: tools ## The operator in process against a real API server
 # with a cluster that is up, a test starts within seconds.
 E2E_WORKERS ?= 6
 e2e: cluster images ## The operator as a pod, a real kubelet, nested builds (TESTS=PATH: these tests alone)
-	$(TIER) $(if $(TESTS),$(TESTS),tests/e2e -n $(E2E_WORKERS) --dist loadfile -m "not serial and not matrix") -v
+	$(TIER) $(if $(TESTS),$(TESTS),tests/e2e -n $(E2E_WORKERS) --dist loadgroup --no-loadscope-reorder -m "not serial and not matrix") -v
 
 e2e-serial: cluster images ## Tests of it that disturb the node, the operator or the installation, one at a time
 	$(TIER) tests/e2e -m "serial and not matrix" -v

@@ -66,7 +66,7 @@ class Environment:
         self.cluster.start_deleting(KIND, self.name, self.namespace, propagationPolicy=cascade)
         if wait and before is not None:
             uid = before["metadata"]["uid"]
-            self.wait(lambda found: found["metadata"].get("uid") != uid, "this one gone", 180)
+            self.wait(lambda found: not found or found["metadata"]["uid"] != uid, "this one gone", 180)
 
     def delete_pod(self, **options: Any) -> None:
         """Deletes the pod without waiting; options are DeleteOptions."""
@@ -112,7 +112,7 @@ class Environment:
     # Waiting, always for something to be seen
 
     def wait(self, holds: Callable[[Object], Any], what: str, seconds: float = READY_SECONDS) -> Object:
-        """Watches the environment until `holds`; returns it. One that is absent has nothing but empty metadata."""
+        """Watches the environment until `holds`; returns it. One that is absent is {}."""
         return self._wait(KIND, holds, what, seconds)
 
     def wait_pod(self, holds: Callable[[Object], Any], what: str, seconds: float = READY_SECONDS) -> Object:
@@ -124,12 +124,12 @@ class Environment:
             kind,
             self.name,
             self.namespace,
-            lambda seen: holds(seen or {"metadata": {}}),
+            lambda seen: holds(seen or {}),
             seconds=seconds,
             what=what,
             story=self.story,
         )
-        return found or {"metadata": {}}
+        return found or {}
 
     def ready(self, seconds: float = READY_SECONDS) -> Environment:
         ready([self], seconds)

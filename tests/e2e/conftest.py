@@ -29,8 +29,16 @@ HOST_PREFIX = "/run/dind-e2e-folders"
 SETTINGS: dict[str, Any] = {"hostPath": {"allowedPrefixes": [HOST_PREFIX]}, "volumeCheckSeconds": 2}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: LAST.index(item.path.stem) if item.path.stem in LAST else -1)
+    """Tests that share a fixture of their module stay on one worker; all others go to whichever is free.
+
+    These groups come first, then what has the longest time limit: a long test that began last would run alone.
+    """
+    for item in items:
+        if shares_fixture_of_module(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: (order_of(item), item.get_closest_marker("xdist_group") is None, -time_limit(item)))
     if current.chosen():
         # All others import images into the node, reboot it or look at its cgroups.
         anywhere = [item for item in items if item.path.stem == "test_helm"]
@@ -38,6 +46,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         say(f"==> CLUSTER=current: {len(anywhere)} tests run there; {len(elsewhere)} need the embedded cluster's node")
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = anywhere
+
+
+def shares_fixture_of_module(item: pytest.Item) -> bool:
+    definitions = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - pytest has no public name for it
+    return any(definition.scope == "module" for found in definitions for definition in found)
+
+
+def order_of(item: pytest.Item) -> int:
+    return LAST.index(item.path.stem) if item.path.stem in LAST else -1
+
+
+def time_limit(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark is not None else 0.0
 
 
 @pytest.hookimpl(wrapper=True)
@@ -118,5 +140,5 @@ def installations(kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def operator(installations: Installations) -> Installation:
     """The operator at work, as a pod. The same for all workers and runs, as long as it is of this code and these values."""
-    shared.ensure(installations[4], SETTINGS)
-    return installations[4]
+    shared.ensure(installations[3], SETTINGS)
+    return installations[3]

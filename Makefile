@@ -76,7 +76,7 @@ tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modu
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
 # Each remembers its failures in a folder of its own: they may run beside each other (tests/all.sh).
 DURATIONS := --durations=8 --durations-min=2
-TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
+TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 
 .PHONY: unit integration e2e e2e-features e2e-long e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
@@ -107,6 +107,11 @@ e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node
 
 e2e-vm-short: cluster images ## The part of it that `make test` runs
 	$(TIER) tests/vm -v -m "not thorough"
+
+.PHONY: test-harness
+test-harness: setup ## The embedded cluster's own tests (`make test` runs them when what they test has changed)
+	@$(PY) -m tests.cluster tool kubenode coredns >/dev/null
+	@$(PY) -m tests.harness run
 
 test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host,vm: and the virtual node, when there is time)
 	@tests/all.sh

@@ -116,6 +116,11 @@ test-harness: setup ## The embedded cluster's own tests (`make test` runs them w
 test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host,vm: and the virtual node, when there is time)
 	@tests/all.sh
 
+.PHONY: matrix
+ONLY ?=
+matrix: tools ## Other versions and long tests, into docs/versions.md (ONLY="helm3 busy": single parts; NODES=host,vm: the virtual node, too)
+	@$(PY) -m tests.matrix $(if $(ONLY),--only $(ONLY))
+
 .PHONY: demo bench bench-short
 EXAMPLE ?= examples/builder.yaml
 demo: venv ## From nothing to an image built inside an environment (EXAMPLE=file)
@@ -124,5 +129,5 @@ demo: venv ## From nothing to an image built inside an environment (EXAMPLE=file
 bench: venv ## All benchmarks, into docs/benchmarks.md (half an hour; the machine should be quiet)
 	@$(PY) -m tests.bench
 
-bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes)
+bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes): after a change that may cost time
 	$(TIER) tests/bench -v

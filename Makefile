@@ -78,7 +78,7 @@ tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modu
 DURATIONS := --durations=8 --durations-min=2
 TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 
-.PHONY: unit integration e2e e2e-features e2e-long e2e-vm e2e-vm-short test
+.PHONY: unit integration e2e e2e-features e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
 	$(TIER) tests/unit -q
 
@@ -97,9 +97,6 @@ e2e-features: cluster images ## The part of e2e that is about single features, o
 
 .PHONY: e2e-features-down
 e2e-features-down: cluster-down
-
-e2e-long: cluster images ## A node saturated for five minutes restarts nothing
-	$(TIER) tests/e2e/environments/test_busy.py --long -v
 
 e2e-vm e2e-vm-short: export NODES = host,vm
 e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)

@@ -32,7 +32,7 @@ lint: setup ## Format, lint, types, import layers, shell scripts
 	$(PY) -m ruff check operator tests
 	$(PY) -m mypy
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
-	shellcheck .ci/run tests/all.sh tests/cluster/*.sh tests/cluster/vm/*.sh
+	shellcheck .ci/run tests/cluster/*.sh tests/cluster/vm/*.sh
 
 .PHONY: crds
 crds: venv ## Generate crds/ from the models (a test fails when they differ)
@@ -74,29 +74,25 @@ tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modu
 	@$(PY) -m tests.cluster tool kubenode coredns helm3 helm4 policyengine >/dev/null
 
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
-# Each remembers its failures in a folder of its own: they may run beside each other (tests/all.sh).
+# Each remembers its failures in a folder of its own: they may run beside each other.
 DURATIONS := --durations=8 --durations-min=2
 TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 
-.PHONY: unit integration e2e e2e-features e2e-vm e2e-vm-short test
+.PHONY: unit integration e2e e2e-serial e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
 	$(TIER) tests/unit -q
 
 integration: tools ## The operator in process against a real API server
 	$(TIER) tests/integration -q
 
-# Of e2e, what each has a feature of its own and disturbs no node: `make test` runs these on a second cluster (tests/all.sh). Registries
-# are left with the rest, so that both lanes take about as long.
-FEATURES := $(patsubst %,tests/e2e/environments/test_%.py,clients drain endpoint lifetimes network plugin policies published_ports workloads)
-e2e: cluster images ## The operator as a pod, real kubelet, nested builds
-	$(TIER) tests/e2e $(if $(filter left-out,$(E2E_FEATURES)),$(addprefix --ignore=,$(FEATURES))) -v
+# Most tests wait rather than compute, so more run at a time than there are cores. TESTS=PATH runs those alone, one at a time:
+# with a cluster that is up, a test starts within seconds.
+E2E_WORKERS ?= 6
+e2e: cluster images ## The operator as a pod, a real kubelet, nested builds (TESTS=PATH: these tests alone)
+	$(TIER) $(if $(TESTS),$(TESTS),tests/e2e -n $(E2E_WORKERS) --dist loadfile -m "not serial and not matrix") -v
 
-e2e-features e2e-features-down: export DIND_CLUSTER_INSTANCE = features
-e2e-features: cluster images ## The part of e2e that is about single features, on a cluster of its own
-	$(TIER) $(FEATURES) -v
-
-.PHONY: e2e-features-down
-e2e-features-down: cluster-down
+e2e-serial: cluster images ## Tests of it that disturb the node, the operator or the installation, one at a time
+	$(TIER) tests/e2e -m "serial and not matrix" -v
 
 e2e-vm e2e-vm-short: export NODES = host,vm
 e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
@@ -110,8 +106,8 @@ test-harness: setup ## The embedded cluster's own tests (`make test` runs them w
 	@$(PY) -m tests.cluster tool kubenode coredns >/dev/null
 	@$(PY) -m tests.harness run
 
-test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host,vm: and the virtual node, when there is time)
-	@tests/all.sh
+test: venv ## Every part of the gate, with a table of how long each took (NODES=host,vm: and the virtual node)
+	@$(PY) -m tests.gate
 
 .PHONY: matrix
 ONLY ?=

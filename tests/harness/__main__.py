@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import traceback
 
 
 def _run(root: str) -> int:
-    # The whole tier: options from the environment could leave tests out.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    # Of the options from the environment only where the results go: others could leave tests out.
+    given = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    kept = shlex.join(option for option in given if option.startswith("--junitxml="))
+    environment = os.environ | {"PYTEST_ADDOPTS": kept}
     options = ["-v", "--durations=8", "--durations-min=2", "-o", "cache_dir=.pytest_cache/test-harness"]
     command = [sys.executable, "-m", "pytest", "tests/harness", *options]
     return subprocess.run(command, check=False, cwd=root, env=environment).returncode

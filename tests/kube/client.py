@@ -93,14 +93,14 @@ class Client:
         *,
         content_type: str = JSON,
         accept: str = JSON,
-        timeout: float = TIMEOUT_SECONDS,
+        seconds: float = TIMEOUT_SECONDS,
     ) -> bytes:
         """One call, repeated as long as the API server asks for it. Returns the body. Raises ApiError."""
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": content_type, "Accept": accept}
-        end = asyncio.get_running_loop().time() + timeout
+        end = asyncio.get_running_loop().time() + seconds
         while True:
-            limit = aiohttp.ClientTimeout(total=timeout)
+            limit = aiohttp.ClientTimeout(total=seconds)
             async with self._session.request(
                 method, self._host + path, data=data, headers=headers, timeout=limit
             ) as answer:

@@ -8,8 +8,8 @@ from tests.cluster import nodes
 
 # The gate deselects what has this marker; a part may select it in its own files.
 MARKED = ("-m", "matrix")
-# More examples for each property; the unit tier brings few. The plugin may give way to an option of that tier.
-THOROUGH = ("-m", "hypothesis", "-p", "tests.matrix.thorough")
+# Tests that do more in a thorough run look for this variable.
+THOROUGH = (("DIND_TEST_THOROUGH", "1"),)
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Part:
     title: str
     paths: tuple[str, ...]
     options: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
     node: str | None = None
     tools: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
@@ -36,9 +37,10 @@ PARTS = (
         "properties",
         "Property tests with many examples",
         ("tests/unit",),
-        THOROUGH,
+        ("-m", "hypothesis", "--hypothesis-profile=thorough"),
+        environment=THOROUGH,
         distributions=("hypothesis",),
-        usual=180,
+        usual=300,
     ),
     Part(
         "helm3-api",

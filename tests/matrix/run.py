@@ -83,7 +83,9 @@ def _pytest(part: Part, report: Path) -> tuple[int, bool]:
     """(exit code, whether a person interrupted it)."""
     command = [sys.executable, "-m", "pytest", *part.paths, *part.options, "-v", f"--junitxml={report}"]
     command += ["-o", f"cache_dir=.pytest_cache/matrix-{part.name}", "--durations=8", "--durations-min=2"]
-    process = subprocess.Popen(command, cwd=checkout())
+    # Without the options of the person's own environment, which could leave tests out.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    process = subprocess.Popen(command, cwd=checkout(), env=environment | dict(part.environment))
     try:
         return process.wait(), False
     except KeyboardInterrupt:  # pytest gets it from the terminal, too, and removes what its tests started

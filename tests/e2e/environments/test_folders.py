@@ -61,7 +61,7 @@ def test_the_second_environment_of_a_folder_waits_for_the_first(environments: En
     first = environments("first").apply(at("shared")).ready()
     second = environments("second").apply(at("shared"))
     told = second.wait_reason("HostPathInUse", 30)
-    assert "dind-e2e/first" in told["message"]
+    assert f"{first.namespace}/first" in told["message"]
     assert second.pod() is None
     assert first.condition("Ready")["status"] == "True"
     first.delete()

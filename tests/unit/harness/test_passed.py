@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,19 @@ def test_the_exit_codes_of_due(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     monkeypatch.setattr(dependencies, "key", broken)
     assert command.main(["due"]) == 2
+
+
+def test_options_of_the_environment_leave_no_test_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the results go is the one option that does not change what is run."""
+    seen: list[dict[str, str]] = []
+
+    def started(*_: object, env: dict[str, str], **__: object) -> subprocess.CompletedProcess[str]:
+        seen.append(env)
+        return subprocess.CompletedProcess([], 3)
+
+    monkeypatch.setattr(command.subprocess, "run", started)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing --junitxml='/a folder/gate.xml' --deselect=x")
+    assert command._run("/") == 3
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    command._run("/")
+    assert [shlex.split(env["PYTEST_ADDOPTS"]) for env in seen] == [["--junitxml=/a folder/gate.xml"], []]

@@ -18,8 +18,8 @@ from tests.cluster import cgroups, machine
 
 # Where `import` finds the project's own modules, as PYTHONPATH has it in the Makefile.
 _IMPORT_ROOTS = (".", "operator")
-# The tests start these as programs, so no import names them.
-_PROGRAMS = ("tests/cluster/__main__.py",)
+# No import names these: the tests start the first as a program, pytest reads the others, if they are there.
+_NOT_IMPORTED = ("tests/cluster/__main__.py", "tests/conftest.py", "conftest.py")
 _CLUSTER = "tests/cluster"
 # Images for tests of environments, and the guest of the virtual node, which tests/vm tests.
 _UNUSED = ("policyengine", "registry", "releases", "vm")
@@ -35,7 +35,8 @@ def key(root: Path, programs: dict[str, str]) -> str:
 
 def files(root: Path) -> set[Path]:
     """Every file below `root` that these tests use."""
-    start = [*(root / "tests/harness").rglob("*.py"), *(root / program for program in _PROGRAMS)]
+    others = (root / name for name in _NOT_IMPORTED)
+    start = [*(root / "tests/harness").rglob("*.py"), *(file for file in others if file.exists())]
     return imported(root, start) | set(_read_by_path(root / _CLUSTER))
 
 

@@ -80,7 +80,9 @@ def test_the_hash_stays_when_another_file_changes(tree: Path, changed: str) -> N
     assert key(tree) == before
 
 
-@pytest.mark.parametrize("added", ["tests/harness/test_more.py", "tests/harness/conftest.py", "tests/cluster/new.sh"])
+@pytest.mark.parametrize(
+    "added", ["tests/harness/test_more.py", "tests/harness/conftest.py", "tests/conftest.py", "tests/cluster/new.sh"]
+)
 def test_the_hash_changes_with_a_new_file(tree: Path, added: str) -> None:
     before = key(tree)
     (tree / added).write_text("")

@@ -74,11 +74,11 @@ tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modu
 	@$(PY) -m tests.cluster tool kubenode coredns helm3 helm4 policyengine >/dev/null
 
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
-# Each remembers its failures in a folder of its own: they may run beside each other (tests/all.sh).
+# Each remembers its failures in a folder of its own: they may run beside each other.
 DURATIONS := --durations=8 --durations-min=2
-TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
+TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 
-.PHONY: unit integration e2e e2e-serial e2e-long e2e-vm e2e-vm-short test
+.PHONY: unit integration e2e e2e-serial e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
 	$(TIER) tests/unit -q
 
@@ -94,9 +94,6 @@ e2e: cluster images ## The operator as a pod, a real kubelet, nested builds (TES
 e2e-serial: cluster images ## Tests of it that disturb the node, the operator or the installation, one at a time
 	$(TIER) tests/e2e -m "serial and not matrix" -v
 
-e2e-long: cluster images ## A node saturated for five minutes restarts nothing
-	$(TIER) tests/e2e/environments/test_busy.py --long -v
-
 e2e-vm e2e-vm-short: export NODES = host,vm
 e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
 	$(TIER) tests/vm -v
@@ -104,8 +101,18 @@ e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node
 e2e-vm-short: cluster images ## The part of it that `make test` runs
 	$(TIER) tests/vm -v -m "not thorough"
 
+.PHONY: test-harness
+test-harness: setup ## The embedded cluster's own tests (`make test` runs them when what they test has changed)
+	@$(PY) -m tests.cluster tool kubenode coredns >/dev/null
+	@$(PY) -m tests.harness run
+
 test: venv ## Every part of the gate, with a table of how long each took (NODES=host,vm: and the virtual node)
 	@$(PY) -m tests.gate
+
+.PHONY: matrix
+ONLY ?=
+matrix: tools ## Other versions and long tests, into docs/versions.md (ONLY="helm3 busy": single parts; NODES=host,vm: the virtual node, too)
+	@$(PY) -m tests.matrix $(if $(ONLY),--only $(ONLY))
 
 .PHONY: demo bench bench-short
 EXAMPLE ?= examples/builder.yaml
@@ -115,5 +122,5 @@ demo: venv ## From nothing to an image built inside an environment (EXAMPLE=file
 bench: venv ## All benchmarks, into docs/benchmarks.md (half an hour; the machine should be quiet)
 	@$(PY) -m tests.bench
 
-bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes)
+bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes): after a change that may cost time
 	$(TIER) tests/bench -v

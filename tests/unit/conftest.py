@@ -3,4 +3,6 @@
 from hypothesis import settings
 
 settings.register_profile("project", deadline=None)
+# For `make matrix`: about 20 seconds for the most expensive property, and some minutes for all of them.
+settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("project")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,39 +21,40 @@ def kubectl(plane: ControlPlane, *arguments: str) -> subprocess.CompletedProcess
     return subprocess.run(words, check=False, capture_output=True, text=True)
 
 
-def test_stopping_leaves_no_process_and_no_folder() -> None:
+@pytest.fixture(scope="module")
+def without_controllers() -> Iterator[ControlPlane]:
     with ControlPlane() as plane:
-        folder, servers = plane.folder, [plane.record(name) for name in ("etcd", "kube-apiserver")]
+        yield plane
+
+
+def test_pods_are_admitted_without_controllers(without_controllers: ControlPlane) -> None:
+    done = kubectl(without_controllers, "run", "pod", "--image=none")
+    assert done.returncode == 0, done.stderr
+
+
+def test_objects_outlive_a_restart_of_the_api_server(without_controllers: ControlPlane) -> None:
+    plane, url = without_controllers, without_controllers.url
+    assert kubectl(plane, "create", "configmap", "kept").returncode == 0
+    plane.stop_api_server()
+    assert "refused" in kubectl(plane, "get", "configmap", "kept").stderr
+    plane.start_api_server()
+    assert plane.url == url
+    assert kubectl(plane, "get", "configmap", "kept").returncode == 0
+
+
+def test_with_controllers_pods_are_admitted_and_namespaces_end_and_stopping_leaves_no_process_and_no_folder() -> None:
+    with ControlPlane(controllers=True) as plane:
+        folder = plane.folder
+        servers = [plane.record(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager")]
         assert all(server.alive() for server in servers)
         assert folder.is_dir()
-    assert not any(server.alive() for server in servers)
-    assert not folder.exists()
-    plane.stop()  # once more does nothing
-
-
-def test_objects_outlive_a_restart_of_the_api_server() -> None:
-    with ControlPlane() as plane:
-        url = plane.url
-        assert kubectl(plane, "create", "configmap", "kept").returncode == 0
-        plane.stop_api_server()
-        assert "refused" in kubectl(plane, "get", "configmap", "kept").stderr
-        plane.start_api_server()
-        assert plane.url == url
-        assert kubectl(plane, "get", "configmap", "kept").returncode == 0
-
-
-def test_with_controllers_pods_are_admitted_and_namespaces_end() -> None:
-    with ControlPlane(controllers=True) as plane:
         assert kubectl(plane, "run", "pod", "--image=none").returncode == 0
         assert kubectl(plane, "create", "namespace", "short").returncode == 0
         done = kubectl(plane, "delete", "namespace", "short", "--timeout=60s")
         assert done.returncode == 0, done.stderr
-
-
-def test_pods_are_admitted_without_controllers() -> None:
-    with ControlPlane() as plane:
-        done = kubectl(plane, "run", "pod", "--image=none")
-        assert done.returncode == 0, done.stderr
+    assert not any(server.alive() for server in servers)
+    assert not folder.exists()
+    plane.stop()  # once more does nothing
 
 
 def test_the_servers_die_with_a_test_run_that_is_killed() -> None:

@@ -1,6 +1,7 @@
 """The embedded cluster's life, on a second instance beside the one the other tests use.
 
-Each test leaves a cluster in some state and shows that `up` makes it whole or `down` removes all of it.
+Each test leaves a cluster in some state and shows that `up` makes it whole or `down` removes all of it. Each may run alone; in this
+order they start few clusters, because a test that needs a whole one finds that of the test before it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def command(verb: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "DIND_CLUSTER_INSTANCE": INSTANCE.name, "CLUSTER": "embedded"}
+    return {**os.environ, "DIND_CLUSTER_INSTANCE": INSTANCE.name, "CLUSTER": "embedded", "NODES": "host"}
 
 
 def run(verb: str, cwd: Path | None = None, expect: int = 0) -> str:
@@ -118,6 +119,15 @@ def test_stopping_twice_is_fine(nothing: None) -> None:
     assert "down" in run("status", expect=1)
 
 
+def test_two_starts_at_once_take_turns(nothing: None) -> None:
+    words = {"cwd": checkout(), "env": environment(), "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command("up"), **words) for _ in range(2)]  # type: ignore[call-overload]
+    said = [process.communicate(timeout=180)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sorted("is at work on the cluster life" in text for text in said) == [False, True]
+    assert sum("started etcd" in text for text in said) == 1
+
+
 def test_up_twice_changes_nothing(cluster: Instance) -> None:
     run_pod("stays")
     uid = kubectl("get", "pod", "stays", "--output=jsonpath={.metadata.uid}{.status.containerStatuses[0].containerID}")
@@ -130,6 +140,14 @@ def test_up_twice_changes_nothing(cluster: Instance) -> None:
     )
     assert again == uid
     assert "cluster life: up" in run("status")
+
+
+def test_names_resolve_in_pods_and_services_answer(cluster: Instance) -> None:
+    run_pod("lookup")
+    inside = ("exec", "lookup", "--", "sh", "-c")
+    assert INSTANCE.api_service_address in kubectl(*inside, "nslookup kubernetes.default.svc.cluster.local")
+    # A Service's address, through kube-proxy's rules: CoreDNS' own health over the address of its Service.
+    assert "Server:" in kubectl(*inside, f"nslookup kubernetes.default.svc.cluster.local {INSTANCE.dns_address}")
 
 
 @pytest.mark.parametrize(
@@ -167,6 +185,19 @@ def test_a_reboot_keeps_objects_and_disks(cluster: Instance) -> None:
     assert wait_until(lambda: kubectl("get", "pod", "survivor", restarts) == "1", 60, interval=0.5)
 
 
+def test_a_cluster_of_another_checkout_is_replaced_with_a_message(cluster: Instance, tmp_path: Path) -> None:
+    run_pod("old")
+    processes = servers()
+    other = tmp_path / "checkout"
+    shutil.copytree(Path(checkout()) / "tests" / "cluster", other / "tests" / "cluster")
+    said = run("up", cwd=other)
+    assert f"was started from another checkout, {checkout()}: replacing it" in said
+    assert not any(process and process.alive() for process in processes.values())
+    assert "old" not in kubectl("get", "pods", "--output=name")
+    # And the other way round, now that the record names that one.
+    assert f"was started from another checkout, {other}: replacing it" in run("up")
+
+
 def test_up_after_everything_was_killed(cluster: Instance) -> None:
     init = node.find_init(INSTANCE)
     assert init is not None
@@ -174,6 +205,15 @@ def test_up_after_everything_was_killed(cluster: Instance) -> None:
     assert wait_until(lambda: not cgroups.members(INSTANCE.cgroup), 20)
     run("up")
     run_pod("again")
+
+
+def test_down_goes_on_after_a_stop_half_way(cluster: Instance) -> None:
+    with subprocess.Popen(command("down"), cwd=checkout(), env=environment(), stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.kill()
+    run("down")
+    assert teardown.leftovers(INSTANCE) == []
 
 
 HALF_WAY = ["==> Starting", "started etcd", "started kube-apiserver", "started kubelet", "imported"]
@@ -192,28 +232,13 @@ def interrupt_up(word: str) -> None:
         assert process.wait(60) == -signal.SIGKILL, f"`up` ended before it printed {word!r}"
 
 
-@pytest.mark.parametrize("word", HALF_WAY)
-def test_up_goes_on_after_a_stop_half_way(nothing: None, word: str) -> None:
-    interrupt_up(word)
+def test_up_goes_on_after_a_stop_half_way(nothing: None) -> None:
+    """Stopped at one point after the other: each `up` goes on from where the one before it was killed, to the next."""
+    for word in HALF_WAY:
+        interrupt_up(word)
     run("up")
+    assert None not in servers().values()
     run_pod("whole")
-
-
-@pytest.mark.parametrize("word", HALF_WAY)
-def test_down_removes_what_a_stop_half_way_left(nothing: None, word: str) -> None:
-    interrupt_up(word)
-    assert teardown.leftovers(INSTANCE) != []
-    run("down")
-    assert teardown.leftovers(INSTANCE) == []
-
-
-def test_down_goes_on_after_a_stop_half_way(cluster: Instance) -> None:
-    with subprocess.Popen(command("down"), cwd=checkout(), env=environment(), stderr=subprocess.PIPE) as process:
-        assert process.stderr is not None
-        process.stderr.readline()
-        process.kill()
-    run("down")
-    assert teardown.leftovers(INSTANCE) == []
 
 
 def test_down_finds_a_cluster_whose_folder_was_deleted(cluster: Instance) -> None:
@@ -224,31 +249,9 @@ def test_down_finds_a_cluster_whose_folder_was_deleted(cluster: Instance) -> Non
     assert teardown.leftovers(INSTANCE) == []
 
 
-def test_a_cluster_of_another_checkout_is_replaced_with_a_message(cluster: Instance, tmp_path: Path) -> None:
-    run_pod("old")
-    processes = servers()
-    other = tmp_path / "checkout"
-    shutil.copytree(Path(checkout()) / "tests" / "cluster", other / "tests" / "cluster")
-    said = run("up", cwd=other)
-    assert f"was started from another checkout, {checkout()}: replacing it" in said
-    assert not any(process and process.alive() for process in processes.values())
-    assert "old" not in kubectl("get", "pods", "--output=name")
-    # And the other way round, now that the record names that one.
-    assert f"was started from another checkout, {other}: replacing it" in run("up")
-
-
-def test_two_starts_at_once_take_turns(nothing: None) -> None:
-    words = {"cwd": checkout(), "env": environment(), "stderr": subprocess.PIPE, "text": True}
-    both = [subprocess.Popen(command("up"), **words) for _ in range(2)]  # type: ignore[call-overload]
-    said = [process.communicate(timeout=180)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert sorted("is at work on the cluster life" in text for text in said) == [False, True]
-    assert sum("started etcd" in text for text in said) == 1
-
-
-def test_names_resolve_in_pods_and_services_answer(cluster: Instance) -> None:
-    run_pod("lookup")
-    inside = ("exec", "lookup", "--", "sh", "-c")
-    assert INSTANCE.api_service_address in kubectl(*inside, "nslookup kubernetes.default.svc.cluster.local")
-    # A Service's address, through kube-proxy's rules: CoreDNS' own health over the address of its Service.
-    assert "Server:" in kubectl(*inside, f"nslookup kubernetes.default.svc.cluster.local {INSTANCE.dns_address}")
+@pytest.mark.parametrize("word", HALF_WAY)
+def test_down_removes_what_a_stop_half_way_left(nothing: None, word: str) -> None:
+    interrupt_up(word)
+    assert teardown.leftovers(INSTANCE) != []
+    run("down")
+    assert teardown.leftovers(INSTANCE) == []

@@ -36,7 +36,7 @@ def test_what_no_watch_reports_is_checked_as_often_as_is_set(start: Operators, s
     space.wait_reason("PodConflict")
     space.delete_pod()
     # With the default it would take up to 15 seconds, and no resync comes here.
-    ours = until(lambda: space.pod(), "a pod of our own", seconds=8)
+    ours = until(space.pod, "a pod of our own", seconds=8)
     assert ours["metadata"]["uid"] != theirs["metadata"]["uid"]
 
 

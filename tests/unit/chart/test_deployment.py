@@ -86,15 +86,21 @@ def test_settings_by_default(defaults: Manifests) -> None:
     }
 
 
+# Whose variables are not there without them.
+OPTIONAL = {
+    "defaultReserveMemory": "384Mi",
+    "hostPath": {"allowedPrefixes": ["/srv"]},
+    "policy": {"enabled": True},
+    "clusterCIDRs": ["10.0.0.0/8"],
+    "registry": {"mirrors": ["https://m.example.com"]},
+}
+# What only tests set.
+FOR_TESTS = {"DIND_MINUTE_SECONDS", "DIND_BLOCKED_CHECK_SECONDS", "DIND_BACKOFF_SECONDS"}
+
+
 def test_every_setting_of_the_operator_has_a_value_and_no_other_is_set(helm: Helm) -> None:
-    optional = {
-        "hostPath": {"allowedPrefixes": ["/srv"]},
-        "policy": {"enabled": True},
-        "clusterCIDRs": ["10.0.0.0/8"],
-        "registry": {"mirrors": ["https://m.example.com"]},
-    }
-    given = settings(helm.template({"defaultReserveMemory": "384Mi", **optional}))
-    assert set(given) == {f"DIND_{name}".upper() for name in Settings.model_fields}
+    given = settings(helm.template(OPTIONAL))
+    assert set(given) == {f"DIND_{name}".upper() for name in Settings.model_fields} - FOR_TESTS
     read = Settings.model_validate({name.removeprefix("DIND_").lower(): str(value) for name, value in given.items()})
     assert read.listen_port == 8080
     assert read.require_namespace_label is True
@@ -136,6 +142,36 @@ def test_every_setting_of_the_operator_has_a_value_and_no_other_is_set(helm: Hel
 )
 def test_a_value_becomes_a_setting(helm: Helm, values: dict[str, Any], name: str, expected: str) -> None:
     assert settings(helm.template(values))[name] == expected
+
+
+def test_more_variables_come_after_the_charts_own(helm: Helm, defaults: Manifests) -> None:
+    more = [{"name": "HTTPS_PROXY", "value": "http://p:3128"}, {"name": "DIND_MINUTE_SECONDS", "value": "3"}]
+    assert container(helm.template({"extraEnv": more}))["env"] == container(defaults)["env"] + more
+
+
+def test_a_variable_that_the_chart_may_set_is_refused_whether_or_not_it_does(helm: Helm) -> None:
+    own = settings(helm.template(OPTIONAL))
+    for name in own:
+        done = helm.try_template(merged(REQUIRED, {"extraEnv": [{"name": name, "value": "x"}]}))
+        assert done.returncode, f"{name} is taken twice"
+        assert f"extraEnv must not name {name}: this chart sets" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ({"name": "A"}, "value"),
+        ({"value": "1"}, "name"),
+        ({"name": "A", "value": 1}, "got number, want string"),
+        ({"name": "A-B", "value": "1"}, "does not match pattern"),
+        ({"name": "A", "value": "1", "valueFrom": {}}, "'valueFrom' not allowed"),
+    ],
+)
+def test_more_variables_are_names_and_texts(helm: Helm, entry: dict[str, Any], what: str) -> None:
+    done = helm.try_template(merged(REQUIRED, {"extraEnv": [entry]}))
+    assert done.returncode
+    assert "/extraEnv/0" in done.stderr
+    assert what in done.stderr
 
 
 def test_the_operators_image_and_pull_secrets(helm: Helm) -> None:

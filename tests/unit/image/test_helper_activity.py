@@ -20,11 +20,11 @@ from tests.sandbox import Sandbox, sandbox
 # The daemon's socket, and its endpoint on 2376. Whoever asks is answered, and whoever says HOLD is kept until he hangs up.
 _DOCKERD = r"""
 import os, socket, subprocess, sys, threading
-helper, *options = sys.argv[1:]
+helper = sys.argv[1]
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 unix = socket.socket(socket.AF_UNIX); unix.bind("/run/docker.sock"); unix.listen()
 tls = socket.create_server(("127.0.0.1", 2376))
-subprocess.Popen([helper, "activity", *options, "/run/docker.sock", "/docker"])
+subprocess.Popen([helper, "activity", "/run/docker.sock", "/docker"])
 def answer(connection):
     with connection:
         while data := connection.recv(4096):
@@ -37,9 +37,11 @@ def serve(listener):
 threading.Thread(target=serve, args=[tls], daemon=True).start()
 serve(unix)
 """
-# The helper calls it idle after this, looks twice in it, and says again each second that it still is.
+# With a minute of a second the helper calls it idle after this, looks twelve times in it, and says again each second that it
+# still is.
+MINUTE = {"DIND_MINUTE_SECONDS": "1"}
 AFTER = 1.0
-# Ten looks: what has not been told by then is not told.
+# Sixty looks: what has not been told by then is not told.
 SECONDS = 5.0
 QUIET = 3.0
 
@@ -52,10 +54,9 @@ class Daemon:
         self.helper = tool / "dind-helper"
         self._log = folder / "log"
         (script := folder / "dockerd.py").write_text(_DOCKERD)
-        options = ["--after", str(AFTER), "--every", "1"]
-        command = [tool / "cgroups-mount", "mount", "--", sys.executable, script, self.helper, *options]
+        command = [tool / "cgroups-mount", "mount", "--", sys.executable, script, self.helper]
         with self._log.open("w") as log:
-            self.process = box.start(*command, stdout=log, stderr=subprocess.STDOUT)
+            self.process = box.start(*command, env=MINUTE, stdout=log, stderr=subprocess.STDOUT)
         self.first = self.told(lambda lines: lines != [])[0]
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         self.pid = int(children.read_text().split()[0])
@@ -240,7 +241,7 @@ def test_where_connections_leave_no_trace_it_is_told_and_nothing_is_called_idle(
 
 def test_a_daemon_that_is_not_there_yet_is_waited_for(helper: Path, tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
-    process = subprocess.Popen([helper, "activity", "--after", "1", path, "/none"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([helper, "activity", path, "/none"], env=MINUTE, stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(1.2)
         with closing(socket.socket(socket.AF_UNIX)) as listener:

@@ -94,11 +94,12 @@ Preload = Callable[..., list[dict[str, Any]]]
 def preload(helper: Path, tmp_path: Path, daemon: Daemon) -> Preload:
     """Runs it to its end; what it printed, line by line. The marker must be there then, and nothing secret in the output."""
 
-    def run(*images: str, credentials: str = "") -> list[dict[str, Any]]:
+    def run(*images: str, credentials: str = "", minute: str = "1") -> list[dict[str, Any]]:
         marker, file = tmp_path / "preloaded", tmp_path / "config.json"
         file.write_text(credentials)
         command: list[str | Path] = [helper, "preload", marker, file, tmp_path / "docker.sock", *images]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        env = {"DIND_MINUTE_SECONDS": minute}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=30)
         assert marker.exists()
         assert done.stderr == ""
         assert all(line.startswith("dind-preload {") for line in done.stdout.splitlines())
@@ -213,7 +214,8 @@ def test_a_change_of_the_credentials_is_followed(preload: Preload, daemon: Daemo
     daemon.errors = {f"{REGISTRY}/a:1": ["unauthorized"]}
     later = threading.Timer(0.7, lambda: (tmp_path / "config.json").write_text(config(auth=AUTH)))
     later.start()
-    preload(f"{REGISTRY}/a:1", credentials=config(auth="eDp5"))
+    # The second try comes after two seconds.
+    preload(f"{REGISTRY}/a:1", credentials=config(auth="eDp5"), minute="60")
     later.join()
     assert daemon.auths == [{"username": "x", "password": "y", "serveraddress": REGISTRY}, USER]
 

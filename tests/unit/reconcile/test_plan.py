@@ -20,6 +20,7 @@ from dind_operator.build.guardrails import GuardRails
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.actions import NOTHING, CreatePod, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.observed import Observed, Policy
+from dind_operator.reconcile.periods import Periods
 from dind_operator.reconcile.plan import make_plan
 
 MANY = settings(max_examples=120)
@@ -250,7 +251,9 @@ def test_a_foreign_pod_is_a_conflict_with_a_remedy() -> None:
     found = plan(observed(pod=foreign))
     assert (found.actions, ready(found)) == ((), ("False", "PodConflict"))
     # No watch tells when a pod without our label is gone.
-    assert found.requeue_after is not None
+    assert found.requeue_after == 15
+    sooner = Periods(blocked_check_seconds=2)
+    assert plan(replace(observed(pod=foreign), periods=sooner)).requeue_after == 2
     assert "Delete that pod" in condition(found.status, "Ready")["message"]
 
 
@@ -392,6 +395,14 @@ def test_a_changed_spec_does_not_wait_for_the_backoff() -> None:
     assert waits.requeue_after == pytest.approx(240)
     env["metadata"]["generation"] = 2
     assert plan(observed(env)).actions != ()
+
+
+@pytest.mark.parametrize(("first", "after"), [(1, "2025-06-01T12:00:01Z"), (30, "2025-06-01T12:00:30Z")])
+def test_the_first_wait_is_the_installations(first: int, after: str) -> None:
+    periods = Periods(backoff=timedelta(seconds=first))
+    found = plan(replace(observed(pod=failed_pod("Evicted")), periods=periods))
+    assert found.status is not None
+    assert found.status["recreateAfter"] == after
 
 
 def test_the_same_failure_is_counted_once() -> None:

@@ -93,7 +93,7 @@ def kubelet(instance: Instance) -> str:
             "maxPods": 250,
             "serializeImagePulls": False,
             # Changed Secrets and full volumes are noticed within seconds instead of a minute or more: tests wait for both.
-            "syncFrequency": "10s",
+            "syncFrequency": "5s",
             "volumeStatsAggPeriod": "5s",
             # Imported images cannot be pulled again: never remove one to free space.
             "imageGCHighThresholdPercent": 100,

@@ -26,7 +26,16 @@ from tests.live import Cluster
 LAST = ("test_reboot", "test_demo", "test_helm")
 # The one directory of the node that the installation allows; on the node's own tmpfs, so that nothing outlives it.
 HOST_PREFIX = "/run/dind-e2e-folders"
-SETTINGS: dict[str, Any] = {"hostPath": {"allowedPrefixes": [HOST_PREFIX]}, "volumeCheckSeconds": 2}
+# Of the shared installation: periods are seconds, because tests wait for them. Unit tests hold the real ones.
+SETTINGS: dict[str, Any] = {
+    "hostPath": {"allowedPrefixes": [HOST_PREFIX]},
+    "volumeCheckSeconds": 1,
+    "endpointCheckSeconds": 1,
+    "extraEnv": [
+        {"name": "DIND_MINUTE_SECONDS", "value": "3"},
+        {"name": "DIND_BLOCKED_CHECK_SECONDS", "value": "1"},
+    ],
+}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -115,7 +115,9 @@ def test_ten_at_once_become_ready_and_go_with_their_namespace(kube: Cluster, doo
     # They are apart: each has its own daemon.
     load_images(crowd[0])
     apart = [True] + [False] * (CROWD - 1)
-    eventually(lambda: [images_of(environment) != "" for environment in crowd] == apart, "images in the first alone", 60)
+    eventually(
+        lambda: [images_of(environment) != "" for environment in crowd] == apart, "images in the first alone", 60
+    )
     assert {int(pod["status"]["containerStatuses"][0]["restartCount"]) for pod in kube.items("pods", doomed)} == {0}
 
     remove_namespace(kube, doomed)

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import Environments, load_images
-from tests.environment import KIND, Environment, eventually, ready
+from tests.environment import Environment, eventually, ready
 from tests.installation import Installation
-from tests.live import Object
 
 IDLE = {"lifetime": {"idleTimeout": "1m"}}
 # What a busy machine needs for what takes no minute.
@@ -22,19 +21,12 @@ SEEN_SECONDS = 15
 IN_USE = "/tmp/in-use"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def minute(operator: Installation) -> float:
     """Seconds that a minute of a lifetime takes: the installation has shorter ones, so that nobody waits for the real ones."""
     (container,) = operator.deployment()["spec"]["template"]["spec"]["containers"]
     given = {item["name"]: item.get("value") for item in container["env"]}
     return float(given.get("DIND_MINUTE_SECONDS", "60"))
-
-
-def events(environment: Environment, reason: str) -> list[Object]:
-    selector = f"involvedObject.kind=DindEnvironment,involvedObject.name={environment.name},reason={reason}"
-    where = f"--namespace={environment.namespace}"
-    items: list[Object] = environment.cluster.json("get", "events", where, f"--field-selector={selector}")["items"]
-    return items
 
 
 ALL = ["NetworkPolicy", "PodDisruptionBudget", "Secret", "Secret", "Secret", "Service"]
@@ -43,14 +35,12 @@ ALL = ["NetworkPolicy", "PodDisruptionBudget", "Secret", "Secret", "Secret", "Se
 def belongings(environment: Environment) -> list[str]:
     """Kinds of what the environment owns beside its pod."""
     kinds = "secrets,services,networkpolicies,poddisruptionbudgets"
-    where = (f"--namespace={environment.namespace}", f"--selector=dind.dev/environment={environment.name}")
-    return sorted(item["kind"] for item in environment.cluster.json("get", kinds, *where)["items"])
+    found = environment.cluster.items(kinds, environment.namespace, f"dind.dev/environment={environment.name}")
+    return sorted(item["kind"] for item in found)
 
 
 def extend(environment: Environment, until: datetime) -> None:
-    text = f"dind.dev/extend-until={until.strftime('%Y-%m-%dT%H:%M:%SZ')}"
-    where = f"--namespace={environment.namespace}"
-    environment.cluster("annotate", KIND, environment.name, where, "--overwrite", text)
+    environment.annotate({"dind.dev/extend-until": until.strftime("%Y-%m-%dT%H:%M:%SZ")})
 
 
 @contextmanager
@@ -80,11 +70,11 @@ def test_some_minutes_to_live_end_with_a_warning_and_nothing_is_left(environment
     created = datetime.fromisoformat((brief.get() or {})["metadata"]["creationTimestamp"])
     eventually(lambda: belongings(brief) == ALL, "all that belongs to it", 30, lambda: str(belongings(brief)))
     patience = minutes * minute + SPARE_SECONDS
-    eventually(lambda: events(brief, "ExpiresSoon"), "the warning", patience, brief.story)
+    eventually(lambda: brief.events("ExpiresSoon"), "the warning", patience, brief.story)
     brief.gone(patience)
     assert datetime.now(UTC) - created >= timedelta(seconds=minutes * minute)
-    assert len(events(brief, "ExpiresSoon")) == 1
-    assert len(events(brief, "TimeToLiveOver")) == 1
+    assert len(brief.events("ExpiresSoon")) == 1
+    assert len(brief.events("TimeToLiveOver")) == 1
     eventually(lambda: belongings(brief) == [], "nothing being left", 60, lambda: str(belongings(brief)))
 
 
@@ -108,7 +98,7 @@ def test_containers_and_calls_keep_an_environment_and_probes_do_not(environments
     assert "dind.dev/extend-until" in told["message"]
     idle.wait(lambda found: found["status"]["phase"] == "Suspended" and idle.pod() is None, "no pod", 90)
     assert (idle.get() or {})["spec"] == spec
-    assert len(events(idle, "ExpiresSoon")) == 1
+    assert len(idle.events("ExpiresSoon")) == 1
     extend(idle, datetime.now(UTC) + timedelta(hours=1))
     idle.ready()
     assert "expired" not in idle.status().get("lifetime", {})

@@ -18,7 +18,7 @@ MIB = 2**20
 # A file system of this machine's own in a file, on the node's tmpfs: what is on it is bounded, and gone with the test.
 FOLDER = "/run/dind-e2e-volume"
 VOLUME, CLASS = "dind-e2e-volume", "dind-e2e"
-# The installation looks every two seconds and the helper every five.
+# The installation and the helper check several times in this time.
 TOLD_SECONDS = 60
 
 

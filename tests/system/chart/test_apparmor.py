@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.apparmor import PROFILES, compiled
-from tests.helm import CHART, NAMESPACE, RELEASE, REQUIRED, Helm, Manifests, merged
+from tests.helm import NAMESPACE, RELEASE, REQUIRED, Helm, Manifests, merged
 
 ON: dict[str, Any] = {"apparmor": {"load": {"enabled": True}}}
 SOURCE = PROFILES / "dind"
@@ -24,11 +24,6 @@ def template(manifests: Manifests) -> dict[str, Any]:
 
 def checksum(helm: Helm, values: dict[str, Any]) -> str:
     return str(template(helm.template(merged(ON, values)))["metadata"]["annotations"][CHECKSUM])
-
-
-def test_the_copy_is_the_source() -> None:
-    copy = CHART / "files" / "apparmor-dind"
-    assert copy.read_bytes() == SOURCE.read_bytes(), "the chart's profile differs: run `make chart-apparmor`"
 
 
 def test_nothing_of_it_is_there_by_default(defaults: Manifests) -> None:

@@ -2,17 +2,11 @@
 
 from pathlib import Path
 
-import pytest
 import yaml
-from tests.helm import CHART, Helm, Manifests
+from tests.helm import Helm, Manifests
 
 SOURCE = Path(__file__).parents[3] / "crds" / "dind.dev_dindenvironments.yaml"
-COPY = CHART / "files" / SOURCE.name
 KEEP = "helm.sh/resource-policy"
-
-
-def test_the_copy_is_the_source() -> None:
-    assert COPY.read_bytes() == SOURCE.read_bytes(), "the chart's CRD differs from crds/: run `make chart-crds`"
 
 
 def test_rendering_adds_labels_and_the_policy_and_nothing_else(defaults: Manifests) -> None:
@@ -31,8 +25,3 @@ def test_it_is_kept_on_uninstall_unless_said_otherwise(helm: Helm) -> None:
 
 def test_it_can_be_left_out(helm: Helm) -> None:
     assert not helm.template({"crds": {"install": False}}).of("CustomResourceDefinition")
-
-
-@pytest.mark.parametrize("folder", ["crds"])
-def test_helm_has_no_second_copy_that_it_never_updates(folder: str) -> None:
-    assert not (CHART / folder).exists()

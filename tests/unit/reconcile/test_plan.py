@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from tests.unit import objects
 from tests.unit.objects import NOW, POD_UID, POLICY, condition, environment, failed_pod, node, observed, running_pod
 from tests.unit.reconcile.states import worlds
@@ -22,7 +22,6 @@ from dind_operator.reconcile.actions import NOTHING, CreatePod, DeleteEnvironmen
 from dind_operator.reconcile.observed import Observed, Policy
 from dind_operator.reconcile.plan import make_plan
 
-MANY = settings(max_examples=120)
 MEMORY = {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}}
 
 
@@ -38,7 +37,6 @@ def ready(found: Plan) -> tuple[str, str]:
 # Properties
 
 
-@MANY
 @given(worlds())
 def test_every_state_has_a_plan_with_a_valid_status_and_documented_words(world: World) -> None:
     found = world.plan()
@@ -56,7 +54,6 @@ def test_every_state_has_a_plan_with_a_valid_status_and_documented_words(world: 
     assert len(set(found.notes)) == len(found.notes), "told twice"
 
 
-@MANY
 @given(worlds())
 def test_applied_twice_the_second_time_does_nothing(world: World) -> None:
     world.settle()
@@ -66,7 +63,6 @@ def test_applied_twice_the_second_time_does_nothing(world: World) -> None:
     assert again.notes == ()
 
 
-@MANY
 @given(worlds())
 def test_an_operator_that_ends_half_way_is_taken_over_without_a_trace(world: World) -> None:
     other = copy.deepcopy(world)
@@ -77,7 +73,6 @@ def test_an_operator_that_ends_half_way_is_taken_over_without_a_trace(world: Wor
     assert (other.pod is None) == (world.pod is None)
 
 
-@MANY
 @given(worlds(foreign=True))
 def test_a_foreign_pod_is_never_touched(world: World) -> None:
     before = copy.deepcopy(world.pod)
@@ -86,7 +81,6 @@ def test_a_foreign_pod_is_never_touched(world: World) -> None:
     assert world.pod == before
 
 
-@MANY
 @given(worlds(foreign=True))
 def test_no_environment_is_ready_by_a_foreign_pod(world: World) -> None:
     """Whatever is wrong with its spec."""
@@ -95,13 +89,11 @@ def test_no_environment_is_ready_by_a_foreign_pod(world: World) -> None:
         assert ready(found)[0] == "False"
 
 
-@MANY
 @given(worlds(deleted=True))
 def test_nothing_is_done_for_an_environment_that_is_being_deleted(world: World) -> None:
     assert world.plan() == NOTHING
 
 
-@MANY
 @given(worlds())
 def test_nothing_is_done_in_a_namespace_that_ends_or_is_closed(world: World) -> None:
     labels = (world.namespace or {}).get("metadata", {}).get("labels")
@@ -110,7 +102,6 @@ def test_nothing_is_done_in_a_namespace_that_ends_or_is_closed(world: World) -> 
         assert found.actions == ()
 
 
-@MANY
 @given(worlds())
 def test_what_is_known_of_a_failed_pod_is_stored_before_the_pod_is_deleted(world: World) -> None:
     found = world.plan()
@@ -123,7 +114,6 @@ def test_what_is_known_of_a_failed_pod_is_stored_before_the_pod_is_deleted(world
         assert over or found.status["lastFailure"]["podUID"] == POD_UID
 
 
-@MANY
 @given(worlds())
 def test_force_is_only_for_a_node_that_is_gone(world: World) -> None:
     for action in world.plan().actions:
@@ -132,7 +122,6 @@ def test_force_is_only_for_a_node_that_is_gone(world: World) -> None:
             assert world.node.gone
 
 
-@MANY
 @given(worlds())
 def test_an_event_is_recorded_only_with_a_status_that_changes(world: World) -> None:
     found = world.plan()
@@ -364,17 +353,23 @@ def test_the_time_of_the_next_attempt_outlives_the_pod_that_is_going() -> None:
 
 def test_a_pod_that_fails_at_once_is_made_less_and_less_often() -> None:
     world = World(environment(), None, objects.namespace())
+    start = world.now
     made: list[float] = []
-    for second in range(3600):
+    while world.now < start + timedelta(hours=1):
         before = world.created
         world.settle()
         if world.created > before:
-            made.append(second)
-        if world.pod is not None:
+            made.append((world.now - start).total_seconds())
+        failed = world.pod is not None and world.pod["status"]["phase"] != "Failed"
+        if failed:
+            assert world.pod is not None
             objects.scheduled(world.pod)
             world.pod["status"] |= {"phase": "Failed", "reason": "OutOfcpu"}
             world.node = node()
-        world.pass_time(1)
+        # The failure is an event, which arrives within a second. Without an event the operator looks again when the plan
+        # asks for it; other changes make it look in between, here every ten seconds.
+        wait = world.plan().requeue_after
+        world.pass_time(1 if failed else min(10, max(1, wait or 10)))
     pauses = [later - earlier for earlier, later in itertools.pairwise(made)]
     assert pauses[0] <= 3
     assert max(pauses) <= 302

@@ -11,7 +11,8 @@ KEEP = "helm.sh/resource-policy"
 
 def test_rendering_adds_labels_and_the_policy_and_nothing_else(defaults: Manifests) -> None:
     # Compared as numbers were written: Helm's own parser would round bounds above 2^53.
-    source, rendered = yaml.load(SOURCE.read_text(), Loader=yaml.CSafeLoader), defaults.one("CustomResourceDefinition")
+    source = yaml.load(SOURCE.read_text(), Loader=yaml.CSafeLoader)
+    rendered = dict(defaults.one("CustomResourceDefinition"))  # a copy: other tests read the same object
     assert set(rendered["metadata"]) == {"name", "labels", "annotations"}
     assert rendered["metadata"]["annotations"] == {KEEP: "keep"}
     rendered["metadata"] = {"name": rendered["metadata"]["name"]}

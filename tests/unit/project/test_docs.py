@@ -188,5 +188,5 @@ def test_operations_and_chart_name_the_default_reserve() -> None:
 
 def test_make_help_lists_the_commands() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
-    for target in ("demo", "test", "unit", "integration", "e2e"):
+    for target in ("demo", "test", "unit", "system", "integration", "e2e"):
         assert re.search(rf"^  {target} ", done.stdout, re.MULTILINE), target

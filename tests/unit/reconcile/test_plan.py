@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from tests.unit import objects
 from tests.unit.objects import NOW, POD_UID, POLICY, condition, environment, failed_pod, node, observed, running_pod
 from tests.unit.reconcile.states import worlds
@@ -22,6 +22,8 @@ from dind_operator.reconcile.actions import NOTHING, CreatePod, DeleteEnvironmen
 from dind_operator.reconcile.observed import Observed, Policy
 from dind_operator.reconcile.plan import make_plan
 
+# More than other properties have: a state is made of a dozen parts, and some rules concern three of them together.
+MANY = settings(max_examples=settings().max_examples * 6 // 5)
 MEMORY = {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}}
 
 
@@ -37,6 +39,7 @@ def ready(found: Plan) -> tuple[str, str]:
 # Properties
 
 
+@MANY
 @given(worlds())
 def test_every_state_has_a_plan_with_a_valid_status_and_documented_words(world: World) -> None:
     found = world.plan()
@@ -54,6 +57,7 @@ def test_every_state_has_a_plan_with_a_valid_status_and_documented_words(world: 
     assert len(set(found.notes)) == len(found.notes), "told twice"
 
 
+@MANY
 @given(worlds())
 def test_applied_twice_the_second_time_does_nothing(world: World) -> None:
     world.settle()
@@ -63,6 +67,7 @@ def test_applied_twice_the_second_time_does_nothing(world: World) -> None:
     assert again.notes == ()
 
 
+@MANY
 @given(worlds())
 def test_an_operator_that_ends_half_way_is_taken_over_without_a_trace(world: World) -> None:
     other = copy.deepcopy(world)
@@ -73,6 +78,7 @@ def test_an_operator_that_ends_half_way_is_taken_over_without_a_trace(world: Wor
     assert (other.pod is None) == (world.pod is None)
 
 
+@MANY
 @given(worlds(foreign=True))
 def test_a_foreign_pod_is_never_touched(world: World) -> None:
     before = copy.deepcopy(world.pod)
@@ -81,6 +87,7 @@ def test_a_foreign_pod_is_never_touched(world: World) -> None:
     assert world.pod == before
 
 
+@MANY
 @given(worlds(foreign=True))
 def test_no_environment_is_ready_by_a_foreign_pod(world: World) -> None:
     """Whatever is wrong with its spec."""
@@ -89,11 +96,13 @@ def test_no_environment_is_ready_by_a_foreign_pod(world: World) -> None:
         assert ready(found)[0] == "False"
 
 
+@MANY
 @given(worlds(deleted=True))
 def test_nothing_is_done_for_an_environment_that_is_being_deleted(world: World) -> None:
     assert world.plan() == NOTHING
 
 
+@MANY
 @given(worlds())
 def test_nothing_is_done_in_a_namespace_that_ends_or_is_closed(world: World) -> None:
     labels = (world.namespace or {}).get("metadata", {}).get("labels")
@@ -102,6 +111,7 @@ def test_nothing_is_done_in_a_namespace_that_ends_or_is_closed(world: World) -> 
         assert found.actions == ()
 
 
+@MANY
 @given(worlds())
 def test_what_is_known_of_a_failed_pod_is_stored_before_the_pod_is_deleted(world: World) -> None:
     found = world.plan()
@@ -114,6 +124,7 @@ def test_what_is_known_of_a_failed_pod_is_stored_before_the_pod_is_deleted(world
         assert over or found.status["lastFailure"]["podUID"] == POD_UID
 
 
+@MANY
 @given(worlds())
 def test_force_is_only_for_a_node_that_is_gone(world: World) -> None:
     for action in world.plan().actions:
@@ -122,6 +133,7 @@ def test_force_is_only_for_a_node_that_is_gone(world: World) -> None:
             assert world.node.gone
 
 
+@MANY
 @given(worlds())
 def test_an_event_is_recorded_only_with_a_status_that_changes(world: World) -> None:
     found = world.plan()
@@ -387,6 +399,18 @@ def test_a_changed_spec_does_not_wait_for_the_backoff() -> None:
     assert waits.requeue_after == pytest.approx(240)
     env["metadata"]["generation"] = 2
     assert plan(observed(env)).actions != ()
+
+
+def test_a_changed_spec_forgets_the_backoff_although_the_operator_ends_half_way() -> None:
+    env = environment(MEMORY)
+    env["status"] = {"observedGeneration": 1, "recreateAfter": "2025-06-01T12:04:00Z", "recreations": 9}
+    world = World(env, running_pod(), objects.namespace(), node())
+    world.apply(world.plan(), only="first half")
+    world.settle()
+    assert [type(action) for action in world.done] == [DeletePod]
+    world.pod = None  # the kubelet has confirmed it
+    world.settle()
+    assert [type(action) for action in world.done] == [DeletePod, CreatePod]
 
 
 def test_the_same_failure_is_counted_once() -> None:

@@ -78,9 +78,15 @@ tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modu
 DURATIONS := --durations=8 --durations-min=2
 TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 
-.PHONY: unit integration e2e e2e-serial e2e-vm e2e-vm-short test
-unit: tools ## Pure parts, scripts under dash and busybox, the chart
-	$(TIER) tests/unit -q
+# Unit tests need no root, no program that is built and no package of Debian; one worker for each core.
+# System tests wait more than they compute, so there are more workers than cores.
+.PHONY: unit system integration e2e e2e-serial e2e-vm e2e-vm-short test
+unit: venv ## Unit tests: no root, no network, no built tools (DIND_TEST_THOROUGH=1: more examples of each property)
+	$(TIER) $(or $(TESTS),tests/unit) -q --numprocesses=auto --maxprocesses=4 --dist=worksteal
+
+system: setup ## Tests of the scripts, the helper, the AppArmor profile and the chart (root, gcc, Helm; no cluster)
+	@$(PY) -m tests.cluster tool helm4 >/dev/null
+	$(TIER) $(or $(TESTS),tests/system -m "not matrix") -q --numprocesses=6 --dist=worksteal
 
 integration: tools ## The operator in process against a real API server
 	$(TIER) tests/integration -q

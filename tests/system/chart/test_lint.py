@@ -13,24 +13,24 @@ from tests.helm import CHART, KUBE_VERSION, NAMESPACE, RELEASE, REQUIRED, Helm, 
         {"crds": {"install": False}, "userRoles": {"create": False}, "serviceAccount": {"create": False, "name": "x"}},
     ],
 )
-def test_lint_strict(helm: Helm, values: dict[str, object]) -> None:
-    file = helm.values_file(merged(REQUIRED, values))
-    helm.run("lint", "--strict", "--kube-version", KUBE_VERSION, "--values", file, CHART)
+def test_lint_strict(each_helm: Helm, values: dict[str, object]) -> None:
+    file = each_helm.values_file(merged(REQUIRED, values))
+    each_helm.run("lint", "--strict", "--kube-version", KUBE_VERSION, "--values", file, CHART)
 
 
 @pytest.mark.parametrize(("version", "admitted"), [("1.28.15", False), ("1.29.0", True), ("1.31.4-gke.1", True)])
-def test_kubernetes_versions(helm: Helm, version: str, admitted: bool) -> None:
-    done = helm.try_template(REQUIRED, kube_version=version)
+def test_kubernetes_versions(each_helm: Helm, version: str, admitted: bool) -> None:
+    done = each_helm.try_template(REQUIRED, kube_version=version)
     assert (done.returncode == 0) is admitted, done.stderr
     if not admitted:
         assert "chart requires kubeVersion: >=1.29.0-0" in done.stderr
 
 
-def test_the_package_holds_what_the_chart_needs(helm: Helm) -> None:
-    helm.run("package", CHART, "--destination", helm.home)
-    archive = helm.home / "dind-operator-0.1.0.tgz"
-    done = helm.run(
-        "template", RELEASE, archive, "--kube-version", KUBE_VERSION, "--values", helm.values_file(REQUIRED)
+def test_the_package_holds_what_the_chart_needs(each_helm: Helm) -> None:
+    each_helm.run("package", CHART, "--destination", each_helm.home)
+    archive = each_helm.home / "dind-operator-0.1.0.tgz"
+    done = each_helm.run(
+        "template", RELEASE, archive, "--kube-version", KUBE_VERSION, "--values", each_helm.values_file(REQUIRED)
     )
     assert "kind: CustomResourceDefinition" in done.stdout
     assert "def operator_is_ready" in done.stdout

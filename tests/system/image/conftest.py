@@ -1,23 +1,30 @@
-"""The tool as it is installed, once for all tests, a sandbox under each of the two shells, and the preflight in it."""
+"""Fixtures: the tool, compiled once per run; a sandbox under each of the two shells; the preflight in a sandbox."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster.locks import exclusive
 from tests.sandbox import SHELLS, Sandbox, install_tool, sandbox
 
 
 @pytest.fixture(scope="session")
-def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the installed files."""
-    return install_tool(tmp_path_factory.mktemp("tool"))
+def tool(tmp_path_factory: pytest.TempPathFactory, run_directory: Path) -> Path:
+    """The directory of the installed files. Each worker has a copy of its own, because some tests change it."""
+    built = run_directory / "tool"
+    with exclusive(run_directory / "tool.lock", "the helper"):
+        if not (built / "dind-helper").exists():
+            install_tool(built)
+    return Path(shutil.copytree(built, tmp_path_factory.mktemp("tool"), dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +39,26 @@ def shell(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make_sandbox(shell: str, tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
+def hierarchies_stay(request: pytest.FixtureRequest, run_directory: Path) -> Iterator[None]:
+    """For every test with a sandbox: no other worker adds or removes a cgroup hierarchy meanwhile."""
+    alone = "new_hierarchy" in request.fixturenames
+    # Whoever waits for the lock holds the turn, so that many short holders do not keep out the one who wants it alone.
+    turn_path, lock_path = run_directory / "hierarchies.turn", run_directory / "hierarchies.lock"
+    with turn_path.open("w") as turn, lock_path.open("w") as lock:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        yield
+
+
+@pytest.fixture
+def new_hierarchy(hierarchies_stay: None) -> None:
+    """For a test that mounts a hierarchy of its own, which every process of the machine sees. The test must wait until the
+    hierarchy is gone."""
+
+
+@pytest.fixture
+def make_sandbox(shell: str, tmp_path: Path, hierarchies_stay: None) -> Iterator[Callable[..., Sandbox]]:
     with ExitStack() as stack:
 
         def make(**options: Any) -> Sandbox:

@@ -58,7 +58,7 @@ Check = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def check(tool: Path, tmp_path: Path) -> Iterator[Check]:
+def check(tool: Path, tmp_path: Path, hierarchies_stay: None) -> Iterator[Check]:
     with sandbox(tmp_path / "volume") as box:
         (script := tmp_path / "dockerd.py").write_text(_DOCKERD)
         yield lambda **options: run(box, tool, script, **options)

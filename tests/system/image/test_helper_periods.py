@@ -26,7 +26,7 @@ REAL = [5_000, 60_000, 60_000, 600_000, 2_000, 60_000]
 Periods = Callable[[str | None], list[int]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def periods(tmp_path_factory: pytest.TempPathFactory) -> Periods:
     """Milliseconds, by the value of the variable; None: it is not set."""
     folder = tmp_path_factory.mktemp("periods")

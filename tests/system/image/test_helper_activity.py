@@ -41,8 +41,10 @@ serve(unix)
 # still is.
 MINUTE = {"DIND_MINUTE_SECONDS": "1"}
 AFTER = 1.0
-# Sixty looks: what has not been told by then is not told.
-SECONDS = 5.0
+# What is reported comes within a second or two. Waiting for it ends early; only a hung helper, or a very busy machine,
+# needs all of it.
+SECONDS = 30.0
+# Many checks: what has not been reported by then is not reported.
 QUIET = 3.0
 
 
@@ -78,14 +80,14 @@ class Daemon:
         """Wait until it is told idle; the count of the lines then."""
         return len(self.told(lambda lines: bool(lines[-1]["idle"])))
 
-    def used_since(self, count: int) -> bool:
-        """Whether it was told used after so many lines, within some looks."""
-        deadline = time.monotonic() + QUIET
-        while time.monotonic() < deadline:
-            if any(not line["idle"] for line in self.lines()[count:]):
-                return True
-            time.sleep(0.05)
-        return False
+    def wait_used(self, count: int) -> None:
+        """Wait until it is reported as used, after so many lines."""
+        self.told(lambda lines: any(not line["idle"] for line in lines[count:]))
+
+    def stays_idle(self, count: int) -> bool:
+        """Whether it is not reported as used after so many lines, for some looks."""
+        time.sleep(QUIET)
+        return all(line["idle"] for line in self.lines()[count:])
 
     def call(self) -> None:
         """As any client: connect, ask, hang up."""
@@ -126,7 +128,7 @@ class Daemon:
 
 
 @pytest.fixture
-def watch(tool: Path, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+def watch(tool: Path, tmp_path: Path, hierarchies_stay: None) -> Iterator[Callable[..., Daemon]]:
     with ExitStack() as stack:
 
         def start(more: str = "") -> Daemon:
@@ -156,9 +158,12 @@ def test_a_call_however_short_is_use_and_the_time_begins_anew(watch: Watch) -> N
     for _ in range(3):
         count = daemon.wait_idle()
         daemon.call()
-        assert daemon.used_since(count)
-        again = daemon.told(lambda lines: bool(lines[-1]["idle"]))
-        assert again[-1]["idleSeconds"] <= AFTER + 1
+        daemon.wait_used(count)
+        daemon.wait_idle()
+        lines = daemon.lines()[count:]
+        used = next(number for number, line in enumerate(lines) if not line["idle"])
+        # The first line, not the last: on a busy machine there may be another by now.
+        assert next(line for line in lines[used:] if line["idle"])["idleSeconds"] <= AFTER + 1
 
 
 def test_probes_are_no_use_and_do_not_hide_it(watch: Watch) -> None:
@@ -167,12 +172,12 @@ def test_probes_are_no_use_and_do_not_hide_it(watch: Watch) -> None:
     for _ in range(20):
         subprocess.run([daemon.helper, "ping", daemon.socket], check=True)
         time.sleep(0.05)
-    assert not daemon.used_since(count)
+    assert daemon.stays_idle(count)
     # A call between two probes, within one look.
     count = daemon.wait_idle()
     daemon.call()
     subprocess.run([daemon.helper, "ping", daemon.socket], check=True)
-    assert daemon.used_since(count)
+    daemon.wait_used(count)
 
 
 @pytest.mark.parametrize("way", ["socket", "endpoint"])
@@ -181,7 +186,7 @@ def test_a_call_that_lasts_is_use_until_it_ends(watch: Watch, way: str) -> None:
     count = daemon.wait_idle()
     client = daemon.hold(daemon.unix() if way == "socket" else "socket.create_connection(('127.0.0.1', 2376))")
     try:
-        assert daemon.used_since(count)
+        daemon.wait_used(count)
         count = len(daemon.lines())
         time.sleep(QUIET)
         assert daemon.lines()[count:] == []
@@ -194,7 +199,7 @@ def test_a_connection_to_the_endpoint_is_use_however_short(watch: Watch) -> None
     daemon = watch()
     count = daemon.wait_idle()
     daemon.hold("socket.create_connection(('127.0.0.1', 2376))").communicate()
-    assert daemon.used_since(count)
+    daemon.wait_used(count)
 
 
 @pytest.mark.parametrize("place", ["x", "x/y/z"])
@@ -202,7 +207,7 @@ def test_a_nested_container_is_use_as_long_as_it_runs(watch: Watch, place: str) 
     daemon = watch()
     count = daemon.wait_idle()
     with daemon.process_in(f"docker/{place}"):
-        assert daemon.used_since(count)
+        daemon.wait_used(count)
         count = len(daemon.lines())
         time.sleep(QUIET)
         assert daemon.lines()[count:] == []
@@ -213,7 +218,7 @@ def test_a_process_in_another_group_is_no_use(watch: Watch) -> None:
     daemon = watch()
     count = daemon.wait_idle()
     with daemon.process_in("init"):
-        assert not daemon.used_since(count)
+        assert daemon.stays_idle(count)
 
 
 def test_version_2_is_asked_for_what_is_populated(watch: Watch) -> None:
@@ -225,9 +230,9 @@ def test_version_2_is_asked_for_what_is_populated(watch: Watch) -> None:
     )
     count = daemon.wait_idle()
     events = Path(f"/proc/{daemon.pid}/root/run/v2/docker/cgroup.events")
-    assert not daemon.used_since(count)
+    assert daemon.stays_idle(count)
     events.write_text("populated 1\nfrozen 0\n")
-    assert daemon.used_since(count)
+    daemon.wait_used(count)
     events.write_text("populated 0\nfrozen 0\n")
     daemon.wait_idle()
 

@@ -85,6 +85,7 @@ def test_a_file_open_in_the_old_mount_does_not_stop_it(make_sandbox: MakeSandbox
     assert set(mounts(done.stdout)) == {"/sys/fs/cgroup", *map(str, hierarchies().values())}
 
 
+@pytest.mark.usefixtures("new_hierarchy")
 def test_controllers_that_share_a_hierarchy_are_one_mount_with_links(make_sandbox: MakeSandbox, tool: Path) -> None:
     # Two that this machine's own hierarchies leave free.
     more = "mkdir /run/net; mount -t cgroup -o net_cls,net_prio none /run/net"

@@ -42,7 +42,9 @@ PARTS = (
         distributions=("hypothesis",),
         usual=300,
     ),
-    Part("chart", "What Helm 3 renders of the chart", ("tests/system/chart",), MARKED, tools=("helm3", "helm4"), usual=60),
+    Part(
+        "chart", "What Helm 3 renders of the chart", ("tests/system/chart",), MARKED, tools=("helm3", "helm4"), usual=60
+    ),
     Part(
         "helm3-api",
         "The chart by Helm 3, against an API server",

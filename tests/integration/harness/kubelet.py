@@ -11,12 +11,17 @@ import ssl
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.integration.harness.api import Api, ApiError, Object, pods
+from tests.integration.harness.paths import pods
+from tests.kube.api import Api, States
+from tests.kube.client import ApiError, Object
 
 from dind_operator.api.quantity import parse_bytes
 
@@ -53,6 +58,8 @@ NODE_INFO = {
     "systemUUID": "s",
 }
 _HEARTBEAT_SECONDS = 10
+# So soon it sees that it is to end; what happens to pods it sees at once.
+_GLANCE_SECONDS = 0.1
 
 
 def now() -> str:
@@ -193,15 +200,30 @@ class Kubelet:
         """From unscheduled to ready."""
         return self.ready(self.start(self.check(self.bind(pod))))
 
-    def serve(self, namespace: str) -> None:
-        """One step for every pod of the namespace: bind, start, or end what was deleted. Call it again and again."""
-        self.beat()
-        for pod in self._api.items(pods(namespace)):
+    @contextmanager
+    def serving(self, namespace: str) -> Iterator[None]:
+        """Binds, starts and ends the pods of a namespace as they come and change, until the context ends."""
+        over = threading.Event()
+        with ThreadPoolExecutor(1, "kubelet") as thread, closing(self._api.states(pods(namespace))) as states:
+            working = thread.submit(self._serve, namespace, states, over)
             try:
-                self._step(pod)
-            except ApiError as error:
-                if error.code not in (404, 409):  # changed or gone since it was listed: the next call sees it
-                    raise
+                yield
+            finally:
+                over.set()
+                working.result()
+
+    def _serve(self, namespace: str, states: States, over: threading.Event) -> None:
+        while not over.is_set():
+            self.beat()
+            if states.next(_GLANCE_SECONDS) is None:
+                continue
+            # As they are now: what the watch tells may be older than what was done here.
+            for pod in self._api.items(pods(namespace)):
+                try:
+                    self._step(pod)
+                except ApiError as error:
+                    if error.code not in (404, 409):  # changed or gone since then, of which the watch tells
+                        raise
 
     def _step(self, pod: Object) -> None:
         if pod["metadata"].get("deletionTimestamp"):

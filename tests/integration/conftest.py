@@ -42,7 +42,7 @@ def plane() -> Iterator[ControlPlane]:
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """For what only has to be rendered."""
-    return Helm(tool("helm3"), 3, tmp_path_factory.mktemp("helm"))
+    return Helm(tool("helm4"), 4, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,7 @@ def test_secrets_of_other_namespaces(operator: RunningOperator, attacker: Attack
 
 
 def test_a_secret_of_his_own_namespace_by_the_name_of_an_environment(
-    operator: RunningOperator, attacker: Attacker, api: Api, space: Space
+    soon: None, operator: RunningOperator, attacker: Attacker, api: Api, space: Space
 ) -> None:
     """He may not read it; a pod would mount a Secret of that name."""
     secret = f"{space.path}/secrets/vault-server"
@@ -394,9 +394,9 @@ def test_a_workload_reaches_for_secrets(
     assert "one-client" in str(space.wait_pod()["spec"]["volumes"])
     # A token of another service account, in his own namespace: nothing but the policy is between.
     stealing = reading("builder-token")
-    policy.wait_acceptance(stealing)
-    policy.set({"secrets": ["ci-*"]})
-    policy.wait_refusal(stealing)
+    assert policy.refusal(stealing) == ""
+    policy.rules = {"secrets": ["ci-*"]}
+    put_all([policy])
     with pytest.raises(ApiError) as refused:
         attacker.create(stealing, "two")
     assert "spec.workloads Secret builder-token is not allowed" in sentence(refused.value)

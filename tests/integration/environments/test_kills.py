@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.environments.conftest import Operators, running_kubelet
+from tests.integration.harness.calls import Fault
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import environments, pods
 from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.running import OFTEN, RunningOperator
-from tests.integration.harness.space import Space, open_space
+from tests.integration.harness.space import WAIT_SECONDS, Space, open_space
 from tests.kube.api import Api
 from tests.kube.client import Object
 from tests.kube.eventually import eventually
@@ -192,11 +193,9 @@ def _die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) ->
             teller = Teller(space, kubelet, f"w{write}-{'after' if after else 'before'}")
             story.before(teller)
             proxy = line.living().proxy
-            proxy.die_at(write, after=after)
+            death = proxy.die_at(write, after=after)
             story.tell(teller)
-            # The last write is an Event, which no status tells of.
-            eventually(lambda: proxy.dead.is_set() or _events(proxy, teller.name) >= story.events, "the last write or a death")
-            if proxy.dead.is_set():
+            if _died(proxy, death, teller.name, story.events):
                 deaths += 1
             else:
                 proxy.heal()
@@ -210,10 +209,15 @@ def _die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) ->
     assert write > story.writes
 
 
-def _events(proxy: Proxy, name: str) -> int:
-    """How many Events about an environment were stored."""
-    stored = [call for call in proxy.writes(resource="events") if call.code == 201 and call.body]
-    return sum(1 for call in stored if call.body["involvedObject"]["name"] == name)
+def _died(proxy: Proxy, death: Fault, name: str, events: int) -> bool:
+    """Whether it died at one of its writes. The last is an Event, the last of so many, of which no status tells."""
+
+    def ended() -> bool:
+        stored = [call.body for call in proxy.writes(resource="events") if call.code == 201 and call.body]
+        return bool(death.hits) or sum(body["involvedObject"]["name"] == name for body in stored) >= events
+
+    eventually(ended, "the last write or a death")
+    return bool(death.hits) and proxy.dead.wait(WAIT_SECONDS)
 
 
 def _clear(teller: Teller) -> None:

@@ -130,9 +130,13 @@ class Kubelet:
     # Its pods, step by step. All take the pod as read and return it as stored.
 
     def bind(self, pod: Object) -> Object:
+        """What a scheduler does, and the kubelet's first word about it."""
+        self.schedule(pod)
+        return self.accept(pod)
+
+    def schedule(self, pod: Object) -> None:
         """What a scheduler does."""
         self.seen[pod["metadata"]["uid"]] = (pod["metadata"]["namespace"], pod["metadata"]["name"])
-        path = self._path_of(pod)
         target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
         binding = {
             "apiVersion": "v1",
@@ -140,7 +144,10 @@ class Kubelet:
             "metadata": {"name": pod["metadata"]["name"]},
             "target": target,
         }
-        self._api.create(f"{path}/binding", binding)
+        self._api.create(f"{self._path_of(pod)}/binding", binding)
+
+    def accept(self, pod: Object) -> Object:
+        """The kubelet has seen a pod that was scheduled to it."""
         return self._write(self._read(pod), phase="Pending", init={"waiting": {"reason": "PodInitializing"}})
 
     def check(self, pod: Object, report: Object | None = None, *, code: int = 0) -> Object:

@@ -78,12 +78,18 @@ tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modu
 DURATIONS := --durations=8 --durations-min=2
 TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
 
-.PHONY: unit integration e2e e2e-features e2e-long e2e-vm e2e-vm-short test
+.PHONY: unit integration matrix e2e e2e-features e2e-long e2e-vm e2e-vm-short test
 unit: tools ## Pure parts, scripts under dash and busybox, the chart
 	$(TIER) tests/unit -q
 
+# Most of a test is waiting, so there are more workers than cores. Each has an API server of its own. How the tests are dealt out
+# is in tests/integration/conftest.py.
+WORKERS := -n 4
 integration: tools ## The operator in process against a real API server
-	$(TIER) tests/integration -q
+	$(TIER) tests/integration -q -m "not matrix" $(WORKERS)
+
+matrix: tools ## What the gate leaves to other versions: the chart by Helm 3
+	$(TIER) tests/integration -q -m matrix $(WORKERS)
 
 # Of e2e, what each has a feature of its own and disturbs no node: `make test` runs these on a second cluster (tests/all.sh). Registries
 # are left with the rest, so that both lanes take about as long.

@@ -114,6 +114,8 @@ class ControlPlane:
             etcd_peer_port=peer_port,
             disable_admission=self._disabled,
             context="control-plane",
+            # Nobody renews the nodes of tests, which it would call lost after 40 seconds.
+            disable_controllers=["node-lifecycle-controller"],
         )
         components.credentials(layout)
         self._spawn("etcd", components.etcd(layout))

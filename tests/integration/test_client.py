@@ -129,8 +129,12 @@ def test_watches_outlive_the_api_server(later: list[threading.Thread]) -> None:
         opened = threading.Event()
         seen: list[Object | None] = []
 
+        def there(item: Object | None) -> bool:
+            opened.set()
+            return item is not None
+
         def wait() -> None:
-            seen.append(api.wait(maps, "a", lambda item: opened.set() or item, "there", 60))
+            seen.append(api.wait(maps, "a", there, "there", 60))
 
         later.append(threading.Thread(target=wait))
         later[0].start()
@@ -164,7 +168,7 @@ def test_a_kind_that_comes_later_is_learned(served: Api) -> None:
         kinds("gadgets")
     name = "gadgets.tests.dind.dev"
     versions = [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}]
-    spec = {"group": "tests.dind.dev", "scope": "Cluster", "versions": versions}
+    spec: Object = {"group": "tests.dind.dev", "scope": "Cluster", "versions": versions}
     spec |= {"names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget"}}
     crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     served.create(crds, {"metadata": {"name": name}, "spec": spec})

@@ -6,18 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.process import ProcessRecord, start_time, wait_until
 from tests.cluster.progress import ClusterError
 from tests.cluster.record import checkout
+from tests.kube.api import Api
+from tests.kube.client import Object
 
-
-def kubectl(plane: ControlPlane, *arguments: str) -> subprocess.CompletedProcess[str]:
-    words = ["kubectl", f"--kubeconfig={plane.kubeconfig}", *arguments]
-    return subprocess.run(words, check=False, capture_output=True, text=True)
+MAPS = "/api/v1/namespaces/default/configmaps"
+PODS = "/api/v1/namespaces/default/pods"
+NAMESPACES = "/api/v1/namespaces"
+POD: Object = {"metadata": {"name": "pod"}, "spec": {"containers": [{"name": "c", "image": "none"}]}}
 
 
 def test_stopping_leaves_no_process_and_no_folder() -> None:
@@ -31,28 +35,37 @@ def test_stopping_leaves_no_process_and_no_folder() -> None:
 
 
 def test_objects_outlive_a_restart_of_the_api_server() -> None:
-    with ControlPlane() as plane:
-        url = plane.url
-        assert kubectl(plane, "create", "configmap", "kept").returncode == 0
+    with ControlPlane() as plane, closing(Api(plane.kubeconfig)) as api:
+        made = api.create(MAPS, {"metadata": {"name": "kept"}})
         plane.stop_api_server()
-        assert "refused" in kubectl(plane, "get", "configmap", "kept").stderr
+        with pytest.raises(aiohttp.ClientConnectorError):
+            api.get(f"{MAPS}/kept")
         plane.start_api_server()
-        assert plane.url == url
-        assert kubectl(plane, "get", "configmap", "kept").returncode == 0
+        assert api.get(f"{MAPS}/kept") == made
 
 
 def test_with_controllers_pods_are_admitted_and_namespaces_end() -> None:
-    with ControlPlane(controllers=True) as plane:
-        assert kubectl(plane, "run", "pod", "--image=none").returncode == 0
-        assert kubectl(plane, "create", "namespace", "short").returncode == 0
-        done = kubectl(plane, "delete", "namespace", "short", "--timeout=60s")
-        assert done.returncode == 0, done.stderr
+    with ControlPlane(controllers=True) as plane, closing(Api(plane.kubeconfig)) as api:
+        assert api.create(PODS, POD)["spec"]["serviceAccountName"] == "default"
+        api.create(NAMESPACES, {"metadata": {"name": "short"}})
+        api.delete(f"{NAMESPACES}/short")
+        api.wait(NAMESPACES, "short", lambda found: found is None, "gone", 60)
+
+
+def test_what_is_prepared_is_there_before_the_controllers_are() -> None:
+    def prepare(plane: ControlPlane) -> None:
+        with closing(Api(plane.kubeconfig)) as api:
+            assert api.get("/api/v1/namespaces/default/serviceaccounts/default") is None
+            api.create(MAPS, {"metadata": {"name": "prepared"}})
+
+    with ControlPlane(controllers=True, prepare=prepare) as plane, closing(Api(plane.kubeconfig)) as api:
+        assert api.get(f"{MAPS}/prepared") is not None
+        assert api.get("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
 
 def test_pods_are_admitted_without_controllers() -> None:
-    with ControlPlane() as plane:
-        done = kubectl(plane, "run", "pod", "--image=none")
-        assert done.returncode == 0, done.stderr
+    with ControlPlane() as plane, closing(Api(plane.kubeconfig)) as api:
+        assert api.create(PODS, POD)["metadata"]["uid"]
 
 
 def test_the_servers_die_with_a_test_run_that_is_killed() -> None:

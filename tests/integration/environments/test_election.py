@@ -18,10 +18,11 @@ LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 
 @pytest.fixture(autouse=True)
 def short_times(monkeypatch: pytest.MonkeyPatch, api: Api) -> None:
-    monkeypatch.setattr(election, "LEASE_SECONDS", 4)
-    monkeypatch.setattr(election, "RENEW_DEADLINE_SECONDS", 2)
-    monkeypatch.setattr(election, "RETRY_SECONDS", 1)
-    monkeypatch.setattr(election, "CALL_SECONDS", 0.5)
+    # A machine under load must not take a Lease from its holder: a renewal may fail three times.
+    monkeypatch.setattr(election, "LEASE_SECONDS", 6)
+    monkeypatch.setattr(election, "RENEW_DEADLINE_SECONDS", 5)
+    monkeypatch.setattr(election, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(election, "CALL_SECONDS", 1)
     api.delete(f"{LEASES}/{election.LEASE_NAME}")
 
 

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.controlplane import ControlPlane
-from tests.integration.environments.conftest import Operators, running_kubelet
+from tests.integration.environments.conftest import Operators
 from tests.integration.harness.calls import Fault
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import environments, pods
 from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.running import OFTEN, RunningOperator
-from tests.integration.harness.space import WAIT_SECONDS, Space, open_space
+from tests.integration.harness.space import WAIT_SECONDS, Space
 from tests.kube.api import Api
 from tests.kube.client import Object
 from tests.kube.eventually import eventually
@@ -46,7 +44,8 @@ class Line:
 
     def living(self) -> RunningOperator:
         """The operator of now; a dead one's successor is waited for."""
-        return eventually(lambda: None if self._operator.proxy.dead.is_set() else self._operator, "a living operator")
+        eventually(lambda: not self._operator.proxy.dead.is_set(), "a living operator")
+        return self._operator
 
     def close(self) -> None:
         self._over.set()
@@ -128,7 +127,7 @@ def untroubled(status: Object) -> bool:
 
 
 def failed_once(status: Object) -> bool:
-    return status["recreations"] == 1 and status["lastFailure"]["reason"] == "Evicted"
+    return bool(status["recreations"] == 1 and status["lastFailure"]["reason"] == "Evicted")
 
 
 @dataclass
@@ -152,33 +151,14 @@ STORIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def told(
-    plane: ControlPlane, api: Api, serving: tuple[Path, Path], token: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[None]]]:
-    """All stories, told at the same time: each is mostly waiting."""
-
-    def tell(story: Story, folder: Path) -> None:
-        start = Operators(plane, serving, token, folder)
-        with open_space(api) as space, running_kubelet(api, serving) as kubelet, closing(start):
-            die_everywhere(start, space, kubelet, story)
-
-    with ThreadPoolExecutor(len(STORIES)) as tellers:
-        yield {name: tellers.submit(tell, story, tmp_path_factory.mktemp(name)) for name, story in STORIES.items()}
-
-
 @pytest.mark.parametrize("story", STORIES)
-def test_killed_at_each_write(told: dict[str, Future[None]], story: str) -> None:
+def test_killed_at_each_write(start: Operators, space: Space, kubelet: Kubelet, story: str) -> None:
     """Whatever write it dies at, on either side, the end is that of an operator that lives."""
-    told[story].result()
-
-
-def die_everywhere(start: Operators, space: Space, kubelet: Kubelet, story: Story) -> None:
     with closing(Line(start, space)) as line, kubelet.serving(space.name):
-        _die_everywhere(line, space, kubelet, story)
+        die_everywhere(line, space, kubelet, STORIES[story])
 
 
-def _die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> None:
+def die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> None:
     teller = Teller(space, kubelet, "lived")
     story.before(teller)
     story.tell(teller)

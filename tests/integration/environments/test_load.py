@@ -12,7 +12,8 @@ from tests.integration.harness.space import WAIT_SECONDS, Space
 from tests.kube.client import Object
 from tests.kube.eventually import eventually
 
-BURST = 100
+BURST = 64
+"""Twice as many as an operator has workers."""
 
 
 def test_a_burst_of_environments(start: Operators, space: Space, kubelet: Kubelet) -> None:

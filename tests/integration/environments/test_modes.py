@@ -13,6 +13,7 @@ from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
 from tests.kube.api import Api
 from tests.kube.client import ApiError, Object
+from tests.live import condition
 
 CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 USER_NAMESPACE = {"security": {"mode": "UserNamespace"}}
@@ -132,13 +133,13 @@ def test_a_node_that_lacks_the_handler_is_named(
     space.create(spec=USER_NAMESPACE)
     pod = kubelet.bind(space.wait_pod())
     no_sandbox(space, pod)
-    condition = space.wait_reason("RuntimeHandlerMissing")
-    assert told in condition["message"]
-    assert kubelet.node in condition["message"]
+    found = space.wait_reason("RuntimeHandlerMissing")
+    assert told in found["message"]
+    assert kubelet.node in found["message"]
     # The node gets what it lacked, and the kubelet goes on by itself.
     kubelet.check(pod)
     space.wait_environment(
-        lambda found: condition(found, "Ready")["reason"] != "RuntimeHandlerMissing", "the trouble being over"
+        lambda made: condition(made, "Ready")["reason"] != "RuntimeHandlerMissing", "the trouble being over"
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +56,6 @@ NODE_INFO = {
     "osImage": "Debian GNU/Linux 13 (trixie)",
     "systemUUID": "s",
 }
-_HEARTBEAT_SECONDS = 10
 # So soon it sees that it is to end; what happens to pods it sees at once.
 _GLANCE_SECONDS = 0.1
 
@@ -77,16 +75,8 @@ class Kubelet:
         self.seen: dict[str, tuple[str, str]] = {}
         self._server = _log_server(self.logs, certificate, key)
         self._path = f"/api/v1/nodes/{node}"
-        self._beaten = time.monotonic()
 
     # The node
-
-    def beat(self) -> None:
-        """Say that the node lives: after 40 s of silence the node lifecycle controller would call it lost."""
-        if time.monotonic() - self._beaten > _HEARTBEAT_SECONDS:
-            self._beaten = time.monotonic()
-            heart = {**_condition("Ready", True, "KubeletReady"), "lastHeartbeatTime": now()}
-            self._api.patch(f"{self._path}/status", {"status": {"conditions": [heart]}})
 
     def register(self) -> None:
         """Make the node: ready, with room for everything."""
@@ -105,7 +95,8 @@ class Kubelet:
         self._api.patch(f"{self._path}/status", {"status": {"nodeInfo": {"bootID": str(uuid.uuid4())}}})
 
     def lose(self) -> None:
-        """The node stops answering: what the node lifecycle controller then writes, on the node and on its pods."""
+        """The node stops answering: what the node lifecycle controller, which does not run here, then writes, on the node and on
+        its pods."""
         conditions = [_condition("Ready", None, "NodeStatusUnknown")]
         self._api.patch(f"{self._path}/status", {"status": {"conditions": conditions}})
         for pod in self._api.items(f"/api/v1/pods?fieldSelector=spec.nodeName={self.node}"):
@@ -221,7 +212,6 @@ class Kubelet:
 
     def _serve(self, namespace: str, states: States, over: threading.Event) -> None:
         while not over.is_set():
-            self.beat()
             if states.next(_GLANCE_SECONDS) is None:
                 continue
             # As they are now: what the watch tells may be older than what was done here.

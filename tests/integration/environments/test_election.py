@@ -21,7 +21,7 @@ def short_times(monkeypatch: pytest.MonkeyPatch, api: Api) -> None:
     # A machine under load must not take a Lease from its holder: a renewal may fail three times.
     monkeypatch.setattr(election, "LEASE_SECONDS", 6)
     monkeypatch.setattr(election, "RENEW_DEADLINE_SECONDS", 5)
-    monkeypatch.setattr(election, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(election, "RETRY_SECONDS", 1)
     monkeypatch.setattr(election, "CALL_SECONDS", 1)
     api.delete(f"{LEASES}/{election.LEASE_NAME}")
 

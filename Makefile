@@ -88,8 +88,12 @@ system: setup ## Tests of the scripts, the helper, the AppArmor profile and the 
 	@$(PY) -m tests.cluster tool helm4 >/dev/null
 	$(TIER) $(or $(TESTS),tests/system -m "not matrix") -q --numprocesses=6 --dist=worksteal
 
-integration: tools ## The operator in process against a real API server
-	$(TIER) tests/integration -q
+# Most of a test is waiting, so there are more workers than cores. Each has an API server of its own. How the tests are dealt out
+# is in tests/integration/conftest.py.
+WORKERS := -n 4
+integration: setup ## The operator in process against a real API server (TESTS=PATH: these tests alone)
+	@$(PY) -m tests.cluster tool kubenode helm4 >/dev/null
+	$(TIER) $(or $(TESTS),tests/integration -m "not matrix" $(WORKERS)) -q
 
 # Most tests wait rather than compute, so more run at a time than there are cores. TESTS=PATH runs those alone, one at a time:
 # with a cluster that is up, a test starts within seconds.

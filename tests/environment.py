@@ -135,6 +135,15 @@ class Environment:
         ready([self], seconds)
         return self
 
+    def known(self) -> Environment:
+        """Waits for what comes after Ready, read from the daemon's log: Docker's versions, and where nested containers are."""
+
+        def holds(found: Object) -> bool:
+            return "docker" in (found.get("status") or {}) and bool(condition(found, "IsolationVerified"))
+
+        self.wait(holds, "Docker's versions and IsolationVerified", 60)
+        return self
+
     def wait_reason(self, reason: str, seconds: float = READY_SECONDS) -> Object:
         """Waits for Ready to be False for this reason, computed from the present spec. Returns that condition."""
 

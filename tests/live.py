@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.kube.api import Api, NotSeenError
-from tests.kube.client import ApiError, Object
+from tests.kube.api import FIELD_MANAGER, Api, NotSeenError
+from tests.kube.client import APPLY_PATCH, ApiError, Object
 from tests.kube.eventually import eventually
 from tests.kube.kinds import Kinds
 from tests.kubectl import Kubectl
@@ -68,6 +68,17 @@ class Cluster(Kubectl):
         collection = self._kinds(manifest["kind"]).collection(metadata.get("namespace") or "default")
         try:
             self.api.create(f"{collection}?dryRun=All&fieldValidation=Strict", manifest)
+        except ApiError as error:
+            return error.message
+        return ""
+
+    def try_apply(self, manifest: Object) -> str:
+        """The same for an object that is applied over whatever is there."""
+        metadata = manifest["metadata"]
+        path = self.path(manifest["kind"], metadata["name"], metadata.get("namespace") or "default")
+        query = f"fieldManager={FIELD_MANAGER}&force=true&dryRun=All&fieldValidation=Strict"
+        try:
+            self.api.call("PATCH", f"{path}?{query}", manifest, APPLY_PATCH)
         except ApiError as error:
             return error.message
         return ""

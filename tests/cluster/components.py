@@ -35,6 +35,8 @@ class ControlPlaneLayout:
     pod_range: str = ""
     disable_admission: Sequence[str] = field(default_factory=tuple)
     context: str = "dind"
+    # Controllers that are left out of kube-controller-manager.
+    disable_controllers: Sequence[str] = field(default_factory=tuple)
 
     @property
     def pki(self) -> Path:
@@ -80,6 +82,7 @@ def api_server(layout: ControlPlaneLayout) -> list[str]:
 
 def controller_manager(layout: ControlPlaneLayout) -> list[str]:
     ranges = [f"--cluster-cidr={layout.pod_range}"] if layout.pod_range else []
+    without = [f"--controllers={','.join(['*', *(f'-{name}' for name in layout.disable_controllers)])}"]
     return [
         *(str(layout.kubenode), "kube-controller-manager"),
         f"--kubeconfig={layout.folder / 'controller-manager.kubeconfig'}",
@@ -88,6 +91,7 @@ def controller_manager(layout: ControlPlaneLayout) -> list[str]:
         # Nobody asks it for metrics, and a second control plane on the machine would want the same port.
         "--secure-port=0",
         *ranges,
+        *(without if layout.disable_controllers else []),
     ]
 
 

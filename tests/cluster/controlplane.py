@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -30,14 +30,23 @@ _CONTROLLER_SECONDS = 30
 class ControlPlane:
     """A running API server. Use as a context manager, or call `start` and `stop`, from the main thread.
 
-    `controllers` adds kube-controller-manager: garbage collection, namespace deletion, service accounts.
+    `controllers` adds kube-controller-manager: garbage collection, namespace deletion, service accounts. It looks for new kinds
+    every half a minute: `prepare` is called when the API server serves and before the controllers start, and what it defines
+    they know from then on.
     `disable_admission` names admission plugins to leave out. Without controllers nothing makes the `default`
     service account, and no pod would be admitted, so ServiceAccount is left out then on its own.
     """
 
-    def __init__(self, *, controllers: bool = False, disable_admission: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        controllers: bool = False,
+        disable_admission: Sequence[str] = (),
+        prepare: Callable[[ControlPlane], None] | None = None,
+    ) -> None:
         extra = [] if controllers else ["ServiceAccount"]
         self._controllers = controllers
+        self._prepare = prepare
         self._disabled = tuple(dict.fromkeys([*disable_admission, *extra]))
         self._folder: Path | None = None
         self._layout: ControlPlaneLayout | None = None
@@ -105,10 +114,15 @@ class ControlPlane:
             etcd_peer_port=peer_port,
             disable_admission=self._disabled,
             context="control-plane",
+            # Nobody renews the nodes of tests, which it would call lost after 40 seconds.
+            disable_controllers=["node-lifecycle-controller"],
         )
         components.credentials(layout)
         self._spawn("etcd", components.etcd(layout))
-        self.start_api_server()
+        self._start_api_server()
+        if self._prepare is not None:
+            self._prepare(self)
+        self._start_controllers()
 
     def _start_controllers(self) -> None:
         """Starts the controllers, if wanted, and waits for the first thing they make that pods need."""
@@ -145,9 +159,12 @@ class ControlPlane:
 
     def start_api_server(self) -> None:
         """Starts the API server again, on the same port and data, and the controllers if there were any."""
+        self._start_api_server()
+        self._start_controllers()
+
+    def _start_api_server(self) -> None:
         self._spawn("kube-apiserver", components.api_server(self.layout))
         readiness.wait_for_api(self.url, self.ca, self.folder / "kube-apiserver.log", died=self._any_died)
-        self._start_controllers()
 
     def record(self, server: str) -> ProcessRecord:
         """The process of a server, to look at or to signal."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from tests.cluster.controlplane import ControlPlane
 from tests.cluster.process import ProcessRecord, start_time, wait_until
 from tests.cluster.progress import ClusterError
 from tests.cluster.record import checkout
+from tests.kube.api import Api
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 
 
 def kubectl(plane: ControlPlane, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -77,3 +82,14 @@ def test_a_server_that_does_not_start_is_quoted() -> None:
     plane = ControlPlane(disable_admission=["NoSuchPlugin"])
     with pytest.raises(ClusterError, match="NoSuchPlugin"):
         plane.start()
+
+
+def test_what_is_prepared_is_there_before_the_controllers_are() -> None:
+    def prepare(plane: ControlPlane) -> None:
+        with closing(Api(plane.kubeconfig)) as api:
+            assert api.get(ACCOUNT) is None
+            api.create(MAPS, {"metadata": {"name": "prepared"}})
+
+    with ControlPlane(controllers=True, prepare=prepare) as plane, closing(Api(plane.kubeconfig)) as api:
+        assert api.get(f"{MAPS}/prepared") is not None
+        assert api.get(ACCOUNT) is not None

@@ -1,58 +1,122 @@
-"""One API server for the whole run, with the CRD installed: it takes seconds to start and tests keep apart by names."""
+"""One API server for all tests that a worker runs, with the CRD, and with the chart's service account and rights of the operator:
+it takes seconds to start, and tests keep apart by names. Files in which Helm does as it likes have one of their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from tests.cluster.controlplane import ControlPlane
-from tests.cluster.process import wait_until
+from tests.cluster.tools import tool
+from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
 from tests.installation import Installation, made, make_namespace
+from tests.integration.harness.paths import RBAC
+from tests.integration.harness.space import Space, open_space
+from tests.kube.api import Api
+from tests.kube.eventually import eventually
 from tests.kubectl import Kubectl
 from tests.live import Cluster
+from xdist.scheduler import LoadScopeScheduling
 
+# Files whose fixtures cost much: one worker runs all of each. The tests of all others go to whoever is free.
+TOGETHER = ("test_chart.py", "test_chart_guards.py", "test_policy.py", "image/test_apparmor.py")
 CRD = Path(__file__).parents[2] / "crds" / "dind.dev_dindenvironments.yaml"
-# The API server takes under a second to serve a new kind; a machine under load takes several.
-_SERVED_SECONDS = 30
+
+
+class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    # `xdist_group` would say the same, but xdist 3.8 does not see it with pytest 9.
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file.endswith(TOGETHER) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """How the tests are dealt out; the largest files first."""
+    return _Scheduling(config, log)
+
+
+def _define(plane: ControlPlane) -> None:
+    """The CRD, before the controllers start: else none of them would know our kind for half a minute."""
+    with closing(Api(plane.kubeconfig)) as client:
+        client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", yaml.safe_load(CRD.read_text()))
+        # Established comes a moment before the first request of the new kind is served, of which no event tells.
+        eventually(lambda: client.get("/apis/dind.dev/v1alpha1/dindenvironments"), "the new kind being served")
 
 
 @pytest.fixture(scope="session")
-def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """etcd and kube-apiserver with our CRD established."""
-    with ControlPlane() as plane:
-        kubectl = Kubectl(plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
-        kubectl("apply", "--server-side", "-f", str(CRD))
-        # `kubectl wait` fails on a definition that has no conditions yet, and Established comes a moment before the
-        # first request of the new kind is served: ask for what is wanted.
-        served = wait_until(lambda: kubectl.run("get", "dindenvironments").returncode == 0, _SERVED_SECONDS)
-        assert served, kubectl.run("get", "crd", "dindenvironments.dind.dev", "-o", "yaml").stdout
-        yield plane
+def plane() -> Iterator[ControlPlane]:
+    # With controllers: they make the service accounts that pods are admitted with, and collect what has no owner.
+    with ControlPlane(controllers=True, prepare=_define) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
-def kubectl(api_server: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
-    return Kubectl(api_server.kubeconfig, tmp_path_factory.mktemp("kubectl-cache"))
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """For what only has to be rendered."""
+    return Helm(tool("helm4"), 4, tmp_path_factory.mktemp("helm"))
 
 
-# Of the tests of the chart: an API server for each file of them, where Helm may do as it likes.
+@pytest.fixture(scope="session")
+def manifests(helm: Helm) -> Manifests:
+    """What Helm renders with the chart's defaults."""
+    return helm.template()
+
+
+@pytest.fixture(scope="session")
+def served(plane: ControlPlane) -> Iterator[Api]:
+    """The administrator's client."""
+    with closing(Api(plane.kubeconfig)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def api(served: Api, manifests: Manifests) -> Api:
+    """The administrator's client, after the operator's rights are there, too: what the chart grants must be enough."""
+    served.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    served.create(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", manifests.one("ServiceAccount", RELEASE))
+    served.create(f"{RBAC}/clusterroles", manifests.one("ClusterRole", RELEASE))
+    served.create(f"{RBAC}/clusterrolebindings", manifests.one("ClusterRoleBinding", RELEASE))
+    served.create(f"{RBAC}/namespaces/{NAMESPACE}/roles", manifests.one("Role", RELEASE))
+    served.create(f"{RBAC}/namespaces/{NAMESPACE}/rolebindings", manifests.one("RoleBinding", RELEASE))
+    return served
+
+
+@pytest.fixture(scope="session")
+def kubectl(plane: ControlPlane, served: Api, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
+    """For what kubectl itself shows."""
+    return Kubectl(plane.kubeconfig, tmp_path_factory.mktemp("kubectl-cache"))
+
+
+@pytest.fixture
+def space(served: Api) -> Iterator[Space]:
+    """A namespace that is open for environments."""
+    with open_space(served) as made:
+        yield made
+
+
+# Of the tests of the chart: an API server for each file of them.
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    # With controllers: they aggregate roles, and make the service accounts that pods are admitted with.
+def own_plane() -> Iterator[ControlPlane]:
+    # With controllers: they aggregate roles.
     with ControlPlane(controllers=True) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def cluster(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    client = Cluster(plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
+def cluster(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    client = Cluster(own_plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
     make_namespace(client)
     return client
 
 
-@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
+@pytest.fixture(params=[pytest.param(3, marks=pytest.mark.matrix), 4], ids=["helm3", "helm4"])
 def chart(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[Installation]:
     """By each Helm in turn: 3 patches what differs from the last release, 4 uses server-side apply."""
     installation = made(request.param, cluster, tmp_path)

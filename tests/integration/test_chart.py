@@ -3,7 +3,6 @@
 What needs the operator to run is in tests/e2e/test_helm.py.
 """
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,12 @@ from typing import Any
 import pytest
 from tests.helm import CHART, NAMESPACE, RELEASE
 from tests.installation import CRD, Installation, made
-from tests.live import Cluster
+from tests.live import ApiError, Cluster, eventually
 from tests.policy_cases import CASES
 
 from dind_operator.runtime.election import LEASE_NAME
 
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
-STRICT = ("apply", "--filename=-", "--dry-run=server", "--validate=strict")
 ALL_ON: dict[str, Any] = {
     "replicas": 2,
     "podDisruptionBudget": {"enabled": True},
@@ -55,11 +53,10 @@ def test_the_api_server_knows_every_field(chart4: Installation, cluster: Cluster
     for item in chart4.helm.template(values):
         if item["kind"] == "Pod":
             continue  # admitted below, where its service account exists
-        cluster(*STRICT, "--server-side", stdin=json.dumps(item))
+        assert cluster.try_apply(item) == "", item["kind"]
     wrong = chart4.helm.template(values).one("Deployment")
     wrong["spec"]["template"]["spec"]["enableServiceLink"] = False
-    refused = cluster.run(*STRICT, "--server-side", stdin=json.dumps(wrong))
-    assert "enableServiceLink" in refused.stderr
+    assert "enableServiceLink" in cluster.try_apply(wrong)
 
 
 def test_its_pods_are_admitted_where_restricted_is_enforced(chart4: Installation, cluster: Cluster) -> None:
@@ -72,10 +69,9 @@ def test_its_pods_are_admitted_where_restricted_is_enforced(chart4: Installation
     operator_pod = {"apiVersion": "v1", "kind": "Pod", **template}
     operator_pod["metadata"] = {**template["metadata"], "name": "operator", "namespace": NAMESPACE}
     for pod in (operator_pod, test_pod):
-        cluster(*STRICT, stdin=json.dumps(pod))
+        assert cluster.try_create(pod) == ""
         pod["spec"]["containers"][0]["securityContext"]["capabilities"]["drop"] = []
-        refused = cluster.run(*STRICT, stdin=json.dumps(pod))
-        assert 'violates PodSecurity "restricted' in refused.stderr
+        assert 'violates PodSecurity "restricted' in cluster.try_create(pod)
     cluster.delete("serviceaccount", test_pod["spec"]["serviceAccountName"], NAMESPACE)
 
 
@@ -158,6 +154,7 @@ def columns(cluster: Cluster) -> list[Any]:
     return found
 
 
+@pytest.mark.matrix
 def test_a_release_of_helm_3_is_carried_on_by_helm_4(cluster: Cluster, tmp_path: Path) -> None:
     three, four = made(3, cluster, tmp_path), made(4, cluster, tmp_path)
     try:
@@ -175,10 +172,23 @@ def test_a_release_of_helm_3_is_carried_on_by_helm_4(cluster: Cluster, tmp_path:
 
 
 def make_environment(cluster: Cluster) -> str:
-    cluster("wait", "crd", CRD, "--for=condition=Established", "--timeout=30s")
+    wait_served(cluster)
     kind = {"apiVersion": "dind.dev/v1alpha1", "kind": "DindEnvironment"}
     made = cluster.apply({**kind, "metadata": {"name": "kept", "namespace": "default"}, "spec": {}})
     return str(made["metadata"]["uid"])
+
+
+def wait_served(cluster: Cluster) -> None:
+    """Until environments can be made. Established comes a moment before."""
+    cluster.wait_condition("crd", CRD, None, "Established", seconds=30)
+
+    def served() -> bool:
+        try:
+            return cluster.items(CRD) == []
+        except (KeyError, ApiError):
+            return False
+
+    eventually(served, "the new kind being served")
 
 
 def environment_uid(cluster: Cluster) -> str:
@@ -222,10 +232,7 @@ def test_the_roles_of_the_quickstart_are_enough_for_it_and_for_no_more(chart4: I
     chart4.install()
     who = "a-builder"
     for role in ("edit", "use"):
-        cluster(
-            *("create", "rolebinding", f"quickstart-{role}", "--namespace=default"),
-            *(f"--clusterrole=dind-environment-{role}", f"--user={who}"),
-        )
+        bind(cluster, f"quickstart-{role}", f"dind-environment-{role}", who)
     for verb, resource, group in (
         ("create", "dindenvironments", "dind.dev"),
         ("patch", "dindenvironments", "dind.dev"),
@@ -246,10 +253,7 @@ def test_the_roles_of_the_quickstart_are_enough_for_it_and_for_no_more(chart4: I
 
 def test_writing_reaches_built_in_roles_only_when_asked(chart4: Installation, cluster: Cluster) -> None:
     for role in ("edit", "admin"):
-        cluster(
-            *("create", "rolebinding", f"a-user-with-{role}", "--namespace=default"),
-            *(f"--clusterrole={role}", f"--user=a-user-with-{role}"),
-        )
+        bind(cluster, f"a-user-with-{role}", role, f"a-user-with-{role}")
     chart4.install()
     # Reading is aggregated by default, and by way of edit to admin: once it has arrived, writing would have too.
     wait_until_may(cluster, "list", "dindenvironments", "a-user-with-admin", group="dind.dev")
@@ -261,6 +265,15 @@ def test_writing_reaches_built_in_roles_only_when_asked(chart4: Installation, cl
     assert not cluster.can("create", "dindenvironments", "a-user-with-edit", "default", group="dind.dev")
     chart4.upgrade({"userRoles": {"aggregateToEdit": True}})
     wait_until_may(cluster, "create", "dindenvironments", "a-user-with-edit", group="dind.dev")
+
+
+def bind(cluster: Cluster, name: str, role: str, user: str) -> None:
+    """Gives a user a ClusterRole in the namespace default."""
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+    metadata = {"name": name, "namespace": "default"}
+    cluster.apply({**binding, "metadata": metadata, "roleRef": reference, "subjects": [subject]})
 
 
 def wait_until_may(

@@ -5,10 +5,8 @@ What each rule of the policy refuses is in environments/test_policy.py.
 
 from __future__ import annotations
 
-import json
-
-from tests.installation import CRD, Installation
-from tests.integration.test_chart import wait_until_may
+from tests.installation import Installation
+from tests.integration.test_chart import bind, wait_served, wait_until_may
 from tests.live import Cluster, NotSeenError, eventually
 
 POLICY = {"policy": {"enabled": True, "rules": {"images": ["registry.test/dind/*"]}}}
@@ -17,7 +15,7 @@ POLICY = {"policy": {"enabled": True, "rules": {"images": ["registry.test/dind/*
 def test_the_policy_comes_changes_goes_and_comes_back(chart: Installation, cluster: Cluster) -> None:
     """By upgrades, a rollback, and another installation: what is in force is always what the values say."""
     chart.install()
-    cluster("wait", "crd", CRD, "--for=condition=Established", "--timeout=30s")
+    wait_served(cluster)
     wait_accepted(cluster, "docker:28")
     chart.upgrade(POLICY)
     told = wait_refused(cluster, "docker:28")
@@ -38,11 +36,10 @@ def test_the_policy_comes_changes_goes_and_comes_back(chart: Installation, clust
 
 
 def refusal(cluster: Cluster, image: str) -> str:
-    """What kubectl says to an environment with this image; empty if it is accepted. Nothing is made."""
+    """What the API server says to an environment with this image; empty if it is accepted. Nothing is made."""
     kind = {"apiVersion": "dind.dev/v1alpha1", "kind": "DindEnvironment"}
     body = {**kind, "metadata": {"name": "probe", "namespace": "default"}, "spec": {"daemon": {"image": image}}}
-    done = cluster.run("create", "--dry-run=server", "--filename=-", stdin=json.dumps(body))
-    return done.stderr if done.returncode else ""
+    return cluster.try_create(body)
 
 
 def wait_refused(cluster: Cluster, image: str) -> str:
@@ -60,10 +57,7 @@ def wait_accepted(cluster: Cluster, image: str) -> None:
 def test_each_role_has_what_its_name_says_and_the_next_has_more(chart4: Installation, cluster: Cluster) -> None:
     chart4.install()
     for role in ("view", "use", "edit", "admin"):
-        cluster(
-            *("create", "rolebinding", f"one-with-{role}", "--namespace=default"),
-            *(f"--clusterrole=dind-environment-{role}", f"--user=one-with-{role}"),
-        )
+        bind(cluster, f"one-with-{role}", f"dind-environment-{role}", f"one-with-{role}")
         wait_until_may(cluster, "list", "dindenvironments", f"one-with-{role}", group="dind.dev")
     may = {
         ("get", "dindenvironments/status", "dind.dev"): {"view", "edit", "admin"},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures
 import json
-import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ T = TypeVar("T")
 FIELD_MANAGER = "tests"
 # A condition may depend on more than the object that is watched: it is asked again after this time.
 _ASK_AGAIN_SECONDS = 1.0
+# The least time for a first answer, however short the wait is meant to be.
+_FIRST_SECONDS = 10.0
 
 
 class NotSeenError(AssertionError):
@@ -118,6 +121,31 @@ class Api:
 
     # Waiting
 
+    def states(self, collection: str, **query: str) -> States:
+        """A collection as it is, and as it becomes, for the thread that asks. Close it in the end."""
+        return States(self._client.follow(collection, **query))
+
+    def wait_items(
+        self,
+        collection: str,
+        holds: Callable[[list[Object]], Any],
+        what: str,
+        seconds: float,
+        story: Callable[[], object] | None = None,
+        **query: str,
+    ) -> list[Object]:
+        """Watches the objects of a collection until `holds`; returns them then. Raises NotSeenError with the story."""
+        end = time.monotonic() + seconds
+        with closing(self.states(collection, **query)) as states:
+            found = states.next(max(seconds, _FIRST_SECONDS)) or []
+            while not holds(found):
+                if time.monotonic() > end:
+                    told = story() if story else json.dumps([item.get("status") for item in found], indent=1)
+                    raise NotSeenError(f"not seen within {seconds:.0f} s: {collection}: {what}\n{told}")
+                coming = states.next(_ASK_AGAIN_SECONDS)
+                found = found if coming is None else coming
+        return found
+
     def wait(
         self,
         collection: str,
@@ -125,37 +153,41 @@ class Api:
         holds: Callable[[Object | None], Any],
         what: str,
         seconds: float,
-        story: Callable[[], str] | None = None,
+        story: Callable[[], object] | None = None,
     ) -> Object | None:
         """Watches an object (None while absent) until `holds`; returns it then. Raises NotSeenError with the story."""
-        end = time.monotonic() + seconds
-        with self._followed(collection, name) as changes:
-            found = changes.get(timeout=max(seconds, 10))
-            while True:
-                if isinstance(found, Exception):
-                    raise found
-                if holds(found):
-                    return found
-                if time.monotonic() > end:
-                    told = story() if story else json.dumps((found or {}).get("status"), indent=1)
-                    raise NotSeenError(f"not seen within {seconds:.0f} s: {collection}/{name} {what}\n{told}")
-                with suppress(queue.Empty):
-                    found = changes.get(timeout=_ASK_AGAIN_SECONDS)
 
-    @contextmanager
-    def _followed(self, collection: str, name: str) -> Iterator[queue.Queue[Any]]:
-        changes: queue.Queue[Any] = queue.Queue()
+        def one(items: list[Object]) -> Object | None:
+            return items[0] if items else None
 
-        async def follow() -> None:
-            states: AsyncIterator[Object | None] = self._client.follow(collection, name)
-            try:
-                async for state in states:
-                    changes.put(state)
-            except Exception as error:  # for the thread that waits
-                changes.put(error)
+        chosen = {"fieldSelector": f"metadata.name={name}"}
+        return one(
+            self.wait_items(collection, lambda items: holds(one(items)), f"{name}: {what}", seconds, story, **chosen)
+        )
 
-        following = asyncio.run_coroutine_threadsafe(follow(), _loop())
-        try:
-            yield changes
-        finally:
-            following.cancel()
+
+class States:
+    """What `Client.follow` yields, for one thread."""
+
+    def __init__(self, states: AsyncGenerator[list[Object], None]) -> None:
+        self._states = states
+        self._coming: Future[list[Object]] | None = None
+
+    def next(self, seconds: float) -> list[Object] | None:
+        """The next state; None when none comes within `seconds`."""
+        if self._coming is None:
+            self._coming = asyncio.run_coroutine_threadsafe(self._step(), _loop())
+        done, _ = concurrent.futures.wait([self._coming], seconds)
+        if not done:
+            return None
+        coming, self._coming = self._coming, None
+        return coming.result()
+
+    async def _step(self) -> list[Object]:
+        return await anext(self._states)
+
+    def close(self) -> None:
+        """Ends the watch, if one is open."""
+        # A step that is under way ends the generator with itself; one that rests between two states is closed.
+        if self._coming is None or not self._coming.cancel():
+            run(self._states.aclose())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ Object = dict[str, Any]
 TIMEOUT_SECONDS = 30
 """For one call. A call that the API server asks to repeat (429) is repeated within this time."""
 _RETRY_SECONDS = 0.05
+# No watch tells when a new kind is served.
+_KIND_SECONDS = 0.2
 _STDIN, _STDOUT, _STDERR, _STATUS = range(4)
 _CLOSE = 255
 # The one subprotocol that can tell the other side that standard input has ended.
@@ -93,14 +95,13 @@ class Client:
         *,
         content_type: str = JSON,
         accept: str = JSON,
-        seconds: float = TIMEOUT_SECONDS,
     ) -> bytes:
         """One call, repeated as long as the API server asks for it. Returns the body. Raises ApiError."""
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": content_type, "Accept": accept}
-        end = asyncio.get_running_loop().time() + seconds
+        end = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
+        limit = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         while True:
-            limit = aiohttp.ClientTimeout(total=seconds)
             async with self._session.request(
                 method, self._host + path, data=data, headers=headers, timeout=limit
             ) as answer:
@@ -131,22 +132,40 @@ class Client:
                     if event["type"] != "BOOKMARK":
                         yield event["type"], event["object"]
 
-    async def follow(self, collection: str, name: str) -> AsyncIterator[Object | None]:
-        """An object as it is, and as it becomes with each change; None while it does not exist. Never ends by itself."""
-        chosen = {"fieldSelector": f"metadata.name={name}"}
+    async def follow(self, collection: str, **query: str) -> AsyncGenerator[list[Object], None]:
+        """The objects of a collection as they are, and again after each change; none while there is no such kind.
+
+        The first list is as fresh as a write that was answered before. An API server that is away later is waited for. Never
+        ends by itself.
+        """
+        listed = False
         while True:
             try:
-                found = json.loads(await self.request("GET", f"{collection}?{urlencode(chosen)}"))
+                found = json.loads(await self.request("GET", f"{collection}?{urlencode(query)}"))
+            except aiohttp.ClientError:
+                if not listed:
+                    raise
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
             except ApiError as error:
+                if listed and error.code >= 500:
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
                 if error.code != 404:  # the kind itself may not be there yet
                     raise
-                yield None
-                await asyncio.sleep(1)
+                yield []
+                await asyncio.sleep(_KIND_SECONDS)
                 continue
-            yield found["items"][0] if found["items"] else None
+            listed = True
+            known = {_key(item): item for item in found["items"]}
+            yield list(known.values())
             with suppress(aiohttp.ClientError, ApiError):
-                async for kind, changed in self.watch(collection, found["metadata"]["resourceVersion"], **chosen):
-                    yield None if kind == "DELETED" else changed
+                async for kind, changed in self.watch(collection, found["metadata"]["resourceVersion"], **query):
+                    if kind == "DELETED":
+                        known.pop(_key(changed), None)
+                    else:
+                        known[_key(changed)] = changed
+                    yield list(known.values())
             await asyncio.sleep(_RETRY_SECONDS)
 
     # Commands in containers
@@ -175,6 +194,10 @@ class Client:
         except ApiError as error:
             return error.message
         return "the connection was not upgraded"
+
+
+def _key(item: Object) -> tuple[str, str]:
+    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
 
 async def _talk(socket: aiohttp.ClientWebSocketResponse, stdin: Path | bytes | None) -> Executed:

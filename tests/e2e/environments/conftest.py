@@ -106,7 +106,7 @@ def node(kube: Cluster) -> Iterator[NodeView]:
 @pytest.fixture(scope="session")
 def bench(kube: Cluster, namespace: str) -> Environment:
     """The environment that tests use and do not break, with busybox loaded."""
-    made = Environment(kube, namespace, "bench").apply(BENCH).ready()
+    made = Environment(kube, namespace, "bench").apply(BENCH).ready().known()
     load_images(made)
     return made
 

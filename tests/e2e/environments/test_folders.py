@@ -121,7 +121,7 @@ def test_a_volume_on_an_overlay_is_used_through_fuse(environments: Environments,
         f"cd {prefix} && mkdir union && mkdir -p .layers/l .layers/u .layers/w && "
         f"mount -t overlay -o lowerdir=.layers/l,upperdir=.layers/u,workdir=.layers/w o {prefix}/union"
     )
-    environment = environments("union").apply(at("union")).ready()
+    environment = environments("union").apply(at("union")).ready().known()
     assert environment.status()["docker"]["storageDriver"] == "fuse-overlayfs"
     told = environment.condition("StorageHealthy")
     assert told["status"] == "True"

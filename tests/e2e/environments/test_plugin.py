@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,13 +51,20 @@ def gone(dind: Plugin, story: Callable[[], str]) -> None:
 @pytest.mark.timeout(500)
 def test_a_life(made: Callable[[str], Environment], dind: Plugin) -> None:
     environment = made("plugin-life")
-    assert dind("docker", "plugin-life", "--", "run", "--rm", BUSYBOX_IMAGE, "echo", "hello") == "hello\n"
+
+    def docker(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """In a session of its own: what a command leaves of its connections may disturb the next one (docs/kubectl-dind.md)."""
+        done = dind.run("docker", "plugin-life", "--", *arguments, stdin=stdin)
+        dind("env", "plugin-life", "--stop")
+        return done
+
+    run = ("run", "--rm", "-i", BUSYBOX_IMAGE)
+    assert docker(*run, "echo", "hello").stdout == "hello\n"
     # Docker's own exit code, and its own words.
-    assert dind.run("docker", "plugin-life", "--", "run", "--rm", BUSYBOX_IMAGE, "sh", "-c", "exit 42").returncode == 42
-    assert dind("docker", "plugin-life", "--", "info", "--format={{.ID}}").strip() == environment.docker(
-        "info", "--format={{.ID}}"
-    )
-    assert dind("docker", "plugin-life", "--", "run", "--rm", "-i", BUSYBOX_IMAGE, "cat", stdin="given\n") == "given\n"
+    assert docker(*run, "sh", "-c", "exit 42").returncode == 42
+    identity = ("info", "--format={{.ID}}")
+    assert docker(*identity).stdout.strip() == environment.docker(*identity)
+    assert docker(*run, "cat", stdin="given\n").stdout == "given\n"
     assert dind("shell", "plugin-life", "--", "docker", "version", "--format={{.Server.Version}}").strip()
     assert dind.run("shell", "plugin-life", stdin="exit 7\n").returncode == 7
     assert "dind-report" in dind("logs", "plugin-life")

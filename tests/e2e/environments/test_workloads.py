@@ -112,6 +112,7 @@ def test_workloads_wait_for_the_daemon_and_end_before_it(environments: Environme
     environment.ready()
     load_images(environment)
     eventually(lambda: "nested" in environment.log("work"), "a nested container, started by the workload")
+    environment.known()
     # The first line is a version: no call came before the daemon answered.
     assert environment.log("work").splitlines()[0][0].isdigit(), environment.log("work")
     status = environment.status()

@@ -1,5 +1,5 @@
-"""The cluster these tests run in: one control plane with controllers, our CRD, and the chart's own service account and
-rights, so that every test here also proves that the chart grants enough.
+"""Operators and nodes for the tests. The operators have the chart's own service account and rights, so that every test here
+also proves that the chart grants enough.
 
 Each test has a namespace and a node of its own; operators are started by the tests, behind a proxy each.
 """
@@ -14,51 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.pki import Authority
-from tests.cluster.tools import tool
-from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
-from tests.integration.harness.api import Api
+from tests.helm import NAMESPACE, RELEASE
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.api import Api
 
-ROOT = Path(__file__).parents[3]
-CRD = ROOT / "crds" / "dind.dev_dindenvironments.yaml"
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
+from dind_operator.reconcile import plan, recreation
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def plane() -> Iterator[ControlPlane]:
-    with ControlPlane(controllers=True) as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def chart(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
-    """What Helm renders with the chart's defaults."""
-    return Helm(tool("helm3"), 3, tmp_path_factory.mktemp("helm")).template()
-
-
-@pytest.fixture(scope="session")
-def api(plane: ControlPlane, chart: Manifests) -> Api:
-    """The administrator's client, after the CRD and the operator's rights are there."""
-    client = Api(plane)
-    crd = yaml.safe_load(CRD.read_text())
-    client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
-    client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-    client.create(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", chart.one("ServiceAccount", RELEASE))
-    client.create(f"{RBAC}/clusterroles", chart.one("ClusterRole", RELEASE))
-    client.create(f"{RBAC}/clusterrolebindings", chart.one("ClusterRoleBinding", RELEASE))
-    client.create(f"{RBAC}/namespaces/{NAMESPACE}/roles", chart.one("Role", RELEASE))
-    client.create(f"{RBAC}/namespaces/{NAMESPACE}/rolebindings", chart.one("RoleBinding", RELEASE))
-    until(lambda: client.get("/apis/dind.dev/v1alpha1/dindenvironments"), "the new kind being served")
-    return client
 
 
 @pytest.fixture(scope="session")
@@ -76,19 +43,11 @@ def serving(plane: ControlPlane) -> tuple[Path, Path]:
     return Authority(plane.layout.pki).issue("loopback", "/CN=loopback", ["IP:127.0.0.1"])
 
 
-@contextmanager
-def open_space(api: Api) -> Iterator[Space]:
-    made = Space(api, f"t{next(_numbers)}")
-    made.open()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def space(api: Api) -> Iterator[Space]:
-    """A namespace that is open for environments."""
-    with open_space(api) as made:
-        yield made
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no watch tells of is looked at again after a second, and not after a quarter of a minute."""
+    for module in (plan, recreation):
+        monkeypatch.setattr(module, "WAIT_SECONDS", 1.0)
 
 
 @contextmanager

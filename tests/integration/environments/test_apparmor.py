@@ -3,9 +3,10 @@
 import copy
 
 import pytest
-from tests.integration.harness.api import ApiError, Object, pods
+from tests.integration.harness.paths import pods
 from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
+from tests.kube.client import ApiError, Object
 
 from dind_operator.api.names import ANNOTATION_APPARMOR_PREFIX
 

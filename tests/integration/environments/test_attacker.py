@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from tests.cluster.controlplane import ControlPlane
-from tests.cluster.tools import tool
 from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
-from tests.integration.environments.conftest import RBAC, Operators, open_space
-from tests.integration.harness.api import Api, ApiError, Object, environments, pods
-from tests.integration.harness.policy import BINDINGS, KIND, NAME, POLICIES, Policy, sentence
-from tests.integration.harness.running import RunningOperator
-from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.integration.environments.conftest import Operators
+from tests.integration.harness.paths import RBAC, environments, pods
+from tests.integration.harness.policy import BINDINGS, KIND, POLICIES, Policy, put_all, sentence
+from tests.integration.harness.running import RunningOperator, kubeconfig
+from tests.integration.harness.space import Space, open_space
+from tests.kube.api import Api
+from tests.kube.client import ApiError, Object
+from tests.kube.eventually import eventually
 
 EDIT = "dind-environment-edit"
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
@@ -33,9 +34,10 @@ class Attacker:
         space.api.create(accounts, {"metadata": {"name": "attacker"}})
         self.bind(space, EDIT)
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        self.api = Api(plane, space.api.create(f"{accounts}/attacker/token", request)["status"]["token"])
+        token = space.api.create(f"{accounts}/attacker/token", request)["status"]["token"]
+        self.api = Api(kubeconfig(plane.url, plane.ca, token))
         self.space = space
-        until(lambda: self.code("GET", environments(space.name)) == 200, "the role being in force")
+        eventually(lambda: self.code("GET", environments(space.name)) == 200, "the role being in force")
 
     @staticmethod
     def bind(space: Space, role: str) -> None:
@@ -65,22 +67,25 @@ class Attacker:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _role(api: Api, chart: Manifests) -> Iterator[None]:
-    api.create(f"{RBAC}/clusterroles", chart.one("ClusterRole", EDIT))
+def _role(api: Api, manifests: Manifests) -> Iterator[None]:
+    api.create(f"{RBAC}/clusterroles", manifests.one("ClusterRole", EDIT))
     yield
     api.delete(f"{RBAC}/clusterroles/{EDIT}")
 
 
 @pytest.fixture
-def attacker(plane: ControlPlane, space: Space) -> Attacker:
-    return Attacker(plane, space)
+def attacker(plane: ControlPlane, space: Space) -> Iterator[Attacker]:
+    made = Attacker(plane, space)
+    yield made
+    made.api.close()
 
 
 @pytest.fixture
-def policy(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Policy]:
-    """In force in the attacker's namespace, and without rules yet."""
-    with Policy(Helm(tool("helm3"), 3, tmp_path_factory.mktemp("helm")), space) as made:
-        yield made
+def policy(space: Space, helm: Helm) -> Iterator[Policy]:
+    """Of the attacker's namespace, and not there before it is put."""
+    made = Policy(helm, space)
+    yield made
+    made.take_away()
 
 
 # Another namespace's Secrets
@@ -114,11 +119,11 @@ def test_secrets_of_other_namespaces(operator: RunningOperator, attacker: Attack
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "leak"}
         body = {"metadata": {"name": "leak"}, "roleRef": reference, "subjects": [subject]}
         api.create(f"{RBAC}/namespaces/{victim.name}/rolebindings", body)
-        until(lambda: attacker.code("GET", secret) == 200, "the Secret being read")
+        eventually(lambda: attacker.code("GET", secret) == 200, "the Secret being read")
 
 
 def test_a_secret_of_his_own_namespace_by_the_name_of_an_environment(
-    operator: RunningOperator, attacker: Attacker, api: Api, space: Space
+    soon: None, operator: RunningOperator, attacker: Attacker, api: Api, space: Space
 ) -> None:
     """He may not read it; a pod would mount a Secret of that name."""
     secret = f"{space.path}/secrets/vault-server"
@@ -138,13 +143,12 @@ def test_an_extension_beyond_what_the_policy_allows(
     operator: RunningOperator, attacker: Attacker, policy: Policy, space: Space
 ) -> None:
     """The annotation is his to set: it is no part of the spec."""
-    policy.wait_acceptance({})
     made = attacker.create({"lifetime": {"ttl": "1h"}})
     path = f"{environments(space.name)}/one"
     attacker.api.patch(path, {"metadata": {"annotations": {"dind.dev/extend-until": "2999-01-01T00:00:00Z"}}})
     attacker.api.patch(path, {"metadata": {"annotations": {"dind.dev/extend-until": None}}})
-    policy.set({"maxTtl": "2h", "requireTtl": True})
-    policy.wait_refusal({})
+    policy.rules = {"maxTtl": "2h", "requireTtl": True}
+    put_all([policy])
     with pytest.raises(ApiError) as refused:
         attacker.api.patch(path, {"metadata": {"annotations": {"dind.dev/extend-until": "2999-01-01T00:00:00Z"}}})
     assert "is later than" in sentence(refused.value)
@@ -160,12 +164,12 @@ def test_an_extension_beyond_what_the_policy_allows(
 def test_the_control_planes_nodes_by_a_toleration(
     operator: RunningOperator, attacker: Attacker, policy: Policy, space: Space
 ) -> None:
-    policy.wait_acceptance(TOLERATING)
     attacker.create(TOLERATING, "without")
     pod = space.wait_pod("without")
     assert CONTROL_PLANE in [item.get("key") for item in pod["spec"]["tolerations"]]
-    policy.set({"tolerations": ["dind.dev/pool"], "nodeSelector": {"dind.dev/pool": "builders"}})
-    policy.wait_refusal(TOLERATING)
+    policy.rules = {"tolerations": ["dind.dev/pool"], "nodeSelector": {"dind.dev/pool": "builders"}}
+    put_all([policy])
+    assert policy.refusal(TOLERATING) != ""
     builders = {"nodeSelector": {"dind.dev/pool": "builders"}}
     for toleration in ({"key": CONTROL_PLANE, "operator": "Exists"}, {"operator": "Exists"}):
         with pytest.raises(ApiError) as refused:
@@ -188,7 +192,8 @@ def test_a_node_by_its_name(operator: RunningOperator, attacker: Attacker, api: 
         attacker.create(spec, query="?fieldValidation=Ignore")
         assert "nodeName" not in space.wait_pod()["spec"]
         space.remove()
-        until(lambda: space.environment() is None and space.pod() is None, "the environment being gone")
+        space.wait_no_pod()
+        assert space.environment() is None
 
 
 # Folders of the nodes
@@ -198,13 +203,13 @@ def test_folders_of_the_nodes(start: Operators, attacker: Attacker, policy: Poli
     def folder(path: str) -> Object:
         return {"storage": {"hostPath": {"path": path}}}
 
-    policy.wait_refusal(folder("/etc/kubernetes"))
+    put_all([policy])
     assert "allows no folders of nodes" in attacker.refused(folder("/etc/kubernetes"))
     for trick in ("/srv/dind/../../etc", "/srv/dind/./x", "//etc", "/srv/dind/$(HOME)", "srv"):
         assert "hostPath.path" in attacker.refused(folder(trick))
     # Where the admission policy is off, the operator still makes no pod.
-    policy.__exit__()
-    until(lambda: not policy.refusal(folder("/etc/kubernetes")), "the policy being gone")
+    policy.take_away()
+    policy.wait_acceptance(folder("/etc/kubernetes"))
     first = start().wait_ready()
     attacker.create(folder("/etc/kubernetes"))
     space.wait_told("HostPathNotAllowed")
@@ -266,11 +271,12 @@ def test_an_environment_beside_the_operator_gets_no_pod(operator: RunningOperato
 
 
 def test_the_guards_cannot_be_moved(attacker: Attacker, api: Api, space: Space, policy: Policy) -> None:
+    put_all([policy])
     attacker.create({})
     attempts: list[tuple[str, str, Object]] = [
-        ("PUT", f"{POLICIES}/{NAME}", {"metadata": {"name": NAME}}),
-        ("DELETE", f"{POLICIES}/{NAME}", {}),
-        ("DELETE", f"{BINDINGS}/{NAME}", {}),
+        ("PUT", f"{POLICIES}/{policy.name}", {"metadata": {"name": policy.name}}),
+        ("DELETE", f"{POLICIES}/{policy.name}", {}),
+        ("DELETE", f"{BINDINGS}/{policy.name}", {}),
         ("PUT", space.path, {"metadata": {"name": space.name, "labels": {"dind.dev/environments": "enabled"}}}),
         ("PUT", f"{environments(space.name)}/one/status", {**KIND, "metadata": {"name": "one"}, "status": {}}),
         ("DELETE", f"{pods(space.name)}/one", {}),
@@ -280,17 +286,16 @@ def test_the_guards_cannot_be_moved(attacker: Attacker, api: Api, space: Space, 
     ]
     assert [(method, path) for method, path, body in attempts if attacker.code(method, path, body) != 403] == []
     assert attacker.code("DELETE", f"{environments(space.name)}/one", {}) == 200
-    assert api.get(f"{POLICIES}/{NAME}") is not None
+    assert api.get(f"{POLICIES}/{policy.name}") is not None
 
 
 def test_holding_up_drains(operator: RunningOperator, attacker: Attacker, policy: Policy, space: Space) -> None:
     held = {"disruptionPolicy": "Protect"}
-    budget = f"/apis/policy/v1/namespaces/{space.name}/poddisruptionbudgets/without"
-    policy.wait_acceptance(held)
+    budgets = f"/apis/policy/v1/namespaces/{space.name}/poddisruptionbudgets"
     attacker.create(held, "without")
-    until(lambda: space.api.get(budget), "the budget")
-    policy.set({"disruptionPolicies": ["Allow"]})
-    policy.wait_refusal(held)
+    space.wait(budgets, "without", bool, "there")
+    policy.rules = {"disruptionPolicies": ["Allow"]}
+    put_all([policy])
     with pytest.raises(ApiError) as refused:
         attacker.create(held, "with")
     assert "spec.disruptionPolicy Protect" in sentence(refused.value)
@@ -305,12 +310,12 @@ def test_a_quota_counts_environments(operator: RunningOperator, attacker: Attack
     attacker.create({}, "zero")
     api.create(quotas, {"metadata": {"name": "environments"}, "spec": {"hard": hard}})
 
-    def used() -> str:
-        status = api.call("GET", f"{quotas}/environments").get("status") or {}
-        return str((status.get("used") or {}).get("count/dindenvironments.dind.dev"))
+    def used(quota: Object | None) -> str:
+        counted = ((quota or {}).get("status") or {}).get("used") or {}
+        return str(counted.get("count/dindenvironments.dind.dev"))
 
-    # The quota controller looks for new kinds every half a minute; until it has counted, the API server lets nothing through.
-    until(lambda: used() == "1", "the environment of before being counted", instead=used)
+    # Until the quota controller has counted, the API server lets nothing through.
+    space.wait(quotas, "environments", lambda quota: used(quota) == "1", "with the environment of before")
     attacker.create({}, "one")
     with pytest.raises(ApiError) as refused:
         attacker.create({}, "two")
@@ -320,7 +325,7 @@ def test_a_quota_counts_environments(operator: RunningOperator, attacker: Attack
     with pytest.raises(ApiError):
         attacker.create({}, "two")
     space.remove("one")
-    until(lambda: used() == "1", "the deletion being counted", instead=used)
+    space.wait(quotas, "environments", lambda quota: used(quota) == "1", "without the deleted one")
     attacker.create({}, "two")
     space.wait_pod("two")
 
@@ -389,9 +394,9 @@ def test_a_workload_reaches_for_secrets(
     assert "one-client" in str(space.wait_pod()["spec"]["volumes"])
     # A token of another service account, in his own namespace: nothing but the policy is between.
     stealing = reading("builder-token")
-    policy.wait_acceptance(stealing)
-    policy.set({"secrets": ["ci-*"]})
-    policy.wait_refusal(stealing)
+    assert policy.refusal(stealing) == ""
+    policy.rules = {"secrets": ["ci-*"]}
+    put_all([policy])
     with pytest.raises(ApiError) as refused:
         attacker.create(stealing, "two")
     assert "spec.workloads Secret builder-token is not allowed" in sentence(refused.value)

@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import ApiError, Object, pods
 from tests.integration.harness.calls import Answer, on
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import pods
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.client import ApiError, Object
+from tests.live import condition
 
 PROTECT = {"disruptionPolicy": "Protect"}
 
@@ -37,12 +38,19 @@ def evict(space: Space) -> ApiError | None:
     return None
 
 
-def counted(space: Space) -> bool:
+def wait_counted(space: Space, healthy: int = 1) -> None:
     """The disruption controller has seen the pod."""
-    found = budget(space) or {}
-    status = found.get("status") or {}
-    seen = status.get("observedGeneration") == found.get("metadata", {}).get("generation")
-    return bool(seen and status.get("expectedPods") == 1 and status.get("currentHealthy") == 1)
+
+    def counted(found: Object | None) -> bool:
+        status = (found or {}).get("status") or {}
+        seen = status.get("observedGeneration") == (found or {}).get("metadata", {}).get("generation")
+        return bool(seen and status.get("expectedPods") == 1 and status.get("currentHealthy") == healthy)
+
+    space.wait(budgets(space), "one", counted, f"with {healthy} healthy pods")
+
+
+def wait_no_budget(space: Space) -> None:
+    space.wait(budgets(space), "one", lambda found: found is None, "gone")
 
 
 @pytest.fixture
@@ -52,7 +60,7 @@ def protected(operator: RunningOperator, space: Space, kubelet: Kubelet) -> Obje
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     space.wait_reason("DisruptionBudget", kind="DisruptionProtected")
-    until(lambda: counted(space), "the disruption controller counting the pod", instead=lambda: budget(space))
+    wait_counted(space)
     return pod
 
 
@@ -67,8 +75,8 @@ def test_an_eviction_is_refused_and_without_the_budget_it_is_not(
     assert same is not None
     assert same["metadata"]["uid"] == protected["metadata"]["uid"]
     space.change({"disruptionPolicy": "Allow"})
-    until(lambda: budget(space) is None, "the budget being removed")
-    until(lambda: not space.condition("DisruptionProtected"), "nothing being told of it any more")
+    wait_no_budget(space)
+    space.wait_environment(lambda found: not condition(found, "DisruptionProtected"), "nothing told of it any more")
     assert space.pod()["metadata"]["uid"] == protected["metadata"]["uid"], "no pod is replaced for it"  # type: ignore[index]
     assert evict(space) is None
     kubelet.finish(space.wait_going())
@@ -78,7 +86,7 @@ def test_an_eviction_is_refused_and_without_the_budget_it_is_not(
 
 def test_a_daemon_too_busy_to_answer_is_protected_too(protected: Object, space: Space, kubelet: Kubelet) -> None:
     kubelet.busy(protected)
-    until(lambda: (budget(space) or {})["status"].get("currentHealthy") == 0, "the pod being counted as unwell")
+    wait_counted(space, healthy=0)
     refused = evict(space)
     assert refused is not None
     assert refused.code == 429
@@ -91,7 +99,7 @@ def test_deleting_the_pod_is_not_held_up_and_the_next_is_protected(
     kubelet.finish(space.wait_going())
     kubelet.run(space.wait_pod(other_than=protected))
     space.wait_reason("Ready")
-    until(lambda: counted(space), "the new pod being counted")
+    wait_counted(space)
     refused = evict(space)
     assert refused is not None
     assert refused.code == 429
@@ -100,7 +108,7 @@ def test_deleting_the_pod_is_not_held_up_and_the_next_is_protected(
 def test_it_goes_with_its_environment(protected: Object, space: Space, kubelet: Kubelet) -> None:
     space.remove()
     kubelet.finish(space.wait_going())
-    until(lambda: budget(space) is None, "the garbage collector removing it")
+    wait_no_budget(space)  # the garbage collector removes it
 
 
 def edit(space: Space) -> None:
@@ -115,13 +123,12 @@ def delete(space: Space) -> None:
 def test_one_that_was_harmed_is_made_anew(start: Operators, space: Space, harm: Callable[[Space], None]) -> None:
     start(resync_seconds=OFTEN).wait_ready()
     space.create(spec=PROTECT)
-    first = until(lambda: budget(space), "the budget")
+    first = space.wait(budgets(space), "one", bool, "there") or {}
     harm(space)
-    again = until(
-        lambda: (found := budget(space)) and found["metadata"]["uid"] != first["metadata"]["uid"] and found,
-        "another budget",
+    again = space.wait(
+        budgets(space), "one", lambda found: found and found["metadata"]["uid"] != first["metadata"]["uid"], "another"
     )
-    assert isinstance(again, dict)
+    assert again is not None
     assert again["spec"]["minAvailable"] == 1
 
 
@@ -170,9 +177,9 @@ def test_a_spec_that_changed_while_no_operator_looked_leaves_no_budget_behind(st
     first = start().wait_ready()
     first.proxy.fault(on("patch", "dindenvironments/status"), Answer(500, "InternalError", "not now"), times=None)
     space.create(spec=PROTECT)
-    until(lambda: budget(space), "the budget")
+    space.wait(budgets(space), "one", bool, "there")
     first.kill()
     assert not space.condition("DisruptionProtected")
     space.change({"disruptionPolicy": "Allow"})
     start().wait_ready()
-    until(lambda: budget(space) is None, "the budget being removed")
+    wait_no_budget(space)

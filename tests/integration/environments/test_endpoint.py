@@ -10,12 +10,13 @@ import time
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import Api, Object
 from tests.integration.harness.calls import Answer, Do, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.api import Api
+from tests.kube.client import Object
+from tests.kube.eventually import eventually
 
 SECRETS = ("one-ca", "one-server", "one-client")
 KINDS = ("secrets", "services", "networkpolicies")
@@ -32,20 +33,21 @@ def get(space: Space, kind: str, name: str) -> Object | None:
 
 def secret(space: Space, name: str) -> dict[str, bytes]:
     """A Secret's content, {} while there is none."""
-    data = (get(space, "secrets", name) or {}).get("data") or {}
-    return {key: base64.b64decode(value) for key, value in data.items()}
+    return content(get(space, "secrets", name))
+
+
+def content(found: Object | None) -> dict[str, bytes]:
+    return {key: base64.b64decode(value) for key, value in ((found or {}).get("data") or {}).items()}
 
 
 def wait_secret(space: Space, name: str, other_than: bytes | None = None) -> dict[str, bytes]:
     """Wait until it is there, with another certificate than that one."""
     key = "ca.pem" if name.endswith("-ca") else "cert.pem"
 
-    def look() -> dict[str, bytes] | None:
-        found = secret(space, name)
-        return found if found and found.get(key) != other_than else None
+    def other(found: Object | None) -> bool:
+        return bool(content(found)) and content(found).get(key) != other_than
 
-    found: dict[str, bytes] = until(look, f"the Secret {name}", instead=space.status)
-    return found
+    return content(space.wait(path(space, "secrets"), name, other, "there, and another one"))
 
 
 def ready(space: Space, kubelet: Kubelet) -> Object:
@@ -59,6 +61,11 @@ def objects(space: Space) -> set[str]:
 
 
 ALL = {*(f"secrets/{name}" for name in SECRETS), "services/one", "networkpolicies/one"}
+
+
+def wait_no_objects(space: Space) -> None:
+    for kind, name in (entry.split("/") for entry in ALL):
+        space.wait(path(space, kind), name, lambda found: found is None, "gone")
 
 
 @pytest.fixture
@@ -109,10 +116,10 @@ def test_at_rest_nothing_is_written_and_little_is_read(
 ) -> None:
     space.create()
     ready(space, kubelet)
-    until(lambda: looking.proxy.count(on("get", "networkpolicies")) >= 1, "the first look")
+    eventually(lambda: looking.proxy.count(on("get", "networkpolicies")) >= 1, "the first look")
     before = len(looking.proxy.writes())
     looks = looking.proxy.count(on("get", "networkpolicies"))
-    until(lambda: looking.proxy.count(on("get", "networkpolicies")) >= looks + 2, "two more looks")
+    eventually(lambda: looking.proxy.count(on("get", "networkpolicies")) >= looks + 2, "two more looks")
     assert [str(call) for call in looking.proxy.writes()[before:]] == []
 
 
@@ -140,23 +147,26 @@ def test_service_and_policy_are_put_back(looking: RunningOperator, space: Space,
     space.api.patch(path(space, "services", "one"), {"spec": {"type": "NodePort", "selector": {"app": "x"}}})
     space.api.patch(path(space, "networkpolicies", "one"), {"spec": {"ingress": [{}], "egress": [{}]}})
 
-    def restored() -> bool:
-        found, policy = get(space, "services", "one") or {}, get(space, "networkpolicies", "one") or {}
-        return found["spec"] == service["spec"] and not policy["spec"].get("ingress")
-
-    until(restored, "both as they were", instead=lambda: get(space, "services", "one"))
+    space.wait(path(space, "services"), "one", lambda found: found and found["spec"] == service["spec"], "as it was")
+    space.wait(
+        path(space, "networkpolicies"), "one", lambda found: found and not found["spec"].get("ingress"), "as it was"
+    )
     assert len((get(space, "networkpolicies", "one") or {})["spec"]["egress"][0]["to"]) == 3
     space.api.delete(path(space, "services", "one"))
     space.api.delete(path(space, "networkpolicies", "one"))
-    until(lambda: objects(space) == ALL, "both made again", instead=lambda: objects(space))
+    for kind in ("services", "networkpolicies"):
+        space.wait(path(space, kind), "one", bool, "made again")
+    assert objects(space) == ALL
 
 
 def test_who_is_let_in_changes_without_a_restart(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
     space.create()
     pod = ready(space, kubelet)
     space.change({"endpoint": {"allowFrom": [{"podSelector": {"matchLabels": {"app": "ci"}}}]}})
-    until(lambda: (get(space, "networkpolicies", "one") or {})["spec"].get("ingress"), "the policy")
-    (rule,) = (get(space, "networkpolicies", "one") or {})["spec"]["ingress"]
+    policy = space.wait(
+        path(space, "networkpolicies"), "one", lambda found: found and found["spec"].get("ingress"), "open"
+    )
+    (rule,) = (policy or {})["spec"]["ingress"]
     assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "ci"}}}]
     assert [port["port"] for port in rule["ports"]] == [2376]
     space.wait_reason("UpToDate", "UpToDate")
@@ -189,7 +199,7 @@ def test_under_on_delete_it_is_pending_until_the_pod_is_made_again(
     told = space.wait_reason("CredentialsPending", "EndpointReady")
     assert told["status"] == "False"
     assert space.condition("Ready")["status"] == "True"
-    until(lambda: [item for item in space.events() if item["reason"] == "CredentialsPending"], "the Event")
+    space.wait_event("CredentialsPending")
     space.delete_pod()
     kubelet.finish(space.wait_going())
     kubelet.run(space.wait_pod(other_than=pod))
@@ -259,7 +269,7 @@ def test_turned_off_all_goes_and_on_again_all_comes(operator: RunningOperator, s
     kubelet.finish(space.wait_going())
     second = kubelet.run(space.wait_pod(other_than=pod))
     assert space.wait_reason("EndpointDisabled", "EndpointReady")["status"] == "False"
-    until(lambda: objects(space) == set(), "all being gone", instead=lambda: objects(space))
+    wait_no_objects(space)
     status = space.wait_status(endpoint="unix:///run/dind/docker.sock")
     assert "credentials" not in status
     space.change({"endpoint": {"enabled": True}})

@@ -5,15 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.integration.environments.conftest import Operators
-from tests.integration.environments.test_disruptions import budget
-from tests.integration.environments.test_endpoint import ALL, SECRETS, get, objects, path, ready, secret, wait_secret
+from tests.integration.environments.test_disruptions import budget, wait_no_budget
+from tests.integration.environments.test_endpoint import (
+    ALL,
+    SECRETS,
+    get,
+    objects,
+    path,
+    ready,
+    secret,
+    wait_no_objects,
+    wait_secret,
+)
 from tests.integration.environments.test_lifetimes import OVER, WARNING, warned
-from tests.integration.harness.api import Object
 from tests.integration.harness.calls import on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import OFTEN, Clock, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.client import Object
+from tests.kube.eventually import eventually
 
 TTL: Object = {"lifetime": {"ttl": "1h"}, "disruptionPolicy": "Protect"}
 DELETE: Object = {"lifetime": {"ttl": "1h", "expire": "Delete"}, "disruptionPolicy": "Protect"}
@@ -37,7 +47,7 @@ def expire(clock: Clock, space: Space) -> None:
 def looked(operator: RunningOperator) -> None:
     """The endpoint's objects are looked at twice more."""
     looks = operator.proxy.count(on("get", "networkpolicies"))
-    until(lambda: operator.proxy.count(on("get", "networkpolicies")) >= looks + 2, "two more looks")
+    eventually(lambda: operator.proxy.count(on("get", "networkpolicies")) >= looks + 2, "two more looks")
 
 
 def test_suspended_by_its_lifetime_it_keeps_endpoint_certificates_and_budget(
@@ -79,9 +89,9 @@ def test_deleted_by_its_lifetime_it_takes_all_with_it_and_nothing_is_made_again(
     for kind, name in (entry.split("/") for entry in ALL):
         assert "finalizers" not in (get(space, kind, name) or {})["metadata"]
     expire(clock, space)
-    until(lambda: space.environment() is None, "its end")
-    until(lambda: objects(space) == set(), "Secrets, Service and policy being gone", instead=lambda: objects(space))
-    until(lambda: budget(space) is None, "the budget being gone")
+    space.wait_gone()
+    wait_no_objects(space)
+    wait_no_budget(space)
     kubelet.finish(space.wait_going())
     operator.wait_resyncs(2)
     assert (space.pod(), objects(space)) == (None, set())

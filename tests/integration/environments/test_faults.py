@@ -6,7 +6,7 @@ from tests.integration.harness.calls import Answer, Do, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.eventually import eventually
 
 STATUS = "dindenvironments/status"
 
@@ -53,7 +53,7 @@ def test_a_repair_that_conflicts_is_repeated(operator: RunningOperator, space: S
     space.wait_reason("Ready")
     fault = operator.proxy.fault(on("patch", "pods"), Answer(409, "Conflict"))
     space.edit_pod({"labels": {"dind.dev/environment": None}})
-    until(lambda: "dind.dev/environment" in (space.pod() or {})["metadata"]["labels"], "the repair")
+    space.wait_pod_that(lambda found: "dind.dev/environment" in found["metadata"]["labels"], "repaired")
     assert len(fault.hits) == 1
 
 
@@ -66,7 +66,7 @@ def test_an_action_that_fails_for_long_is_told_once(start: Operators, space: Spa
     told = space.wait_reason("ApiCallFailed")
     assert said in told["message"]
     tries = len(fault.hits)
-    until(lambda: len(fault.hits) >= tries + 3, "three more tries")
+    eventually(lambda: len(fault.hits) >= tries + 3, "three more tries")
     assert operator.proxy.count(on("patch", STATUS)) == 1
     assert [event["reason"] for event in space.events()] == ["ApiCallFailed"]
     operator.proxy.heal()
@@ -83,7 +83,7 @@ def test_an_api_server_that_is_away(start: Operators, space: Space, kubelet: Kub
     operator.proxy.down(True)
     kubelet.fail(space.wait_pod(), "Evicted")
     space.create("two")
-    until(lambda: "resync:" in "".join(operator.lines), "a resync that fails", instead=lambda: operator.lines[-5:])
+    eventually(lambda: "resync:" in "".join(operator.lines), "a resync that fails", story=lambda: operator.lines[-5:])
     assert operator.http("/livez")[0] == 200
     operator.proxy.down(False)
     kubelet.run(space.wait_pod("two"))
@@ -100,7 +100,7 @@ def test_an_api_server_that_is_slow_to_answer(start: Operators, space: Space) ->
         lambda call: on("create", "pods")(call) and call.body["metadata"]["name"] == "one", Do.HANG
     )
     space.create()
-    until(lambda: fault.hits, "the call hanging")
+    eventually(lambda: fault.hits, "the call hanging")
     space.create("two")
     space.wait_pod("two")
     space.wait_pod()

@@ -6,7 +6,7 @@ from tests.integration.harness.calls import Do, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.eventually import eventually
 
 from dind_operator.runtime import controller
 
@@ -24,7 +24,7 @@ def test_not_ready_before_the_first_lists(start: Operators, space: Space) -> Non
     proxy = start.proxy()
     fault = proxy.fault(on("list", "dindenvironments"), Do.HANG, times=None)
     operator = start(proxy)
-    until(lambda: fault.hits, "the list hanging")
+    eventually(lambda: fault.hits, "the list hanging")
     assert operator.http("/livez")[0] == 200
     code, text = operator.http("/readyz")
     assert (code, text) == (503, "the first lists are not complete\n")
@@ -38,12 +38,12 @@ def test_liveness_fails_when_a_worker_is_stuck(start: Operators, space: Space, m
     operator = start(timeout=60.0).wait_ready()
     fault = operator.proxy.fault(on("create", "pods"), Do.HANG)
     space.create()
-    until(lambda: fault.hits, "the call hanging")
+    eventually(lambda: fault.hits, "the call hanging")
     assert operator.http("/livez")[0] == 200
-    until(lambda: operator.http("/livez")[0] == 503, "liveness failing")
+    eventually(lambda: operator.http("/livez")[0] == 503, "liveness failing")
     assert "a worker has been at one environment" in operator.http("/livez")[1]
     operator.proxy.heal()
-    until(lambda: operator.http("/livez")[0] == 200, "liveness again")
+    eventually(lambda: operator.http("/livez")[0] == 200, "liveness again")
     space.wait_pod()
 
 
@@ -56,15 +56,15 @@ def test_liveness_fails_when_the_queue_stands_still(
     fault = operator.proxy.fault(on("create", "pods"), Do.HANG, times=2)
     for name in ("one", "two", "three"):
         space.create(name)
-    until(lambda: len(fault.hits) == 2, "both workers hanging")
-    until(lambda: metric(operator, "dind_operator_queue_depth") == 1, "one in the queue")
-    until(lambda: operator.http("/livez")[0] == 503, "liveness failing")
+    eventually(lambda: len(fault.hits) == 2, "both workers hanging")
+    eventually(lambda: metric(operator, "dind_operator_queue_depth") == 1, "one in the queue")
+    eventually(lambda: operator.http("/livez")[0] == 503, "liveness failing")
     assert "for a worker" in operator.http("/livez")[1]
     assert (metric(operator, "dind_operator_queue_oldest_seconds") or 0) >= 1
     operator.proxy.heal()
     for name in ("one", "two", "three"):
         space.wait_pod(name)
-    until(lambda: operator.http("/livez")[0] == 200, "liveness again")
+    eventually(lambda: operator.http("/livez")[0] == 200, "liveness again")
 
 
 def test_metrics_tell_what_happened(start: Operators, space: Space, kubelet: Kubelet) -> None:
@@ -86,7 +86,7 @@ def test_metrics_tell_what_happened(start: Operators, space: Space, kubelet: Kub
         now = metric(operator, f'dind_operator_environments{{phase="{phase}"}}')
         return now == (phases[phase] or 0) + 1
 
-    until(lambda: one_more("Running") and one_more("Suspended"), "both by phase")
+    eventually(lambda: one_more("Running") and one_more("Suspended"), "both by phase")
     assert (metric(operator, 'dind_operator_reconciles_total{result="ok"}') or 0) >= 2
     assert metric(operator, 'dind_operator_reconcile_errors_total{class="retry"}') == 1
     assert metric(operator, 'dind_operator_reconcile_errors_total{class="defect"}') is None

@@ -7,7 +7,6 @@ import json
 from tests.integration.harness.kubelet import ISOLATION_REPORT, Kubelet
 from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
 
 OUTSIDE = {"version": 1, "inside": False, "detail": "memory:/../docker/x"}
 
@@ -21,16 +20,14 @@ def test_a_container_outside_the_pod_is_told_with_an_event(
     found = space.wait_reason("NestedOutsidePod", "IsolationVerified")
     assert found["status"] == "False"
     assert "memory:/../docker/x" in found["message"]
-    (event,) = until(
-        lambda: [item for item in space.events() if item["reason"] == "NestedOutsidePod"], "the event about it"
-    )
+    (event,) = space.wait_event("NestedOutsidePod")
     assert event["type"] == "Warning"
 
 
 def test_the_line_may_come_later_than_the_versions(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
     space.create()
     pod = kubelet.ready(kubelet.start(kubelet.check(kubelet.bind(space.wait_pod()))), isolation=None)
-    until(lambda: space.status().get("docker"), "the versions")
+    space.wait_status_that(lambda status: status.get("docker"), "the versions")
     assert not [item for item in space.status()["conditions"] if item["type"] == "IsolationVerified"]
     # No event tells of a line in a log: the operator looks again by itself.
     kubelet.logs[pod["metadata"]["name"]] += f"dind-isolation {json.dumps(ISOLATION_REPORT)}\n"

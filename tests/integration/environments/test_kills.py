@@ -8,36 +8,56 @@ the last of them; phase and conditions. What must not have happened: a pod too m
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.controlplane import ControlPlane
-from tests.integration.environments.conftest import Operators, open_space, running_kubelet
-from tests.integration.harness.api import Api, Object, environments, pods
+from tests.integration.environments.conftest import Operators
+from tests.integration.harness.calls import Fault
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import environments, pods
+from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.running import OFTEN, RunningOperator
-from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.integration.harness.space import WAIT_SECONDS, Space
+from tests.kube.api import Api
+from tests.kube.client import Object
+from tests.kube.eventually import eventually
+
+# So soon a thread that waits sees that it is to end.
+_GLANCE_SECONDS = 0.1
 
 
 class Line:
-    """Operators one after another: whoever dies is followed."""
+    """Operators one after another: whoever dies is followed at once, by a thread that waits for that."""
 
     def __init__(self, start: Operators, space: Space) -> None:
         self._start = start
         self._space = space
-        self.operator = self._next()
+        self._over = threading.Event()
+        self._operator = self._next()
+        self._thread = ThreadPoolExecutor(1, "line")
+        self._following = self._thread.submit(self._follow)
 
-    def keep_alive(self) -> None:
-        if self.operator.proxy.dead.is_set():
-            self.operator.bury()
-            self.operator.proxy.stop()
-            self.operator = self._next()
+    def living(self) -> RunningOperator:
+        """The operator of now; a dead one's successor is waited for."""
+        eventually(lambda: not self._operator.proxy.dead.is_set(), "a living operator")
+        return self._operator
+
+    def close(self) -> None:
+        self._over.set()
+        self._following.result()
+        self._thread.shutdown()
+
+    def _follow(self) -> None:
+        while not self._over.is_set():
+            if self._operator.proxy.dead.wait(_GLANCE_SECONDS) and not self._over.is_set():
+                self._operator.bury()
+                self._operator.proxy.stop()
+                self._operator = self._next()
 
     def _next(self) -> RunningOperator:
         return self._start(self._start.proxy(self._space.name)).wait_ready()
@@ -45,34 +65,27 @@ class Line:
 
 @dataclass
 class Teller:
-    """Tells a story about one environment. Looking on, it lets the node do its part and a dead operator be followed."""
+    """Tells a story about one environment. Meanwhile the node does its part, and a dead operator is followed."""
 
     space: Space
     kubelet: Kubelet
-    line: Line
     name: str
 
-    def until(self, look: Callable[[], Any], what: str) -> Any:
-        def once() -> Any:
-            self.line.keep_alive()
-            self.kubelet.serve(self.space.name)
-            return look()
-
-        return until(
-            once, f"{self.name}: {what}", instead=lambda: (self.space.status(self.name), self.space.pod(self.name))
-        )
+    def until(self, holds: Callable[[Object], Any], what: str) -> Object:
+        """Wait until the status is so."""
+        return self.space.wait_status_that(holds, what, self.name)
 
     def ready(self, other_than: Object | None = None) -> Object:
         """Wait for a pod that is ready and is told to be."""
         before = other_than["metadata"]["uid"] if other_than else None
 
-        def look() -> Object | None:
-            status, pod = self.space.status(self.name), self.space.pod(self.name)
-            told = pod is not None and status.get("podUID") == pod["metadata"]["uid"] != before
-            return pod if told and status.get("phase") == "Running" else None
+        def told(status: Object) -> bool:
+            # What the daemon's log says comes a write later than the phase.
+            running = status.get("phase") == "Running" and "docker" in status
+            return running and status.get("podUID") not in (None, before)
 
-        found: Object = self.until(look, "ready")
-        return found
+        uid = self.until(told, "ready")["podUID"]
+        return self.space.wait_pod_that(lambda pod: pod["metadata"]["uid"] == uid, "the one of the status", self.name)
 
     def change(self, spec: Object) -> None:
         self.space.change(spec, self.name)
@@ -86,12 +99,12 @@ def create(teller: Teller) -> None:
 def settled(teller: Teller) -> None:
     """Ready, and the Event about it written, which is the last write."""
     create(teller)
-    teller.until(lambda: teller.space.events(teller.name), "the Event")
+    teller.space.wait_events(bool, "the Event", teller.name)
 
 
 def suspend_and_resume(teller: Teller) -> None:
     teller.change({"operatingMode": "Suspended"})
-    teller.until(lambda: teller.space.status(teller.name)["phase"] == "Suspended", "suspended")
+    teller.until(lambda status: status["phase"] == "Suspended", "suspended")
     assert teller.space.pod(teller.name) is None
     teller.change({"operatingMode": "Running"})
     teller.ready()
@@ -114,71 +127,59 @@ def untroubled(status: Object) -> bool:
 
 
 def failed_once(status: Object) -> bool:
-    return status["recreations"] == 1 and status["lastFailure"]["reason"] == "Evicted"
+    return bool(status["recreations"] == 1 and status["lastFailure"]["reason"] == "Evicted")
 
 
 @dataclass
 class Story:
-    """Operators die while it is told, not before. `writes`: it has at least so many. `pods`: it has exactly so many."""
+    """Operators die while it is told, not before. `writes`: it has at least so many. `pods`, and `events` of an operator that
+    lives: exactly so many."""
 
     before: Callable[[Teller], None]
     tell: Callable[[Teller], None]
     ends: Callable[[Object], bool]
     pods: int
     writes: int
+    events: int
 
 
 STORIES = {
-    "create": Story(lambda _: None, create, untroubled, pods=1, writes=4),
-    "suspend": Story(settled, suspend_and_resume, untroubled, pods=2, writes=6),
-    "change": Story(settled, change, untroubled, pods=2, writes=5),
-    "failure": Story(settled, fail, failed_once, pods=2, writes=5),
+    "create": Story(lambda _: None, create, untroubled, pods=1, writes=4, events=1),
+    "suspend": Story(settled, suspend_and_resume, untroubled, pods=2, writes=6, events=3),
+    "change": Story(settled, change, untroubled, pods=2, writes=5, events=2),
+    "failure": Story(settled, fail, failed_once, pods=2, writes=5, events=3),
 }
 
 
-@pytest.fixture(scope="module")
-def told(
-    plane: ControlPlane, api: Api, serving: tuple[Path, Path], token: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[None]]]:
-    """All stories, told at the same time: each is mostly waiting."""
-
-    def tell(story: Story, folder: Path) -> None:
-        start = Operators(plane, serving, token, folder)
-        with open_space(api) as space, running_kubelet(api, serving) as kubelet, closing(start):
-            die_everywhere(start, space, kubelet, story)
-
-    with ThreadPoolExecutor(len(STORIES)) as tellers:
-        yield {name: tellers.submit(tell, story, tmp_path_factory.mktemp(name)) for name, story in STORIES.items()}
-
-
 @pytest.mark.parametrize("story", STORIES)
-def test_killed_at_each_write(told: dict[str, Future[None]], story: str) -> None:
+def test_killed_at_each_write(start: Operators, space: Space, kubelet: Kubelet, story: str) -> None:
     """Whatever write it dies at, on either side, the end is that of an operator that lives."""
-    told[story].result()
+    with closing(Line(start, space)) as line, kubelet.serving(space.name):
+        die_everywhere(line, space, kubelet, STORIES[story])
 
 
-def die_everywhere(start: Operators, space: Space, kubelet: Kubelet, story: Story) -> None:
-    line = Line(start, space)
-    teller = Teller(space, kubelet, line, "lived")
+def die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> None:
+    teller = Teller(space, kubelet, "lived")
     story.before(teller)
     story.tell(teller)
+    told = space.wait_events(lambda events: len(events) >= story.events, f"{story.events} Events", "lived")
+    assert len(told) == story.events, [event["reason"] for event in told]
     expected = _essence(space.status("lived"))
     assert story.ends(space.status("lived")), space.status("lived")
     _clear(teller)
     for write in itertools.count(1):
         deaths = 0
         for after in (False, True):
-            teller = Teller(space, kubelet, line, f"w{write}-{'after' if after else 'before'}")
+            teller = Teller(space, kubelet, f"w{write}-{'after' if after else 'before'}")
             story.before(teller)
-            proxy = line.operator.proxy
-            proxy.die_at(write, after=after)
+            proxy = line.living().proxy
+            death = proxy.die_at(write, after=after)
             story.tell(teller)
-            if proxy.dead.is_set():
+            if _died(proxy, death, teller.name, story.events):
                 deaths += 1
             else:
                 proxy.heal()
-            status = space.status(teller.name)
-            assert _essence(status) == expected, teller.name
+            status = teller.until(lambda status: _essence(status) == expected, f"in the end as {expected}")
             assert story.ends(status), teller.name
             made = [uid for uid, of in kubelet.seen.items() if of == (space.name, teller.name)]
             assert len(made) == story.pods, f"{teller.name}: {len(made)} pods were made"
@@ -186,6 +187,17 @@ def die_everywhere(start: Operators, space: Space, kubelet: Kubelet, story: Stor
         if deaths == 0:  # it has fewer writes than that
             break
     assert write > story.writes
+
+
+def _died(proxy: Proxy, death: Fault, name: str, events: int) -> bool:
+    """Whether it died at one of its writes. The last is an Event, the last of so many, of which no status tells."""
+
+    def ended() -> bool:
+        stored = [call.body for call in proxy.writes(resource="events") if call.code == 201 and call.body]
+        return bool(death.hits) or sum(body["involvedObject"]["name"] == name for body in stored) >= events
+
+    eventually(ended, "the last write or a death")
+    return bool(death.hits) and proxy.dead.wait(WAIT_SECONDS)
 
 
 def _clear(teller: Teller) -> None:

@@ -5,7 +5,6 @@ from tests.integration.harness.calls import on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
 
 
 def test_a_daemon_comes_up_and_status_tells_each_step(
@@ -103,7 +102,7 @@ def test_events_tell_what_happened_once(operator: RunningOperator, space: Space,
     space.change({"operatingMode": "Suspended"})
     kubelet.finish(space.wait_going())
     space.wait_reason("Suspended")
-    until(lambda: len(space.events()) >= 2, "two events", instead=space.events)
+    space.wait_events(lambda events: len(events) >= 2, "two")
     assert sorted((event["reason"], event["type"]) for event in space.events()) == [
         ("Ready", "Normal"),
         ("Suspended", "Normal"),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import Object
 from tests.integration.harness.calls import Answer, Call, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import OFTEN, Clock, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.client import Object
+from tests.kube.eventually import eventually
 
 TTL = {"lifetime": {"ttl": "1h"}}
 DELETE = {"lifetime": {"ttl": "1h", "expire": "Delete"}}
@@ -26,6 +27,11 @@ def lifetime(space: Space) -> dict[str, Any]:
     return found
 
 
+def wait_lifetime(space: Space, holds: Callable[[dict[str, Any]], Any], what: str) -> None:
+    """`holds` is asked about what status tells of the lifetime; {} while it tells nothing."""
+    space.wait_status_that(lambda status: holds(status.get("lifetime", {})), what)
+
+
 def count(space: Space, reason: str) -> int:
     return [event["reason"] for event in space.events()].count(reason)
 
@@ -35,12 +41,12 @@ def running(space: Space, kubelet: Kubelet, spec: Object) -> Object:
     space.create(spec=spec)
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    until(lambda: "docker" in space.status(), "the versions")
+    space.wait_status_that(lambda status: "docker" in status, "the versions")
     return pod
 
 
 def warned(space: Space) -> None:
-    until(lambda: count(space, "ExpiresSoon"), "the warning", instead=space.status)
+    space.wait_event("ExpiresSoon")
 
 
 def at_rest(operator: RunningOperator, space: Space) -> None:
@@ -86,8 +92,10 @@ def test_a_time_to_live_ends_with_one_warning_over_restarts_and_the_spec_is_not_
     space.extend(None)
     space.change({"lifetime": {"ttl": "7d"}})
     space.wait_reason("Ready")
-    until(
-        lambda: datetime.fromisoformat(lifetime(space)["expiresAt"]) == created + timedelta(days=7), "the longer time"
+    wait_lifetime(
+        space,
+        lambda told: datetime.fromisoformat(told["expiresAt"]) == created + timedelta(days=7),
+        "the longer time",
     )
     assert (space.pod() or {})["metadata"]["uid"] == again["metadata"]["uid"]
 
@@ -101,7 +109,7 @@ def test_an_expired_environment_is_deleted_and_its_pod_is_garbage(
     clock.passed = WARNING
     warned(space)
     clock.passed = OVER
-    until(lambda: space.environment() is None, "its end")
+    space.wait_gone()
     kubelet.finish(space.wait_going())
     assert count(space, "TimeToLiveOver") == 1
     (call,) = [call for call in operator.proxy.calls if on("delete", "dindenvironments")(call)]
@@ -127,8 +135,8 @@ def test_an_extension_in_the_last_moment_holds(start: Operators, space: Space, k
     warned(space)
     proxy.fault(extend_before, Answer(500), times=None)
     clock.passed = OVER
-    until(lambda: extended, "the call")
-    until(lambda: lifetime(space).get("expiresAt") == "2999-01-01T00:00:00Z", "the extension")
+    eventually(lambda: extended, "the call")
+    wait_lifetime(space, lambda told: told.get("expiresAt") == "2999-01-01T00:00:00Z", "the extension")
     assert [call.code for call in proxy.calls if on("delete", "dindenvironments")(call)] == [409]
     assert "expired" not in lifetime(space)
     assert space.condition()["reason"] == "Ready"
@@ -151,7 +159,7 @@ def test_time_that_passed_while_the_operator_was_away_counts_and_the_warning_sti
     assert "deletionTimestamp" not in (space.environment() or {})["metadata"]
     clock.passed += timedelta(minutes=1)
     kubelet.finish(space.wait_going())
-    until(lambda: count(space, "TimeToLiveOver"), "the Event")
+    space.wait_event("TimeToLiveOver")
     assert count(space, "ExpiresSoon") == 1
 
 
@@ -177,7 +185,7 @@ def test_an_idle_environment_is_suspended_and_comes_back(start: Operators, space
     assert lifetime(space) == {}
     kubelet.says_idle(pod, 600)
     clock.passed += timedelta(minutes=2)
-    until(lambda: "idleSince" in lifetime(space), "being idle")
+    wait_lifetime(space, lambda told: "idleSince" in told, "being idle")
     at_rest(operator, space)
     kubelet.says_idle(pod, 29 * 60)
     clock.passed += timedelta(minutes=18)
@@ -185,10 +193,10 @@ def test_an_idle_environment_is_suspended_and_comes_back(start: Operators, space
     # Used in the last minute: all begins anew.
     kubelet.says_idle(pod, None)
     clock.passed += timedelta(minutes=2)
-    until(lambda: lifetime(space) == {}, "being used", instead=lambda: lifetime(space))
+    wait_lifetime(space, lambda told: told == {}, "being used")
     kubelet.says_idle(pod, 29 * 60)
     clock.passed += timedelta(minutes=29)
-    until(lambda: count(space, "ExpiresSoon") == 2, "the second warning")
+    space.wait_event("ExpiresSoon", count=2)
     kubelet.says_idle(pod, 31 * 60)
     clock.passed += timedelta(minutes=2)
     kubelet.finish(space.wait_going())
@@ -216,7 +224,7 @@ def test_what_is_no_report_ends_nothing(start: Operators, space: Space, kubelet:
     for _ in range(2):
         seen = operator.proxy.count(looks)
         clock.passed += timedelta(hours=2)
-        until(lambda seen=seen: operator.proxy.count(looks) > seen, "a look")
+        eventually(lambda seen=seen: operator.proxy.count(looks) > seen, "a look")
     at_rest(operator, space)
     assert (space.pod() or {})["metadata"]["uid"] == pod["metadata"]["uid"]
     assert space.condition("ActivityKnown")["status"] == "Unknown"
@@ -251,15 +259,21 @@ def test_an_operator_that_may_not_delete_environments_says_so_and_does_not_hamme
     at_rest(operator, space)
     assert operator.proxy.count(on("delete", "dindenvironments")) - tries <= operator.resyncs() - began + 1
     operator.proxy.heal()
-    until(lambda: space.environment() is None, "its end")
+    space.wait_gone()
 
 
 def test_the_time_is_the_api_servers(start: Operators, space: Space, kubelet: Kubelet) -> None:
-    """Without tricks: a minute from the creation to the end is waited for by the operator itself, and no resync helps."""
-    start().wait_ready()
+    """The last seconds of a minute, counted from the creation, are waited for by the operator itself, and no resync helps."""
+    clock = Clock()
+    start(clock=clock).wait_ready()
     space.create(spec={"lifetime": {"ttl": "1m"}})
-    pod = kubelet.run(space.wait_pod())
+    kubelet.run(space.wait_pod())
     created = datetime.fromisoformat((space.environment() or {})["metadata"]["creationTimestamp"])
     warned(space)
-    until(lambda: (space.pod() or pod)["metadata"].get("deletionTimestamp"), "its end", seconds=90)
-    assert timedelta(minutes=1) <= datetime.now(UTC) - created < timedelta(minutes=1, seconds=20)
+    # Most of the minute passes at once, of which a change lets it know.
+    clock.passed = created + timedelta(seconds=56) - datetime.now(UTC)
+    space.change({"updatePolicy": "OnDelete"})
+    space.wait_reason("Ready")
+    assert "deletionTimestamp" not in (space.pod() or {})["metadata"]
+    space.wait_going()
+    assert timedelta(minutes=1) <= clock() - created < timedelta(minutes=1, seconds=10)

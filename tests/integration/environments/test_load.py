@@ -4,14 +4,16 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import environments, pods
 from tests.integration.harness.calls import on
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import environments, pods
 from tests.integration.harness.running import OFTEN
-from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.integration.harness.space import WAIT_SECONDS, Space
+from tests.kube.client import Object
+from tests.kube.eventually import eventually
 
-BURST = 100
+BURST = 64
+"""Twice as many as an operator has workers."""
 
 
 def test_a_burst_of_environments(start: Operators, space: Space, kubelet: Kubelet) -> None:
@@ -22,11 +24,10 @@ def test_a_burst_of_environments(start: Operators, space: Space, kubelet: Kubele
     with ThreadPoolExecutor(8) as users:
         list(users.map(space.create, names))
 
-    def all_told() -> bool:
-        found = space.api.items(environments(space.name))
+    def all_told(found: list[Object]) -> bool:
         return sum(1 for item in found if item["status"].get("podUID")) == BURST
 
-    until(all_told, "a pod and a status for each")
+    space.api.wait_items(environments(space.name), all_told, "a pod and a status for each", WAIT_SECONDS)
     uids = {item["metadata"]["name"]: item["metadata"]["uid"] for item in space.api.items(pods(space.name))}
     for item in space.api.items(environments(space.name)):
         assert item["status"]["podUID"] == uids[item["metadata"]["name"]]
@@ -40,7 +41,7 @@ def test_a_burst_of_environments(start: Operators, space: Space, kubelet: Kubele
     assert operator.http("/livez")[0] == 200
 
     space.api.call("DELETE", environments(space.name))
-    until(lambda: space.api.items(pods(space.name)) == [], "all pods being gone")
+    space.api.wait_items(pods(space.name), lambda found: found == [], "all gone", WAIT_SECONDS)
     assert [str(call) for call in operator.proxy.writes() if call.namespace == space.name][len(mine) :] == []
 
 
@@ -54,7 +55,7 @@ def test_a_restart_among_many(start: Operators, space: Space, kubelet: Kubelet) 
         kubelet.run(space.wait_pod(name))
     for name in names:
         space.wait_reason("Ready", name=name)
-    until(lambda: len(first.proxy.writes(resource="events")) >= len(names), "the last Event")
+    eventually(lambda: len(first.proxy.writes(resource="events")) >= len(names), "the last Event")
     first.stop()
     second = start(resync_seconds=OFTEN).wait_ready()
     second.wait_resyncs(2)

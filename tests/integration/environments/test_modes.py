@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import Api, ApiError, Object, pods
 from tests.integration.harness.kubelet import REPORT, Kubelet
+from tests.integration.harness.paths import pods
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.api import Api
+from tests.kube.client import ApiError, Object
+from tests.live import condition
 
 CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 USER_NAMESPACE = {"security": {"mode": "UserNamespace"}}
@@ -131,12 +133,14 @@ def test_a_node_that_lacks_the_handler_is_named(
     space.create(spec=USER_NAMESPACE)
     pod = kubelet.bind(space.wait_pod())
     no_sandbox(space, pod)
-    condition = space.wait_reason("RuntimeHandlerMissing")
-    assert told in condition["message"]
-    assert kubelet.node in condition["message"]
+    found = space.wait_reason("RuntimeHandlerMissing")
+    assert told in found["message"]
+    assert kubelet.node in found["message"]
     # The node gets what it lacked, and the kubelet goes on by itself.
     kubelet.check(pod)
-    until(lambda: space.condition()["reason"] != "RuntimeHandlerMissing", "the trouble being over")
+    space.wait_environment(
+        lambda made: condition(made, "Ready")["reason"] != "RuntimeHandlerMissing", "the trouble being over"
+    )
 
 
 def test_what_the_check_refuses_is_the_condition(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:

@@ -2,12 +2,13 @@
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import ApiError, pods
 from tests.integration.harness.calls import Answer, on
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import pods
 from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.client import ApiError
+from tests.kube.eventually import eventually
 
 LABEL = "dind.dev/environments"
 
@@ -64,13 +65,8 @@ def test_a_namespace_with_environments_is_deleted(operator: RunningOperator, spa
     before = len(operator.proxy.writes())
     space.api.delete(space.path)
 
-    def gone() -> bool:
-        for pod in space.api.items(pods(space.name)):
-            if pod["metadata"].get("deletionTimestamp"):
-                kubelet.finish(pod)
-        return space.api.get(space.path) is None
-
-    until(gone, "the namespace being gone", instead=lambda: space.api.get(space.path))
+    with kubelet.serving(space.name):
+        space.wait("/api/v1/namespaces", space.name, lambda found: found is None, "gone")
     assert [str(call) for call in operator.proxy.writes()[before:] if call.resource == "pods"] == []
     assert operator.http("/livez")[0] == 200
 
@@ -98,7 +94,7 @@ def test_a_refusal_for_a_terminating_namespace_ends_it(
         lambda call: on("create", "pods")(call) and (call.body or {})["metadata"]["name"] == "one", words, times=None
     )
     space.create()
-    until(lambda: fault.hits, "the refusal")
+    eventually(lambda: fault.hits, "the refusal")
     # Another one's whole life is longer than the first pause before a retry.
     space.create("two")
     pod = kubelet.run(space.wait_pod("two"))

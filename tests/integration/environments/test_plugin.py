@@ -15,11 +15,10 @@ import pytest
 import yaml
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import Api
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import OFTEN, Clock, RunningOperator, kubeconfig
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.api import Api
 from tests.plugin import Plugin
 
 
@@ -59,9 +58,8 @@ def finished(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
 
 def played(process: subprocess.Popen[str], kubelet: Kubelet, space: Space, code: int = 0) -> tuple[str, str]:
     """The same, with the kubelet at work meanwhile."""
-    while process.poll() is None:
-        kubelet.serve(space.name)
-    return finished(process, code)
+    with kubelet.serving(space.name):
+        return finished(process, code)
 
 
 def test_create_waits_until_the_daemon_answers_and_tells_what_goes_on(
@@ -267,12 +265,10 @@ def test_what_has_expired_comes_back_when_it_is_extended(
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     clock.passed = timedelta(minutes=58)
-    until(
-        lambda: any(event["reason"] == "ExpiresSoon" for event in space.events()), "the warning", instead=space.status
-    )
+    space.wait_event("ExpiresSoon")
     clock.passed = timedelta(hours=2)
     space.wait_reason("TimeToLiveOver")
-    until(lambda: kubelet.serve(space.name) or space.pod() is None, "the pod's end")
+    kubelet.finish(space.wait_going())
     assert "kubectl dind extend one 8h" in dind.refused(7, "wait", "one")
     assert "has expired" in dind.refused(7, "resume", "one", "--no-wait")
     assert "one is kept until" in dind("extend", "one", "8h")

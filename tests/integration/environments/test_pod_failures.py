@@ -8,7 +8,6 @@ from tests.integration.harness.calls import on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
 
 LOCALHOST = {"security": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "dind-fine"}}}
 NO_APPARMOR = "Cannot enforce AppArmor: AppArmor is not enabled on the host"
@@ -121,7 +120,9 @@ def test_a_rebooted_node_gets_another_try(start: Operators, space: Space, kubele
     space.wait_reason("AppArmorUnavailable")
     kubelet.reboot()
     second = kubelet.fail(kubelet.bind(space.wait_pod(other_than=pod)), "AppArmor", NO_APPARMOR)
-    until(lambda: space.status()["lastFailure"]["podUID"] == second["metadata"]["uid"], "the second refusal")
+    space.wait_status_that(
+        lambda status: status["lastFailure"]["podUID"] == second["metadata"]["uid"], "the second refusal"
+    )
     operator.wait_resyncs(2)
     assert operator.proxy.count(on("create", "pods")) == 2
 

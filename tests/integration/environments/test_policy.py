@@ -1,23 +1,25 @@
 """The installation's policy on a real API server: each rule refuses, with the sentence that the operator has, and only it.
 
-The admission policy is the chart's, bound to the tests' namespace only. Its rules are changed under it, as an upgrade does.
+The admission policy is the chart's, bound to a test's namespace only.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.cluster.tools import tool
 from tests.helm import Helm, merged
-from tests.integration.environments.conftest import Operators, open_space
-from tests.integration.harness.api import Api, ApiError, Object
+from tests.integration.environments.conftest import Operators
 from tests.integration.harness.kubelet import Kubelet
-from tests.integration.harness.policy import KIND, Policy, sentence
+from tests.integration.harness.policy import KIND, Policy, put_all, sentence
 from tests.integration.harness.running import OFTEN
-from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.integration.harness.space import Space, open_space
+from tests.kube.api import Api
+from tests.kube.client import ApiError, Object
 from tests.policy_cases import CASES, HIGHEST, Case
 
 from dind_operator.api.environment import DindEnvironment
@@ -31,79 +33,113 @@ def of_the_operator(space: Space, spec: Object, rules: Object) -> list[str]:
     return violations(environment, GuardRails.model_validate(rules), "dind")
 
 
-@pytest.fixture(scope="module")
-def policy(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Policy]:
-    with open_space(api) as space, Policy(Helm(tool("helm3"), 3, tmp_path_factory.mktemp("helm")), space) as made:
-        yield made
+@dataclass(frozen=True)
+class Ruled:
+    """A policy for each set of rules that a case has, and one without rules."""
+
+    free: Policy
+    by_case: dict[str, Policy]
+    # Environments with what each case refuses, made before there was a policy: names by the case's.
+    before: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def before(policy: Policy) -> dict[str, str]:
-    """What each case refuses, accepted and made while there are no rules: names by the case's."""
-    policy.set({})
-    made = {case.name: f"before-{number}" for number, case in enumerate(CASES)}
-    for case in CASES:
-        policy.wait_acceptance(case.bad)
-        policy.space.create(made[case.name], case.bad)
-    return made
+def ruled(served: Api, helm: Helm) -> Iterator[Ruled]:
+    """All at once, in a namespace each: how long the API server takes for a policy does not depend on how many there are."""
+    with ExitStack() as stack:
+
+        def policy(rules: Object) -> Policy:
+            made = Policy(helm, stack.enter_context(open_space(served)), rules)
+            stack.callback(made.take_away)
+            return made
+
+        by_rules: dict[str, Policy] = {}
+        by_case = {}
+        before = {}
+        for number, case in enumerate(CASES):
+            rules = {case.rule: case.allowed}
+            key = json.dumps(rules)
+            by_rules[key] = by_case[case.name] = by_rules.get(key) or policy(rules)
+            before[case.name] = f"before-{number}"
+            by_case[case.name].space.create(before[case.name], case.bad)
+        free = policy({})
+        put_all([free, *by_rules.values()])
+        yield Ruled(free, by_case, before)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_rule_refuses_in_the_operators_words_and_nothing_else(
-    policy: Policy, before: dict[str, str], case: Case
-) -> None:
-    rules = {case.rule: case.allowed}
-    (told,) = of_the_operator(policy.space, case.bad, rules)
-    policy.set(rules)
-    until(lambda: policy.refusal(case.bad) == told, told, instead=lambda: policy.refusal(case.bad))
+def test_a_rule_refuses_in_the_operators_words_and_nothing_else(ruled: Ruled, case: Case) -> None:
+    policy = ruled.by_case[case.name]
+    (told,) = of_the_operator(policy.space, case.bad, {case.rule: case.allowed})
+    assert policy.refusal(case.bad) == told
     assert policy.refusal(case.good) == ""
+    assert ruled.free.refusal(case.bad) == "", "it is refused without the rule, too"
     # Made before the policy: nobody is locked out of it.
-    name = before[case.name]
+    name = ruled.before[case.name]
     policy.space.change({"operatingMode": "Suspended", "updatePolicy": "OnDelete"}, name)
     policy.space.remove(name)
-    until(lambda: policy.space.environment(name) is None, f"{name} being deleted")
+    assert policy.space.environment(name) is None
 
 
-def test_the_namespaces_that_may(policy: Policy) -> None:
-    policy.set({"namespaces": ["builds", "ci-*"]})
-    (told,) = of_the_operator(policy.space, {}, {"namespaces": ["builds", "ci-*"]})
-    until(lambda: policy.refusal({}) == told, told, instead=lambda: policy.refusal({}))
-    for fine in (policy.space.name, f"{policy.space.name[:1]}*"):
-        policy.set({"namespaces": ["builds", fine]})
-        policy.wait_acceptance({})
+def test_the_namespaces_that_may(served: Api, helm: Helm) -> None:
+    with open_space(served) as one, open_space(served) as two, open_space(served) as three:
+        refused = Policy(helm, one, {"namespaces": ["builds", "ci-*"]})
+        fine = [
+            Policy(helm, two, {"namespaces": ["builds", two.name]}),
+            Policy(helm, three, {"namespaces": ["builds", f"{three.name[:1]}*"]}),
+        ]
+        put_all([refused, *fine])
+        assert [refused.refusal({})] == of_the_operator(one, {}, refused.rules)
+        assert [policy.refusal({}) for policy in fine] == ["", ""]
+        for policy in (refused, *fine):
+            policy.take_away()
 
 
-def test_folders_of_nodes_are_refused_when_they_are_written(policy: Policy) -> None:
+def test_folders_of_nodes_are_refused_when_they_are_written(served: Api, helm: Helm) -> None:
     def folder(path: str) -> Object:
         return {"storage": {"hostPath": {"path": path}}}
 
-    policy.set({})
-    policy.wait_acceptance({})
-    told = policy.wait_refusal(folder("/srv/dind/a"))
-    assert told.startswith(
-        "spec.storage.hostPath.path is /srv/dind/a, and this installation allows no folders of nodes."
-    )
-    policy.set({}, hostPath={"allowedPrefixes": ["/mnt/x", "/srv/dind"]})
-    policy.wait_acceptance(folder("/srv/dind/a"))
-    for elsewhere in ("/etc/a", "/srv/dind/a/b", "/srv/dind", "/srv/dind-2/a"):
-        assert "Choose a folder directly below one of: /mnt/x, /srv/dind" in policy.refusal(folder(elsewhere))
+    with open_space(served) as one, open_space(served) as two:
+        none = Policy(helm, one)
+        some = Policy(helm, two, hostPath={"allowedPrefixes": ["/mnt/x", "/srv/dind"]})
+        put_all([none, some])
+        assert none.refusal({}) == ""
+        assert none.refusal(folder("/srv/dind/a")).startswith(
+            "spec.storage.hostPath.path is /srv/dind/a, and this installation allows no folders of nodes."
+        )
+        assert some.refusal(folder("/srv/dind/a")) == ""
+        for elsewhere in ("/etc/a", "/srv/dind/a/b", "/srv/dind", "/srv/dind-2/a"):
+            assert "Choose a folder directly below one of: /mnt/x, /srv/dind" in some.refusal(folder(elsewhere))
+        none.take_away()
+        some.take_away()
 
 
 def later(**units: int) -> str:
     return (datetime.now(UTC) + timedelta(**units)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@pytest.fixture
+def policy(space: Space, helm: Helm) -> Iterator[Policy]:
+    """Not there before `put`."""
+    made = Policy(helm, space)
+    yield made
+    made.take_away()
+
+
+def put(policy: Policy, rules: Object) -> None:
+    policy.rules = rules
+    put_all([policy])
+
+
 def test_an_extension_ends_where_the_longest_time_to_live_does(policy: Policy) -> None:
     """On a new environment, by its owner later, and in forms that only the operator would understand."""
     spec: Object = {"lifetime": {"ttl": "1h"}}
-    policy.set({})
-    policy.wait_acceptance(spec)
     made = policy.space.create("extended", spec)
     old = policy.space.create("old", spec)
     policy.space.extend(later(days=400), "extended")
     policy.space.extend(later(days=400), "old")
-    policy.set({"maxTtl": "7d"})
-    policy.wait_refusal({"lifetime": {"ttl": "8d"}})
+    put(policy, {"maxTtl": "7d"})
+    assert policy.refusal({"lifetime": {"ttl": "8d"}}) != ""
     assert policy.refusal(spec, extend_until=later(days=6)) == ""
     assert "extend-until 9999-12-31T23:59:59Z is later than " in policy.refusal(
         spec, extend_until="9999-12-31T23:59:59Z"
@@ -122,37 +158,41 @@ def test_an_extension_ends_where_the_longest_time_to_live_does(policy: Policy) -
     # What stood there before stays, and can be taken away.
     assert policy.space.change({"operatingMode": "Suspended"}, "old")["metadata"]["uid"] == old["metadata"]["uid"]
     policy.space.extend(None, "old")
-    for name in ("extended", "old"):
-        policy.space.remove(name)
 
 
 def test_a_demanded_time_to_live_cannot_be_taken_away(policy: Policy) -> None:
-    policy.set({})
-    policy.wait_acceptance({})
     policy.space.create("lasting")
     policy.space.create("ending", {"lifetime": {"ttl": "1h", "idleTimeout": "1h"}})
-    policy.set({"requireTtl": True})
-    policy.wait_refusal({})
+    put(policy, {"requireTtl": True})
+    assert policy.refusal({}) != ""
     policy.space.change({"operatingMode": "Suspended"}, "lasting")
     policy.space.change({"lifetime": {"ttl": "2h"}}, "ending")
     with pytest.raises(ApiError) as refused:
         policy.space.change({"lifetime": {"ttl": None}}, "ending")
     assert sentence(refused.value).startswith("spec.lifetime.ttl is not set, which this installation's policy demands")
-    for name in ("lasting", "ending"):
-        policy.space.remove(name)
 
 
 def test_taken_away_and_brought_back_it_has_the_new_rules(policy: Policy) -> None:
     """As uninstalling and installing does. With a ConfigMap for its parameters the API server would not see them again."""
     docker, own = ({"daemon": {"image": image}} for image in ("docker:28", "registry.test/own:1"))
-    policy.set({"images": ["docker:28"]})
-    policy.wait_refusal(own)
-    policy.__exit__()
+    put(policy, {"images": ["docker:28"]})
+    assert policy.refusal(own) != ""
+    policy.take_away()
     policy.wait_acceptance(own)
-    policy.__enter__()
+    put(policy, {"images": ["registry.test/own:1"]})
+    assert policy.refusal(docker) != ""
+    assert policy.refusal(own) == ""
+
+
+def test_an_upgrade_changes_the_rules(policy: Policy) -> None:
+    docker, own = ({"daemon": {"image": image}} for image in ("docker:28", "registry.test/own:1"))
+    put(policy, {"images": ["docker:28"]})
+    assert policy.refusal(own) != ""
     policy.set({"images": ["registry.test/own:1"]})
     policy.wait_refusal(docker)
     assert policy.refusal(own) == ""
+    policy.set({})
+    policy.wait_acceptance(docker)
 
 
 def test_what_was_there_before_may_stay_and_grow_no_worse(policy: Policy) -> None:
@@ -161,11 +201,9 @@ def test_what_was_there_before_may_stay_and_grow_no_worse(policy: Policy) -> Non
         "daemon": {"image": "docker:28", "args": ["--mtu=1"], "config": {"mtu": 1, "debug": True}},
         "scheduling": {"tolerations": [toleration]},
     }
-    policy.set({})
-    policy.wait_acceptance(made_before)
     policy.space.create("before", made_before)
-    policy.set({"images": [], "daemonArgs": [], "daemonConfig": [], "tolerations": [], "maxResources": HIGHEST})
-    policy.wait_refusal({"daemon": {"image": "docker:28"}})
+    put(policy, {"images": [], "daemonArgs": [], "daemonConfig": [], "tolerations": [], "maxResources": HIGHEST})
+    assert policy.refusal({"daemon": {"image": "docker:28"}}) != ""
     fine: list[Object] = [
         {"operatingMode": "Suspended"},
         {"daemon": {"config": {"debug": None}}},
@@ -189,10 +227,11 @@ def test_what_was_there_before_may_stay_and_grow_no_worse(policy: Policy) -> Non
     policy.space.change(better, "before")
     with pytest.raises(ApiError):
         policy.space.change({"daemon": {"image": "docker:28"}}, "before")
-    policy.space.remove("before")
 
 
-def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of_cost(policy: Policy) -> None:
+def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of_cost(
+    policy: Policy, served: Api, helm: Helm
+) -> None:
     def entries(start: str, rest: str = "") -> list[str]:
         return [f"{start}{number:02}{'x' * (128 - len(start) - 2 - len(rest))}{rest}" for number in range(24)]
 
@@ -226,13 +265,16 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
         },
         "lifetime": {"ttl": "525600m"},
     }
-    policy.set(rules)
-    broken = "spec.daemon.resources.limits.example.com/1 is not set"
-    until(lambda: policy.refusal(spec).startswith(broken), broken, instead=lambda: policy.refusal(spec))
-    policy.set({**rules, "maxResources": {"example.com/0": "9"}})
-    policy.wait_acceptance(spec)
-    long = merged(spec, {"daemon": {"image": "i" * 512}})
-    assert [policy.wait_refusal(long)] == of_the_operator(policy.space, long, rules | {"maxResources": {}})
+    policy.rules = rules
+    with open_space(served) as space:
+        kept = Policy(helm, space, {**rules, "namespaces": [*rules["namespaces"][:-1], space.name]})
+        kept.rules["maxResources"] = {"example.com/0": "9"}
+        put_all([policy, kept])
+        assert policy.refusal(spec).startswith("spec.daemon.resources.limits.example.com/1 is not set")
+        assert kept.refusal(spec) == ""
+        long = merged(spec, {"daemon": {"image": "i" * 512}})
+        assert [kept.refusal(long)] == of_the_operator(space, long, kept.rules | {"maxResources": {}})
+        kept.take_away()
 
 
 FORBIDDING = {"modes": ["UserNamespace"]}

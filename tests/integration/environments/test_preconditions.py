@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from kubernetes.aio import client, config
 from tests.cluster.controlplane import ControlPlane
-from tests.integration.harness.api import Object
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import RunningOperator, kubeconfig
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.client import Object
 
 from dind_operator.reconcile.errors import ClusterError, ErrorClass
 from dind_operator.runtime.client import ApiCluster
@@ -42,7 +41,7 @@ async def test_a_status_goes_to_the_object_it_was_made_from(cluster: ApiCluster,
     with pytest.raises(ClusterError) as older:
         await cluster.patch_status(key, old, {"phase": "Failed"})
     space.remove()
-    until(lambda: space.environment() is None, "its end")
+    space.wait_gone()
     new = space.create()
     with pytest.raises(ClusterError) as another:
         await cluster.patch_status(key, seen, {"phase": "Failed"})
@@ -63,7 +62,7 @@ async def test_an_environment_is_deleted_only_as_it_was_seen(cluster: ApiCluster
         assert refused.value.error_class is ErrorClass.CONFLICT
     assert "deletionTimestamp" not in (space.environment() or {})["metadata"]
     await cluster.delete_environment(extended)
-    until(lambda: space.environment() is None, "its end")
+    space.wait_gone()
 
 
 async def test_a_repair_of_another_pod_is_a_conflict(cluster: ApiCluster, space: Space) -> None:
@@ -72,7 +71,7 @@ async def test_a_repair_of_another_pod_is_a_conflict(cluster: ApiCluster, space:
     body = {"metadata": {"name": "one"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
     old = space.api.create(f"{space.path}/pods", body)
     space.api.delete(f"{space.path}/pods/one", gracePeriodSeconds=0)
-    until(lambda: space.pod() is None, "its end")
+    space.wait_no_pod()
     new = space.api.create(f"{space.path}/pods", body)
     with pytest.raises(ClusterError) as refused:
         await cluster.patch_pod_metadata(key, old, {"labels": {"a": "b"}})
@@ -89,7 +88,7 @@ def test_a_status_is_never_given_to_a_successor(operator: RunningOperator, space
     # No event of its pod either, until the other is there: it would be looked for in between, and known to be gone.
     operator.proxy.hold_watches("dindenvironments", "pods")
     space.remove(policy="Orphan")
-    until(lambda: space.environment() is None, "its end")
+    space.wait_gone()
     space.create(spec={"operatingMode": "Suspended"})
     operator.proxy.hold_watches("dindenvironments")
     kubelet.busy(space.wait_pod())

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import urllib3
 from tests.cluster.controlplane import ControlPlane, free_ports
-from tests.integration.harness.api import Api
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import kubeconfig
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.api import Api
+from tests.kube.eventually import eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -79,12 +79,12 @@ def test_its_log_and_its_end(
     SIGTERM ends it in order with exit code 0."""
     program = Program(tmp_path, kubeconfig(plane.url, plane.ca, token), DIND_LOG_LEVEL="debug")
     programs.append(program)
-    until(program.ready, "readiness", instead=lambda: program.text[-2000:])
+    eventually(program.ready, "readiness", story=lambda: program.text[-2000:])
     space.create(spec={"daemon": {"config": {"proxies": {"http-proxy": "http://user:hunter2@proxy.test"}}}})
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     # The status is written before the line is.
-    until(lambda: '"phase": "Running"' in program.text, "the line about it", instead=lambda: program.text[-2000:])
+    eventually(lambda: '"phase": "Running"' in program.text, "the line about it", story=lambda: program.text[-2000:])
     assert program.end(signal.SIGTERM) == 0, program.text[-3000:]
     lines = [json.loads(line) for line in program.text.splitlines()]
     assert lines

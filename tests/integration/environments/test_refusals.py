@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.helm import RELEASE
-from tests.integration.environments.conftest import RBAC, Operators
-from tests.integration.harness.api import Api, Object
+from tests.integration.environments.conftest import Operators
 from tests.integration.harness.calls import on
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import RBAC
 from tests.integration.harness.running import OFTEN
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.api import Api
+from tests.kube.client import Object
+from tests.kube.eventually import eventually
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1"
 
@@ -33,7 +35,16 @@ class Guard:
 
 def put_quota(space: Space) -> None:
     space.api.create(f"{space.path}/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "0"}}})
-    until(lambda: space.api.get(f"{space.path}/resourcequotas/q")["status"].get("hard"), "the quota being in force")
+    wait_quota(space, "0")
+
+
+def wait_quota(space: Space, pods: str) -> None:
+    """The quota controller has counted: the API server goes by what it says."""
+
+    def counted(quota: Object | None) -> bool:
+        return (((quota or {}).get("status") or {}).get("hard") or {}).get("pods") == pods
+
+    space.wait(f"{space.path}/resourcequotas", "q", counted, "in force")
 
 
 def lift_quota(space: Space) -> None:
@@ -72,7 +83,7 @@ def put_policy(space: Space) -> None:
             return "not welcome" in str(error)
         return False
 
-    until(refuses, "the policy being in force")
+    eventually(refuses, "the policy being in force")
 
 
 def remove_policy(api: Api) -> None:
@@ -145,7 +156,7 @@ def test_a_refusal_leaves_the_rest_alone(start: Operators, space: Space, kubelet
     put_quota(space)
     lift = {"spec": {"hard": {"pods": "1"}}}
     space.api.patch(f"{space.path}/resourcequotas/q", lift)
-    until(lambda: space.api.get(f"{space.path}/resourcequotas/q")["status"]["hard"]["pods"] == "1", "the quota of one")
+    wait_quota(space, "1")
     start().wait_ready()
     space.create()
     kubelet.run(space.wait_pod())

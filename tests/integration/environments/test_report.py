@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 from tests.cluster.controlplane import ControlPlane
-from tests.integration.harness.api import Api
 from tests.integration.harness.kubelet import DAEMON_REPORT, REPORT, Kubelet
 from tests.integration.harness.running import RunningOperator, kubeconfig
 from tests.integration.harness.space import Space
+from tests.kube.api import Api
 
 ROOT = Path(__file__).parents[3]
 SECRET = "s3cr3t-VALUE"

@@ -7,13 +7,15 @@ from datetime import timedelta
 
 import pytest
 from tests.helm import NAMESPACE, RELEASE, Manifests
-from tests.integration.environments.conftest import RBAC, Operators
-from tests.integration.harness.api import Api
+from tests.integration.environments.conftest import Operators
 from tests.integration.harness.calls import Answer, Call, Do, on
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import RBAC
 from tests.integration.harness.running import OFTEN, Clock, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.api import Api
+from tests.kube.eventually import eventually
+from tests.live import condition
 
 from dind_operator.runtime.election import LEASE_NAME
 
@@ -23,8 +25,8 @@ UNSEEN = {
 }
 
 
-def granted(chart: Manifests) -> set[tuple[str, str, str]]:
-    rules = chart.one("ClusterRole", RELEASE)["rules"] + chart.one("Role", RELEASE)["rules"]
+def granted(manifests: Manifests) -> set[tuple[str, str, str]]:
+    rules = manifests.one("ClusterRole", RELEASE)["rules"] + manifests.one("Role", RELEASE)["rules"]
     return {
         (group, resource, verb)
         for rule in rules
@@ -39,31 +41,31 @@ def used(calls: list[Call]) -> set[tuple[str, str, str]]:
 
 
 def test_every_right_is_used_and_none_is_missing(
-    start: Operators, chart: Manifests, space: Space, kubelet: Kubelet
+    start: Operators, manifests: Manifests, space: Space, kubelet: Kubelet
 ) -> None:
     """One life with everything in it: made, repaired, raced, protected, failed, on a lost watch, deleted, led and given back."""
     # The first leader of an installation makes the Lease.
     space.api.delete(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{LEASE_NAME}")
     clock = Clock()
     operator = start(leader_election=True, pod_namespace=NAMESPACE, pod_name="r", clock=clock).wait_ready()
-    until(lambda: "dind_operator_leader 1.0" in operator.http("/metrics")[1], "leading")
+    eventually(lambda: "dind_operator_leader 1.0" in operator.http("/metrics")[1], "leading")
     proxy = operator.proxy
-    until(lambda: operator.resyncs() and operator.http("/readyz")[0] == 200, "the first resync")
+    eventually(lambda: operator.resyncs() and operator.http("/readyz")[0] == 200, "the first resync")
     # The answer to the create is lost and no watch tells: the retry finds the pod there and reads it.
     proxy.hold_watches("pods")
     proxy.fault(on("create", "pods"), Do.DROP_AFTER)
     space.create(spec={"disruptionPolicy": "Protect"})
-    until(lambda: proxy.count(on("get", "pods")), "the live read")
+    eventually(lambda: proxy.count(on("get", "pods")), "the live read")
     proxy.release_watches()
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     space.edit_pod({"labels": {"dind.dev/environment": None}})
-    until(lambda: "dind.dev/environment" in (space.pod() or pod)["metadata"]["labels"], "the repair")
+    space.wait_pod_that(lambda found: "dind.dev/environment" in found["metadata"]["labels"], "repaired")
     kubelet.fail(pod, "Evicted")
     kubelet.run(space.wait_pod(other_than=pod))
     space.wait_reason("Ready")
     space.change({"disruptionPolicy": "Allow"})
-    until(lambda: not space.condition("DisruptionProtected"), "the budget being removed")
+    space.wait_environment(lambda found: not condition(found, "DisruptionProtected"), "the budget being removed")
     second = space.pod() or {}
     # The endpoint: other credentials, a Service and a policy to be put back, and in the end none of it.
     for path in (
@@ -79,19 +81,19 @@ def test_every_right_is_used_and_none_is_missing(
     kubelet.finish(space.wait_going())
     kubelet.run(space.wait_pod(other_than=third))
     space.wait_reason("EndpointDisabled", "EndpointReady")
-    until(lambda: space.api.get(f"{space.path}/secrets/one-server") is None, "the endpoint being gone")
-    until(lambda: proxy.count(on("update", "leases")), "the Lease being renewed")
+    space.wait(f"{space.path}/secrets", "one-server", lambda found: found is None, "gone")
+    eventually(lambda: proxy.count(on("update", "leases")), "the Lease being renewed")
     # One more, whose time is over at once, but for the minute after the warning.
     space.create("brief", {"lifetime": {"ttl": "1m", "expire": "Delete"}})
-    until(lambda: "ttlWarnedAt" in space.status("brief").get("lifetime", {}), "the warning")
+    space.wait_status_that(lambda status: "ttlWarnedAt" in status.get("lifetime", {}), "the warning", "brief")
     clock.passed = timedelta(minutes=2)
     space.extend("2026-01-01T00:00:00Z", "brief")  # long ago: it is looked at, and nothing is extended
-    until(lambda: space.environment("brief") is None, "its end")
+    space.wait_gone("brief")
     operator.stop()
 
     refused = [str(call) for call in proxy.calls if call.code == 403]
     assert refused == [], "a right is missing"
-    rights = granted(chart)
+    rights = granted(manifests)
     about_objects = {
         entry for entry in used(proxy.calls) if entry[1].split("/")[0] in {right[1].split("/")[0] for right in rights}
     }
@@ -115,7 +117,7 @@ def test_a_missing_right_is_told_and_not_hammered(
     try:
         who = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
         review = {"user": who, "resourceAttributes": {"verb": verb, "resource": "pods", "namespace": space.name}}
-        until(lambda: not _allowed(api, review), "the right being gone")
+        eventually(lambda: not _allowed(api, review), "the right being gone")
         if verb == "delete":
             space.change({"daemon": {"logLevel": "Debug"}})
         else:
@@ -130,7 +132,7 @@ def test_a_missing_right_is_told_and_not_hammered(
         assert operator.proxy.count(on(verb, "pods")) - tries <= operator.resyncs() - began + 1
     finally:
         api.patch(path, {"rules": before})
-    until(lambda: _allowed(api, review), "the right being back")
+    eventually(lambda: _allowed(api, review), "the right being back")
     if verb == "delete":
         kubelet.finish(space.wait_going())
         kubelet.run(space.wait_pod(other_than=pod))

@@ -10,7 +10,7 @@ from tests.integration.environments.conftest import Operators
 from tests.integration.harness.kubelet import REPORT, Kubelet
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.eventually import eventually
 
 CLAIM = {"storage": {"ephemeral": {"volumeClaimTemplate": {"spec": {"resources": {"requests": {"storage": "1Gi"}}}}}}}
 MIB = 2**20
@@ -42,19 +42,20 @@ def test_a_full_volume_is_told_and_so_is_the_room_with_one_write_each(
     space.create()
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    until(lambda: "docker" in space.status(), "the versions")
+    space.wait_status_that(lambda status: "docker" in status, "the versions")
     says(kubelet, True)
     told = space.wait_reason("DiskFull", "StorageHealthy")
     assert "310Mi of 320Mi are used" in told["message"]
     assert space.condition()["status"] == "True"
-    until(lambda: any(event["reason"] == "DiskFull" for event in space.events()), "the Event")
+    space.wait_event("DiskFull")
     # Looked at again and again, and nothing is written.
     version = (space.environment() or {})["metadata"]["resourceVersion"]
     looked = looks(operator)
-    until(lambda: looks(operator) >= looked + 3, "three more looks")
+    eventually(lambda: looks(operator) >= looked + 3, "three more looks")
     assert (space.environment() or {})["metadata"]["resourceVersion"] == version
     says(kubelet, False, 10 * MIB)
-    until(lambda: storage(space) == ("True", "StorageHealthy"), "room again")
+    space.wait_reason("StorageHealthy", "StorageHealthy")
+    assert storage(space) == ("True", "StorageHealthy")
     assert [event["reason"] for event in space.events()].count("DiskFull") == 1
 
 
@@ -68,7 +69,7 @@ def test_what_a_tenant_writes_into_the_log_is_no_report(
     space.wait_reason("Ready")
     kubelet.logs["one"] += f"dind-volume {lie}\n"
     looked = looks(operator)
-    until(lambda: looks(operator) >= looked + 3, "three more looks")
+    eventually(lambda: looks(operator) >= looked + 3, "three more looks")
     assert storage(space) == ("True", "StorageHealthy")
     says(kubelet, True)
     space.wait_reason("DiskFull", "StorageHealthy")
@@ -78,7 +79,7 @@ def test_an_installation_may_leave_the_looks_out(start: Operators, space: Space,
     operator = start(volume_check_seconds=0, resync_seconds=OFTEN).wait_ready()
     space.create()
     kubelet.run(space.wait_pod())
-    until(lambda: "docker" in space.status(), "the versions")
+    space.wait_status_that(lambda status: "docker" in status, "the versions")
     says(kubelet, True)
     looked = looks(operator)
     operator.wait_resyncs(3)

@@ -2,11 +2,10 @@
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import ApiError, environments, pods
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import pods
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
 
 FOREIGN = {
     "apiVersion": "v1",
@@ -29,7 +28,7 @@ def test_a_foreign_pod_is_never_touched(
     assert "podName" not in space.status()
     operator.wait_resyncs(2)
     space.remove()
-    until(lambda: space.environment() is None, "the environment being gone")
+    space.wait_gone()
     operator.wait_resyncs(1)
     now = space.pod()
     assert now is not None
@@ -72,7 +71,8 @@ def test_deleted_and_applied_again_at_once(
     space.remove(policy=policy)
     if policy == "Foreground":
         kubelet.finish(space.wait_going())
-    created = until(lambda: _created(space), "the name being free")
+    space.wait_gone()
+    created = space.create()
     if policy == "Background":
         assert space.wait_reason("WaitingForPredecessor")["status"] == "False"
         kubelet.finish(space.wait_going())
@@ -84,23 +84,14 @@ def test_deleted_and_applied_again_at_once(
     assert "lastFailure" not in space.status()
 
 
-def _created(space: Space) -> dict[str, object] | None:
-    try:
-        return space.create()
-    except ApiError as error:
-        if error.code != 409:
-            raise
-        return None
-
-
-def test_an_orphaned_pod_is_foreign(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
+def test_an_orphaned_pod_is_foreign(soon: None, operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
     """Who deletes with orphan keeps the pod on purpose: it is nobody's then, and reported."""
     space.create()
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     space.remove(policy="Orphan")
-    until(lambda: not (space.pod() or pod)["metadata"].get("ownerReferences"), "the pod having no owner")
-    until(lambda: space.api.get(f"{environments(space.name)}/one") is None, "the environment being gone")
+    space.wait_pod_that(lambda found: not found["metadata"].get("ownerReferences"), "without an owner")
+    space.wait_gone()
     space.create()
     space.wait_reason("PodConflict")
     now = space.pod()
@@ -130,7 +121,8 @@ def test_a_deleted_environment_leaves_nothing(operator: RunningOperator, space: 
     before = len(operator.proxy.writes())
     space.remove()
     kubelet.finish(space.wait_going())
-    until(lambda: space.pod() is None and space.environment() is None, "all being gone")
+    space.wait_no_pod()
+    assert space.environment() is None
     # Another one's life shows that the operator has seen all that.
     space.create("two")
     space.wait_reason("PodPending", name="two")

@@ -6,7 +6,7 @@ from tests.integration.harness.calls import on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.client import Object
 
 MANAGED = "app.kubernetes.io/managed-by"
 
@@ -108,14 +108,10 @@ def test_edited_metadata_is_put_back(
     space.edit_pod(edit)
     (kind,) = edit
 
-    def repaired() -> bool:
-        now = space.pod()
-        assert now is not None
+    def repaired(now: Object) -> bool:
         return all(now["metadata"][kind].get(key) == pod["metadata"][kind][key] for key in edit[kind])
 
-    until(repaired, "the repair", instead=lambda: (space.pod() or {}).get("metadata"))
-    now = space.pod()
-    assert now is not None
+    now = space.wait_pod_that(repaired, "repaired")
     assert now["metadata"]["uid"] == pod["metadata"]["uid"]
     assert now["metadata"]["labels"]["theirs"] == "stays"
     space.wait_reason("UpToDate", "UpToDate")
@@ -130,13 +126,7 @@ def test_a_pod_that_leaves_the_watch_is_found_again(
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     space.edit_pod({"labels": {MANAGED: value}})
-    until(
-        lambda: (space.pod() or pod)["metadata"]["labels"].get(MANAGED) == "dind-operator",
-        "the label being put back",
-        instead=lambda: operator.proxy.writes()[-5:],
-    )
-    now = space.pod()
-    assert now is not None
+    now = space.wait_pod_that(lambda found: found["metadata"]["labels"].get(MANAGED) == "dind-operator", "repaired")
     assert now["metadata"]["uid"] == pod["metadata"]["uid"]
     space.wait_reason("Ready")
     # It is in the watch again: what happens to it is seen.

@@ -2,12 +2,12 @@
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import pods
 from tests.integration.harness.calls import on
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import pods
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.eventually import eventually
 
 WATCHED = ("dindenvironments", "pods")
 NAMED = {"dindenvironments": "environments"}
@@ -17,7 +17,7 @@ def gone(space: Space, kubelet: Kubelet, name: str) -> None:
     """Delete a pod and let its kubelet confirm it."""
     space.delete_pod(name)
     kubelet.finish(space.wait_going(name))
-    until(lambda: space.pod(name) is None, "the pod being gone")
+    space.wait_no_pod(name)
 
 
 @pytest.mark.parametrize("others", [True, False], ids=["others-remain", "nothing-remains"])
@@ -33,7 +33,7 @@ def test_a_pod_vanishes_while_the_watch_is_cut(
         space.wait_reason("Ready", name=name)
     pod = space.wait_pod()
     operator.proxy.cut_watches("pods")
-    until(lambda: not operator.proxy.watching("pods"), "the watch being cut")
+    eventually(lambda: not operator.proxy.watching("pods"), "the watch being cut")
     gone(space, kubelet, "one")
     operator.proxy.allow_watches("pods", error=410 if expired else None)
     kubelet.run(space.wait_pod(other_than=pod))
@@ -49,17 +49,18 @@ def test_an_environment_vanishes_while_the_watch_is_cut(
     kubelet.run(space.wait_pod())
     space.wait_told("Ready")
     operator.proxy.cut_watches(*WATCHED)
-    until(lambda: not any(operator.proxy.watching(kind) for kind in WATCHED), "the watches being cut")
+    eventually(lambda: not any(operator.proxy.watching(kind) for kind in WATCHED), "the watches being cut")
     before = len(operator.proxy.writes())
     space.remove()
     kubelet.finish(space.wait_going())
-    until(lambda: space.pod() is None and space.environment() is None, "both being gone")
+    space.wait_no_pod()
+    assert space.environment() is None
     # The pods' watch is back first: it shows a pod gone whose environment the index still has.
     resyncs = operator.resyncs()
     operator.proxy.allow_watches("pods", error=410)
-    until(lambda: operator.resyncs() > resyncs, "the resync after the relist")
+    eventually(lambda: operator.resyncs() > resyncs, "the resync after the relist")
     operator.proxy.allow_watches("dindenvironments", error=410)
-    until(lambda: 'phase="Running"} 0.0' in operator.http("/metrics")[1], "the ghost being forgotten")
+    eventually(lambda: 'phase="Running"} 0.0' in operator.http("/metrics")[1], "the ghost being forgotten")
     space.create("two")
     kubelet.run(space.wait_pod("two"))
     space.wait_reason("Ready", name="two")
@@ -79,13 +80,13 @@ def test_a_namespace_made_again_while_its_watch_is_cut(
     going.api.create(f"{going.path}/configmaps", {"metadata": {"name": "held", "finalizers": ["dind.dev/test"]}})
     seen = operator.operator.controller.view
     going.api.delete(going.path)
-    until(lambda: (seen.namespace(going.name) or {})["metadata"].get("deletionTimestamp"), "its end being seen")
+    eventually(lambda: (seen.namespace(going.name) or {})["metadata"].get("deletionTimestamp"), "its end being seen")
     operator.proxy.cut_watches("namespaces")
-    until(lambda: not operator.proxy.watching("namespaces"), "the watch being cut")
+    eventually(lambda: not operator.proxy.watching("namespaces"), "the watch being cut")
     going.api.patch(f"{going.path}/configmaps/held", {"metadata": {"finalizers": None}})
     closed.api.delete(closed.path)
     for made, labels in ((going, None), (closed, {})):
-        until(lambda made=made: made.api.get(made.path) is None, "the old namespace being gone")  # type: ignore[misc]
+        made.wait("/api/v1/namespaces", made.name, lambda found: found is None, "gone")
         made.open(labels)
     operator.proxy.allow_watches("namespaces", error=410)
     going.create()
@@ -108,7 +109,7 @@ def test_a_ghost_in_the_index_is_read_live_first(operator: RunningOperator, spac
     before = len(operator.proxy.writes())
     space.remove()
     kubelet.finish(space.wait_going())
-    until(lambda: operator.proxy.count(on("get", "dindenvironments", "one")) > reads, "the live read")
+    eventually(lambda: operator.proxy.count(on("get", "dindenvironments", "one")) > reads, "the live read")
     operator.proxy.release_watches()
     space.create("two")
     space.wait_pod("two")
@@ -124,7 +125,7 @@ def test_a_recreated_environment_behind_the_watch(operator: RunningOperator, spa
     # No event of its pod either, until the other is there: it would be looked for in between, and known to be gone.
     operator.proxy.hold_watches("dindenvironments", "pods")
     space.remove()
-    until(lambda: space.environment() is None, "the old one being gone")
+    space.wait_gone()
     new = space.create(spec={"daemon": {"logLevel": "Debug"}})
     operator.proxy.hold_watches("dindenvironments")
     kubelet.finish(space.wait_going())
@@ -164,21 +165,21 @@ def test_a_dead_watch_fails_liveness(start: Operators, space: Space, kubelet: Ku
         space.label({"touched": "yes"})
     else:
         space.change({"probes": {}, "updatePolicy": "OnDelete"})
-    until(lambda: operator.http("/livez")[0] == 503, "liveness failing", instead=lambda: operator.http("/livez"))
+    eventually(lambda: operator.http("/livez")[0] == 503, "liveness failing", story=lambda: operator.http("/livez"))
     where = space.name if kind == "namespaces" else f"{space.name}/one"
     assert (
         f"the watch of {NAMED.get(kind, kind)} is behind since the resync before last ({where})"
         in operator.http("/livez")[1]
     )
     operator.proxy.release_watches()
-    until(lambda: operator.http("/livez")[0] == 200, "liveness again", instead=lambda: operator.http("/livez"))
+    eventually(lambda: operator.http("/livez")[0] == 200, "liveness again", story=lambda: operator.http("/livez"))
 
 
 def test_a_watch_that_fails_for_good_ends_the_operator(operator: RunningOperator, space: Space) -> None:
     """Better ended and started anew than alive and blind: an error that no relist can cure is the operator's end."""
     operator.proxy.cut_watches("pods")
     operator.proxy.allow_watches("pods", error=500)
-    until(lambda: not operator.alive, "its end")
+    eventually(lambda: not operator.alive, "its end")
     assert operator.error is not None
 
 

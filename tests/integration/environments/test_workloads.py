@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import Api, ApiError, Object, pods
 from tests.integration.harness.kubelet import Kubelet, _condition, _ended, now
+from tests.integration.harness.paths import pods
 from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.api import Api
+from tests.kube.client import ApiError, Object
 
 from dind_operator.reconcile.errors import error_of
 
@@ -121,7 +122,7 @@ def test_a_pod_that_is_deleted_in_its_run_fails_it_once(
         write(space, kubelet.bind(pod), "Running", running(), running())
         space.wait_reason("WorkloadsRunning", "WorkloadsSucceeded", name)
         space.api.delete(f"{pods(space.name)}/{name}")
-        until(lambda name=name: "deletionTimestamp" in (space.pod(name) or {"metadata": {}})["metadata"], "it going")
+        space.wait_going(name)
         kubelet.finish(pod)
         if policy == "Never":
             assert "Raise spec.workloads.run" in space.wait_told("WorkloadsLost", name)["message"]

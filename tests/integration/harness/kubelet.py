@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-import time
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.integration.harness.api import Api, ApiError, Object, pods
+from tests.integration.harness.paths import pods
+from tests.kube.api import Api, States
+from tests.kube.client import ApiError, Object
 
 from dind_operator.api.quantity import parse_bytes
 
@@ -52,7 +56,8 @@ NODE_INFO = {
     "osImage": "Debian GNU/Linux 13 (trixie)",
     "systemUUID": "s",
 }
-_HEARTBEAT_SECONDS = 10
+# So soon it sees that it is to end; what happens to pods it sees at once.
+_GLANCE_SECONDS = 0.1
 
 
 def now() -> str:
@@ -70,16 +75,8 @@ class Kubelet:
         self.seen: dict[str, tuple[str, str]] = {}
         self._server = _log_server(self.logs, certificate, key)
         self._path = f"/api/v1/nodes/{node}"
-        self._beaten = time.monotonic()
 
     # The node
-
-    def beat(self) -> None:
-        """Say that the node lives: after 40 s of silence the node lifecycle controller would call it lost."""
-        if time.monotonic() - self._beaten > _HEARTBEAT_SECONDS:
-            self._beaten = time.monotonic()
-            heart = {**_condition("Ready", True, "KubeletReady"), "lastHeartbeatTime": now()}
-            self._api.patch(f"{self._path}/status", {"status": {"conditions": [heart]}})
 
     def register(self) -> None:
         """Make the node: ready, with room for everything."""
@@ -98,7 +95,8 @@ class Kubelet:
         self._api.patch(f"{self._path}/status", {"status": {"nodeInfo": {"bootID": str(uuid.uuid4())}}})
 
     def lose(self) -> None:
-        """The node stops answering: what the node lifecycle controller then writes, on the node and on its pods."""
+        """The node stops answering: what the node lifecycle controller, which does not run here, then writes, on the node and on
+        its pods."""
         conditions = [_condition("Ready", None, "NodeStatusUnknown")]
         self._api.patch(f"{self._path}/status", {"status": {"conditions": conditions}})
         for pod in self._api.items(f"/api/v1/pods?fieldSelector=spec.nodeName={self.node}"):
@@ -123,9 +121,13 @@ class Kubelet:
     # Its pods, step by step. All take the pod as read and return it as stored.
 
     def bind(self, pod: Object) -> Object:
+        """What a scheduler does, and the kubelet's first word about it."""
+        self.schedule(pod)
+        return self.accept(pod)
+
+    def schedule(self, pod: Object) -> None:
         """What a scheduler does."""
         self.seen[pod["metadata"]["uid"]] = (pod["metadata"]["namespace"], pod["metadata"]["name"])
-        path = self._path_of(pod)
         target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
         binding = {
             "apiVersion": "v1",
@@ -133,7 +135,10 @@ class Kubelet:
             "metadata": {"name": pod["metadata"]["name"]},
             "target": target,
         }
-        self._api.create(f"{path}/binding", binding)
+        self._api.create(f"{self._path_of(pod)}/binding", binding)
+
+    def accept(self, pod: Object) -> Object:
+        """The kubelet has seen a pod that was scheduled to it."""
         return self._write(self._read(pod), phase="Pending", init={"waiting": {"reason": "PodInitializing"}})
 
     def check(self, pod: Object, report: Object | None = None, *, code: int = 0) -> Object:
@@ -193,15 +198,29 @@ class Kubelet:
         """From unscheduled to ready."""
         return self.ready(self.start(self.check(self.bind(pod))))
 
-    def serve(self, namespace: str) -> None:
-        """One step for every pod of the namespace: bind, start, or end what was deleted. Call it again and again."""
-        self.beat()
-        for pod in self._api.items(pods(namespace)):
+    @contextmanager
+    def serving(self, namespace: str) -> Iterator[None]:
+        """Binds, starts and ends the pods of a namespace as they come and change, until the context ends."""
+        over = threading.Event()
+        with ThreadPoolExecutor(1, "kubelet") as thread, closing(self._api.states(pods(namespace))) as states:
+            working = thread.submit(self._serve, namespace, states, over)
             try:
-                self._step(pod)
-            except ApiError as error:
-                if error.code not in (404, 409):  # changed or gone since it was listed: the next call sees it
-                    raise
+                yield
+            finally:
+                over.set()
+                working.result()
+
+    def _serve(self, namespace: str, states: States, over: threading.Event) -> None:
+        while not over.is_set():
+            if states.next(_GLANCE_SECONDS) is None:
+                continue
+            # As they are now: what the watch tells may be older than what was done here.
+            for pod in self._api.items(pods(namespace)):
+                try:
+                    self._step(pod)
+                except ApiError as error:
+                    if error.code not in (404, 409):  # changed or gone since then, of which the watch tells
+                        raise
 
     def _step(self, pod: Object) -> None:
         if pod["metadata"].get("deletionTimestamp"):

@@ -1,51 +1,66 @@
-"""The chart's admission policy, bound to one namespace; its rules are changed under it, as an upgrade does."""
+"""The chart's admission policy, bound to one namespace: many of them are in force beside each other."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Self
 
-from tests.helm import Helm, Manifests
-from tests.integration.harness.api import ApiError, Object, environments
+from tests.helm import Helm
+from tests.integration.harness.paths import environments
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
+from tests.kube.client import ApiError, Object
+from tests.kube.eventually import eventually
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 NAME = "dind-operator-policy"
 KIND = {"apiVersion": "dind.dev/v1alpha1", "kind": "DindEnvironment"}
+# The policy has a rule about these that is in force whatever its other rules are.
+_ALWAYS_REFUSED: Object = {"storage": {"hostPath": {"path": "/not/allowed"}}}
 
 
 class Policy:
-    """In force in one namespace as long as the context lasts. One at a time in a cluster."""
+    """In force in one namespace as long as the context lasts. `values` are the chart's, beside the rules."""
 
-    def __init__(self, helm: Helm, space: Space) -> None:
+    def __init__(self, helm: Helm, space: Space, rules: Object | None = None, **values: Any) -> None:
         self.api = space.api
         self.space = space
+        self.name = f"{NAME}-{space.name}"
+        self.rules = rules or {}
+        self._values = values
         self._helm = helm
 
-    def rendered(self, rules: Object, **values: Any) -> Manifests:
-        """By Helm, with the policy turned on."""
-        return self._helm.template({"policy": {"enabled": True, "rules": rules}, **values})
-
-    def __enter__(self) -> Self:
-        manifests = self.rendered({})
+    def put(self) -> None:
+        """Makes the policy. The API server takes it up a moment later: `wait_in_force`."""
+        manifests = self._helm.template({"policy": {"enabled": True, "rules": self.rules}, **self._values})
+        policy = manifests.one("ValidatingAdmissionPolicy")
         binding = manifests.one("ValidatingAdmissionPolicyBinding")
         here = {"matchLabels": {"kubernetes.io/metadata.name": self.space.name}}
-        binding["spec"]["matchResources"] = {"namespaceSelector": here}
-        self.api.create(POLICIES, manifests.one("ValidatingAdmissionPolicy"))
-        self.api.create(BINDINGS, binding)
-        self.wait_refusal({"storage": {"hostPath": {"path": "/not/allowed"}}})
+        binding["spec"] |= {"policyName": self.name, "matchResources": {"namespaceSelector": here}}
+        for collection, made in ((POLICIES, policy), (BINDINGS, binding)):
+            assert made["metadata"]["name"] == NAME
+            made["metadata"]["name"] = self.name
+            self.api.create(collection, made)
+
+    def take_away(self) -> None:
+        """As uninstalling does."""
+        self.api.delete(f"{BINDINGS}/{self.name}")
+        self.api.delete(f"{POLICIES}/{self.name}")
+
+    def __enter__(self) -> Self:
+        self.put()
+        self.wait_in_force()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.api.delete(f"{BINDINGS}/{NAME}")
-        self.api.delete(f"{POLICIES}/{NAME}")
+        self.take_away()
 
     def set(self, rules: Object, **values: Any) -> None:
-        """Other rules. They are in force a moment later: wait for what they do."""
-        spec = self.rendered(rules, **values).one("ValidatingAdmissionPolicy")["spec"]
-        self.api.patch(f"{POLICIES}/{NAME}", {"spec": spec})
+        """Other rules, as an upgrade does. They are in force a moment later: wait for what they do."""
+        manifests = self._helm.template({"policy": {"enabled": True, "rules": rules}, **values})
+        self.rules = rules
+        self.api.patch(f"{POLICIES}/{self.name}", {"spec": manifests.one("ValidatingAdmissionPolicy")["spec"]})
 
     def refusal(self, spec: Object, **annotations: str) -> str:
         """The policy's sentence on a new environment; empty if it is accepted. Nothing is made."""
@@ -57,13 +72,26 @@ class Policy:
             return sentence(error)
         return ""
 
+    def wait_in_force(self) -> None:
+        """The API server takes up a policy, with all its rules, within a second or so, and no event tells of that."""
+        self.wait_refusal(_ALWAYS_REFUSED)
+
     def wait_refusal(self, spec: Object) -> str:
-        """The API server takes up a policy within a second or so."""
-        return until(lambda: self.refusal(spec), f"the refusal of {spec}")
+        """The same for rules that were changed: until they refuse this."""
+        return eventually(lambda: self.refusal(spec), f"the refusal of {spec}")
 
     def wait_acceptance(self, spec: Object) -> None:
         """The same for what the rules do not refuse any more."""
-        until(lambda: not self.refusal(spec), f"{spec} being accepted", instead=lambda: self.refusal(spec))
+        eventually(lambda: not self.refusal(spec), f"{spec} being accepted", story=lambda: self.refusal(spec))
+
+
+def put_all(policies: Iterable[Policy]) -> None:
+    """Puts policies and waits until all are in force. They get there together, and not a second after another each."""
+    made = list(policies)
+    for policy in made:
+        policy.put()
+    for policy in made:
+        policy.wait_in_force()
 
 
 def manifest(spec: Object, name: str = "probe") -> Object:

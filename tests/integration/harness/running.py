@@ -14,7 +14,7 @@ import urllib3
 from kubernetes.aio import client, config
 from tests.cluster.controlplane import free_ports
 from tests.integration.harness.proxy import Proxy
-from tests.integration.harness.waiting import until
+from tests.kube.eventually import eventually
 
 from dind_operator.runtime.client import ApiCluster
 from dind_operator.runtime.logs import JsonFormatter
@@ -138,8 +138,8 @@ class RunningOperator:
         return answer.status, answer.data.decode()
 
     def wait_ready(self) -> RunningOperator:
-        until(lambda: self.operator.port or not self.alive, "the operator's port")
-        until(lambda: not self.alive or self._answers("/readyz"), "the operator's readiness")
+        eventually(lambda: self.operator.port or not self.alive, "the operator's port")
+        eventually(lambda: not self.alive or self._answers("/readyz"), "the operator's readiness")
         if self.error is not None:
             raise self.error
         assert self.alive, "the operator ended by itself"
@@ -158,7 +158,7 @@ class RunningOperator:
     def wait_resyncs(self, more: int) -> None:
         """Wait for that many more resyncs, and for the one after them to begin, so that their work is done."""
         goal = self.resyncs() + more + 1
-        until(lambda: self.resyncs() >= goal, f"{more} resyncs")
+        eventually(lambda: self.resyncs() >= goal, f"{more} resyncs")
 
     # Ending it
 

@@ -1,13 +1,23 @@
-"""A namespace of a test, and what the test reads and writes in it."""
+"""A namespace of a test, and what the test reads, writes and waits for in it. Whatever is waited for is watched."""
 
 from __future__ import annotations
 
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from tests.integration.harness.api import Api, ApiError, Object, environments, pods
-from tests.integration.harness.waiting import until
+from tests.integration.harness.paths import environments, pods
+from tests.kube.api import Api
+from tests.kube.client import ApiError, Object
+from tests.live import condition
 
 ENABLED = {"dind.dev/environments": "enabled"}
+WAIT_SECONDS = 60.0
+"""Many times what anything here takes. Only a test that fails waits so long."""
+
+_numbers = itertools.count(1)
 
 
 class Space:
@@ -22,7 +32,7 @@ class Space:
         """Make it, open for environments unless other labels are given, and wait until pods can be made in it."""
         metadata = {"name": self.name, "labels": ENABLED if labels is None else labels}
         self.api.create("/api/v1/namespaces", {"metadata": metadata})
-        until(lambda: self.api.get(f"{self.path}/serviceaccounts/default"), "the namespace's service account")
+        self.wait(f"{self.path}/serviceaccounts", "default", bool, "there")
 
     def close(self) -> None:
         """Delete all of it; the rest is the namespace controller's."""
@@ -33,6 +43,10 @@ class Space:
         except ApiError as error:
             if error.code != 409:  # on its way out already
                 raise
+
+    def wait(self, collection: str, name: str, holds: Callable[[Object | None], Any], what: str) -> Object | None:
+        """Watch any object (None while absent) until it is so."""
+        return self.api.wait(collection, name, holds, what, WAIT_SECONDS)
 
     # Environments
 
@@ -65,36 +79,43 @@ class Space:
 
     def condition(self, kind: str = "Ready", name: str = "one") -> Object:
         """A condition of an environment; {} if absent."""
-        found = [item for item in self.status(name).get("conditions", []) if item["type"] == kind]
-        return found[0] if found else {}
+        return condition(self.environment(name), kind)
+
+    def wait_environment(self, holds: Callable[[Object | None], Any], what: str, name: str = "one") -> Object | None:
+        """Watch an environment (None while absent) until it is so."""
+        return self.wait(environments(self.name), name, holds, what)
+
+    def wait_gone(self, name: str = "one") -> None:
+        """Wait until the environment is gone. Its pod may still be there."""
+        self.wait_environment(lambda found: found is None, "gone", name)
 
     def wait_reason(self, reason: str, kind: str = "Ready", name: str = "one") -> Object:
         """Wait until a condition of an environment has that reason, said of its present generation."""
 
-        def look() -> Object | None:
-            environment = self.environment(name) or {}
-            for item in environment.get("status", {}).get("conditions", []):
-                current = item.get("observedGeneration") == environment["metadata"]["generation"]
-                if item["type"] == kind and item["reason"] == reason and current:
-                    return dict(item)
-            return None
+        def holds(found: Object | None) -> bool:
+            told = condition(found, kind)
+            current = found is not None and told.get("observedGeneration") == found["metadata"]["generation"]
+            return current and told["reason"] == reason
 
-        return until(look, f"{kind} with reason {reason}", instead=lambda: self.status(name))
+        return condition(self.wait_environment(holds, f"{kind} with reason {reason}", name), kind)
 
     def wait_told(self, reason: str, name: str = "one") -> Object:
         """The same of Ready, and its Event too: it is the last write of that reconciliation."""
         found = self.wait_reason(reason, name=name)
-        until(lambda: [event for event in self.events(name) if event["reason"] == reason], f"the Event {reason}")
+        self.wait_event(reason, name)
         return found
 
     def wait_status(self, name: str = "one", **fields: Any) -> Object:
         """Wait until top-level fields of a status are so."""
+        return self.wait_status_that(
+            lambda status: all(status.get(key) == value for key, value in fields.items()), f"status {fields}", name
+        )
 
-        def look() -> Object | None:
-            status = self.status(name)
-            return status if all(status.get(key) == value for key, value in fields.items()) else None
-
-        return until(look, f"status {fields}", instead=lambda: self.status(name))
+    def wait_status_that(self, holds: Callable[[Object], Any], what: str, name: str = "one") -> Object:
+        """Wait until the status ({} while there is none) is so; returns it."""
+        found = self.wait_environment(lambda found: holds((found or {}).get("status") or {}), what, name)
+        status: Object = (found or {}).get("status") or {}
+        return status
 
     # Pods
 
@@ -102,24 +123,32 @@ class Space:
         """The pod, or None."""
         return self.api.get(f"{pods(self.name)}/{name}")
 
+    def wait_pod_that(self, holds: Callable[[Object], Any], what: str, name: str = "one") -> Object:
+        """Wait until there is a pod that is so; returns it."""
+        found = self.api.wait(
+            pods(self.name),
+            name,
+            lambda pod: pod is not None and holds(pod),
+            what,
+            WAIT_SECONDS,
+            story=lambda: json.dumps(self.status(name), indent=1),
+        )
+        assert found is not None
+        return found
+
     def wait_pod(self, name: str = "one", *, other_than: Object | None = None) -> Object:
         """Wait for the pod; with `other_than`, for one that is not that one."""
         before = other_than["metadata"]["uid"] if other_than is not None else None
-
-        def look() -> Object | None:
-            pod = self.pod(name)
-            return pod if pod is not None and pod["metadata"]["uid"] != before else None
-
-        return until(look, f"the pod {name}" + (", another one" if before else ""), instead=lambda: self.status(name))
+        what = "another pod" if before else "there"
+        return self.wait_pod_that(lambda pod: pod["metadata"]["uid"] != before, what, name)
 
     def wait_going(self, name: str = "one") -> Object:
         """Wait until the pod is being deleted."""
+        return self.wait_pod_that(lambda pod: pod["metadata"].get("deletionTimestamp"), "being deleted", name)
 
-        def look() -> Object | None:
-            pod = self.pod(name)
-            return pod if pod is not None and pod["metadata"].get("deletionTimestamp") else None
-
-        return until(look, f"the pod {name} being deleted", instead=lambda: self.status(name))
+    def wait_no_pod(self, name: str = "one") -> None:
+        """Wait until the pod is gone."""
+        self.wait(pods(self.name), name, lambda pod: pod is None, "gone")
 
     def delete_pod(self, name: str = "one") -> None:
         """As `kubectl delete pod`."""
@@ -137,7 +166,32 @@ class Space:
 
     def events(self, name: str = "one") -> list[Object]:
         """The Events about an environment."""
-        found = self.api.items(f"{self.path}/events")
-        return [
-            item for item in found if item["involvedObject"]["name"] == name and item["involvedObject"]["kind"] != "Pod"
-        ]
+        return self.api.items(f"{self.path}/events", fieldSelector=_about(name))
+
+    def wait_events(self, holds: Callable[[list[Object]], Any], what: str, name: str = "one") -> list[Object]:
+        """Watch the Events about an environment until they are so; returns them."""
+        events = f"{self.path}/events"
+        return self.api.wait_items(
+            events, holds, what, WAIT_SECONDS, lambda: self.status(name), fieldSelector=_about(name)
+        )
+
+    def wait_event(self, reason: str, name: str = "one", count: int = 1) -> list[Object]:
+        """Wait for so many Events with that reason; returns them."""
+
+        def chosen(events: list[Object]) -> list[Object]:
+            return [event for event in events if event["reason"] == reason]
+
+        return chosen(self.wait_events(lambda events: len(chosen(events)) >= count, f"{count} times {reason}", name))
+
+
+def _about(name: str) -> str:
+    return f"involvedObject.name={name},involvedObject.kind=DindEnvironment"
+
+
+@contextmanager
+def open_space(api: Api) -> Iterator[Space]:
+    """A namespace under a name that no other test has, open for environments."""
+    made = Space(api, f"t{next(_numbers)}")
+    made.open()
+    yield made
+    made.close()

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 from tests.cluster import images
 from tests.cluster.instance import cache_root
+from tests.cluster.locks import exclusive
 from tests.sandbox import Sandbox, applets, install_tool, sandbox
 
 # A start takes about two seconds alone on two cores; the bound is for a machine that does other things too.
@@ -47,8 +48,13 @@ shell=dash; eval "${INSIDE-}"; unset INSIDE
 
 @pytest.fixture(scope="session")
 def daemon_root() -> Path:
-    """The daemon image's root file system, unpacked once per image into the cache."""
+    """The daemon image's root file system, unpacked once per image into the cache, by whoever comes first."""
     archive = images.build("daemon").archive
+    with exclusive(cache_root() / "locks" / "unpacked.lock", "unpacking the daemon's image"):
+        return _unpacked(archive)
+
+
+def _unpacked(archive: Path) -> Path:
     target = cache_root() / "unpacked" / hashlib.sha256(archive.name.encode()).hexdigest()[:16]
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

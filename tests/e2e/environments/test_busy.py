@@ -26,7 +26,7 @@ WRITERS = 2
 @pytest.fixture
 def seconds(request: pytest.FixtureRequest) -> int:
     """How long a daemon is kept busy."""
-    return 300 if request.config.getoption("--long") else 60
+    return 300 if request.config.getoption("--long", default=False) else 60
 
 
 def load(environment: Environment) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ CMD ["hello", "--greeting=This image was built and run inside Kubernetes."]
 # Over a slow line the pull of the images takes minutes; on the embedded cluster Ready comes after 4 s.
 _READY_SECONDS = 300
 # Troubles of a moment (a pull that is tried again, a node that just started) pass within this time.
-_TROUBLE_SECONDS = 20
+_TROUBLE_SECONDS = float(os.environ.get("DIND_DEMO_TROUBLE_SECONDS", "20"))
 
 
 @dataclass(frozen=True)

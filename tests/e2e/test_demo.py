@@ -26,7 +26,7 @@ def demo(*variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "--no-print-directory", "demo", *variables],
         cwd=ROOT,
-        env={**os.environ, "CLUSTER": "embedded"},
+        env={**os.environ, "CLUSTER": "embedded", "DIND_DEMO_TROUBLE_SECONDS": "2"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

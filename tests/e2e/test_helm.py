@@ -44,7 +44,7 @@ def cleared(installation: Installation) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def namespaces(kubectl: Cluster) -> Iterator[Namespaces]:
+def namespaces(kubectl: Cluster, all_namespaces: list[str]) -> Iterator[Namespaces]:
     """Makes namespaces that are open to environments, unless other labels are given; deletes them at the end."""
     made: list[str] = []
 
@@ -57,6 +57,14 @@ def namespaces(kubectl: Cluster) -> Iterator[Namespaces]:
     yield make
     for name in made:
         kubectl.start_deleting("namespace", name)
+    all_namespaces += made
+
+
+@pytest.fixture(scope="module")
+def all_namespaces(kubectl: Cluster) -> Iterator[list[str]]:
+    """The namespaces of all tests here, which must all be gone in the end."""
+    made: list[str] = []
+    yield made
     for name in made:
         kubectl.delete("namespace", name)
 
@@ -184,7 +192,7 @@ def test_environments_survive_an_uninstall_and_are_taken_over(
 
 
 def test_helm_test_fails_and_says_why_when_no_operator_runs(release4: Installation, kubectl: Cluster) -> None:
-    release4.install({"replicas": 0})
+    release4.install({"replicas": 0, "extraEnv": [{"name": "DIND_HELM_TEST_SECONDS", "value": "2"}]})
     tested = release4.test()
     assert tested.returncode
     said = kubectl.log(NAMESPACE, f"{RELEASE}-test")

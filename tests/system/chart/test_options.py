@@ -140,3 +140,14 @@ def test_the_runtime_class_is_made_on_request_and_has_the_name_the_operator_uses
     assert made["scheduling"] == {"nodeSelector": {"dind": "yes"}}
     plain = helm.template({"userNamespaces": {"runtimeClass": {"create": True}}}).one("RuntimeClass")
     assert (plain["metadata"]["name"], plain["handler"], "scheduling" in plain) == ("dind", "dind", False)
+
+
+def test_helm_test_waits_a_minute_for_each_check_unless_it_is_told_otherwise(helm: Helm) -> None:
+    def container(**values: object) -> dict[str, Any]:
+        (found,) = helm.template(values).one("Pod")["spec"]["containers"]
+        return dict(found)
+
+    assert 'DEADLINE_SECONDS = float(os.environ.get("DIND_HELM_TEST_SECONDS", "60"))' in container()["args"][0]
+    assert "env" not in container()
+    shorter = [{"name": "DIND_HELM_TEST_SECONDS", "value": "2"}]
+    assert container(extraEnv=shorter)["env"] == shorter

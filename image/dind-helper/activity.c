@@ -170,18 +170,28 @@ static unsigned long long accepted(void) {
     return count;
 }
 
+/*
+ * While a probe is under way it looks like any other call: it is connected, and the mark is gone until the probe puts it back. So a
+ * call counts when there are signs of one at two checks in a row. No call is missed by it: the mark of a short one stays away.
+ */
+static int called(struct activity *activity) {
+    struct stat about;
+    int gone = !stat(activity->socket_path, &about) && !socket_unused(activity->socket_path);
+    int sign = gone || calls(activity->socket_path), again = sign && activity->sign;
+
+    activity->sign = sign;
+    if (gone && again)
+        socket_mark(activity->socket_path);
+    return again;
+}
+
 /* All of it is asked each time, because asking resets the marks. */
 static int used(struct activity *activity) {
     unsigned long long opens = accepted();
-    struct stat about;
-    int called = opens != activity->opens;
+    int opened = opens != activity->opens, by_socket = called(activity);
 
     activity->opens = opens;
-    if (!stat(activity->socket_path, &about) && !socket_unused(activity->socket_path)) {
-        socket_mark(activity->socket_path);
-        called = 1;
-    }
-    return called || containers(activity->group) || calls(activity->socket_path) || calls_by_network("/proc/net/tcp") ||
+    return opened || by_socket || containers(activity->group) || calls_by_network("/proc/net/tcp") ||
            calls_by_network("/proc/net/tcp6");
 }
 
@@ -208,6 +218,7 @@ static void begin(struct activity *activity, long long now) {
     if (activity->seen < 0)
         return;
     activity->begun = 1;
+    socket_mark(activity->socket_path);
     used(activity);
     activity->used = now;
     say(activity, now);

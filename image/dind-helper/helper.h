@@ -125,7 +125,7 @@ struct activity {
     const char *socket_path, *group;
     long long used, next;
     unsigned long long opens;
-    int idle, seen, begun;
+    int idle, seen, begun, sign;
 };
 /* One look: prints a `dind-activity` line when the daemon is used no more, from time to time while that lasts, and when
  * it is used again. */

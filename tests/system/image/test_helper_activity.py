@@ -19,7 +19,7 @@ from tests.sandbox import Sandbox, sandbox
 
 # The daemon's socket, and its endpoint on 2376. Whoever asks is answered, and whoever says HOLD is kept until he hangs up.
 _DOCKERD = r"""
-import os, socket, subprocess, sys, threading
+import os, socket, subprocess, sys, threading, time
 helper = sys.argv[1]
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 unix = socket.socket(socket.AF_UNIX); unix.bind("/run/docker.sock"); unix.listen()
@@ -28,6 +28,8 @@ subprocess.Popen([helper, "activity", "/run/docker.sock", "/docker"])
 def answer(connection):
     with connection:
         while data := connection.recv(4096):
+            if data.startswith(b"GET /_ping"):
+                time.sleep(0.1)
             if not data.startswith(b"HOLD"):
                 connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nOK")
                 return
@@ -37,10 +39,10 @@ def serve(listener):
 threading.Thread(target=serve, args=[tls], daemon=True).start()
 serve(unix)
 """
-# With a minute of a second the helper calls it idle after this, looks twelve times in it, and says again each second that it
-# still is.
-MINUTE = {"DIND_MINUTE_SECONDS": "1"}
-AFTER = 1.0
+# With a minute of three seconds the helper reports it as idle after this, and again each three seconds. It checks four times a second,
+# so that no probe lasts from one check to the next, also on a busy machine.
+MINUTE = {"DIND_MINUTE_SECONDS": "3"}
+AFTER = 3.0
 # What is reported comes within a second or two. Waiting for it ends early; only a hung helper, or a very busy machine,
 # needs all of it.
 SECONDS = 30.0
@@ -169,9 +171,10 @@ def test_a_call_however_short_is_use_and_the_time_begins_anew(watch: Watch) -> N
 def test_probes_are_no_use_and_do_not_hide_it(watch: Watch) -> None:
     daemon = watch()
     count = daemon.wait_idle()
-    for _ in range(20):
+    # Each is under way for a tenth of a second, so some of the helper's checks, four a second, are made during one.
+    for _ in range(12):
         subprocess.run([daemon.helper, "ping", daemon.socket], check=True)
-        time.sleep(0.05)
+        time.sleep(0.3)
     assert daemon.stays_idle(count)
     # A call between two probes, within one look.
     count = daemon.wait_idle()

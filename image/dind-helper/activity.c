@@ -171,8 +171,8 @@ static unsigned long long accepted(void) {
 }
 
 /*
- * While a probe is under way it looks like any other call: it is connected, and the mark is gone until the probe puts it back. So a
- * call counts when there are signs of one at two checks in a row. No call is missed by it: the mark of a short one stays away.
+ * While a probe is under way it looks like any other call: it is connected, and for a moment the mark is gone until the probe puts
+ * it back. So a call counts when there are signs of one at two checks in a row. No call is missed: the mark of a short one stays away.
  */
 static int called(struct activity *activity) {
     struct stat about;

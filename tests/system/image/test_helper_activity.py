@@ -98,6 +98,11 @@ class Daemon:
             client.sendall(b"GET /containers/json HTTP/1.0\r\n\r\n")
             assert client.recv(100)
 
+    def probe(self) -> None:
+        """As the kubelet's, from within the pod's network."""
+        enter = ["nsenter", f"--net=/proc/{self.pid}/ns/net"]
+        subprocess.run([*enter, self.helper, "ping", self.socket], check=True)
+
     def hold(self, address: str) -> subprocess.Popen[str]:
         """A client in the pod's network that stays connected until it is killed. `address` is Python for what it makes."""
         script = f"import socket, sys; c = {address}; c.sendall(b'HOLD'); print('held', flush=True); sys.stdin.read()"
@@ -173,13 +178,13 @@ def test_probes_are_no_use_and_do_not_hide_it(watch: Watch) -> None:
     count = daemon.wait_idle()
     # Each is under way for a tenth of a second, so some of the helper's checks, four a second, are made during one.
     for _ in range(12):
-        subprocess.run([daemon.helper, "ping", daemon.socket], check=True)
+        daemon.probe()
         time.sleep(0.3)
     assert daemon.stays_idle(count)
     # A call between two probes, within one look.
     count = daemon.wait_idle()
     daemon.call()
-    subprocess.run([daemon.helper, "ping", daemon.socket], check=True)
+    daemon.probe()
     daemon.wait_used(count)
 
 

@@ -32,7 +32,7 @@ lint: setup ## Format, lint, types, import layers, shell scripts
 	$(PY) -m ruff check operator tests
 	$(PY) -m mypy
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
-	shellcheck .ci/run tests/all.sh tests/cluster/*.sh tests/cluster/vm/*.sh
+	shellcheck .ci/run tests/cluster/*.sh tests/cluster/vm/*.sh
 
 .PHONY: crds
 crds: venv ## Generate crds/ from the models (a test fails when they differ)
@@ -74,38 +74,32 @@ tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modu
 	@$(PY) -m tests.cluster tool kubenode coredns helm3 helm4 policyengine >/dev/null
 
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
-# Each remembers its failures in a folder of its own: they may run beside each other (tests/all.sh).
+# Each remembers its failures in a folder of its own: they may run beside each other.
 DURATIONS := --durations=8 --durations-min=2
-TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS) $(AGAIN)
+TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 
-.PHONY: unit integration matrix e2e e2e-features e2e-long e2e-vm e2e-vm-short test
-unit: tools ## Pure parts, scripts under dash and busybox, the chart
-	$(TIER) tests/unit -q
+# Unit tests need no root, no program that is built and no package of Debian; one worker for each core.
+# System tests wait more than they compute, so there are more workers than cores.
+.PHONY: unit system integration e2e e2e-serial e2e-vm e2e-vm-short test
+unit: venv ## Unit tests: no root, no network, no built tools (DIND_TEST_THOROUGH=1: more examples of each property)
+	$(TIER) $(or $(TESTS),tests/unit) -q --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-# Most of a test is waiting, so there are more workers than cores. Each has an API server of its own. How the tests are dealt out
-# is in tests/integration/conftest.py.
-WORKERS := -n 4
-integration: tools ## The operator in process against a real API server
-	$(TIER) tests/integration -q -m "not matrix" $(WORKERS)
+system: setup ## Tests of the scripts, the helper, the AppArmor profile and the chart (root, gcc, Helm; no cluster)
+	@$(PY) -m tests.cluster tool helm4 >/dev/null
+	$(TIER) $(or $(TESTS),tests/system -m "not matrix") -q --numprocesses=6 --dist=worksteal
 
-matrix: tools ## What the gate leaves to other versions: the chart by Helm 3
-	$(TIER) tests/integration -q -m matrix $(WORKERS)
+# Each worker has an API server of its own. How the tests are dealt out is in tests/integration/conftest.py.
+integration: tools ## The operator in process against a real API server (TESTS=PATH: these tests alone)
+	$(TIER) $(if $(TESTS),$(TESTS),tests/integration -n 4 -m "not matrix") -q
 
-# Of e2e, what each has a feature of its own and disturbs no node: `make test` runs these on a second cluster (tests/all.sh). Registries
-# are left with the rest, so that both lanes take about as long.
-FEATURES := $(patsubst %,tests/e2e/environments/test_%.py,clients drain endpoint lifetimes network plugin policies published_ports workloads)
-e2e: cluster images ## The operator as a pod, real kubelet, nested builds
-	$(TIER) tests/e2e $(if $(filter left-out,$(E2E_FEATURES)),$(addprefix --ignore=,$(FEATURES))) -v
+# Most tests wait rather than compute, so more run at a time than there are cores. TESTS=PATH runs those alone, one at a time:
+# with a cluster that is up, a test starts within seconds.
+E2E_WORKERS ?= 6
+e2e: cluster images ## The operator as a pod, a real kubelet, nested builds (TESTS=PATH: these tests alone)
+	$(TIER) $(if $(TESTS),$(TESTS),tests/e2e -n $(E2E_WORKERS) --dist loadgroup --no-loadscope-reorder -m "not serial and not matrix") -v
 
-e2e-features e2e-features-down: export DIND_CLUSTER_INSTANCE = features
-e2e-features: cluster images ## The part of e2e that is about single features, on a cluster of its own
-	$(TIER) $(FEATURES) -v
-
-.PHONY: e2e-features-down
-e2e-features-down: cluster-down
-
-e2e-long: cluster images ## A node saturated for five minutes restarts nothing
-	$(TIER) tests/e2e/environments/test_busy.py --long -v
+e2e-serial: cluster images ## Tests of it that disturb the node, the operator or the installation, one at a time
+	$(TIER) tests/e2e -m "serial and not matrix" -v
 
 e2e-vm e2e-vm-short: export NODES = host,vm
 e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
@@ -114,8 +108,18 @@ e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node
 e2e-vm-short: cluster images ## The part of it that `make test` runs
 	$(TIER) tests/vm -v -m "not thorough"
 
-test: venv ## Everything: lint, types, unit, integration, e2e (sets up what it needs; NODES=host,vm: and the virtual node, when there is time)
-	@tests/all.sh
+.PHONY: test-harness
+test-harness: setup ## The embedded cluster's own tests (`make test` runs them when what they test has changed)
+	@$(PY) -m tests.cluster tool kubenode coredns >/dev/null
+	@$(PY) -m tests.harness run
+
+test: venv ## Every part of the gate, with a table of how long each took (NODES=host,vm: and the virtual node)
+	@$(PY) -m tests.gate
+
+.PHONY: matrix
+ONLY ?=
+matrix: tools ## Other versions and long tests, into docs/versions.md (ONLY="helm3 busy": single parts; NODES=host,vm: the virtual node, too)
+	@$(PY) -m tests.matrix $(if $(ONLY),--only $(ONLY))
 
 .PHONY: demo bench bench-short
 EXAMPLE ?= examples/builder.yaml
@@ -125,5 +129,5 @@ demo: venv ## From nothing to an image built inside an environment (EXAMPLE=file
 bench: venv ## All benchmarks, into docs/benchmarks.md (half an hour; the machine should be quiet)
 	@$(PY) -m tests.bench
 
-bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes)
+bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes): after a change that may cost time
 	$(TIER) tests/bench -v

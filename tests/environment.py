@@ -1,16 +1,18 @@
-"""One DindEnvironment as its user meets it: applied, waited for and used through kubectl alone."""
+"""One DindEnvironment as its user meets it: applied, waited for and used through the API server alone."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.live import Cluster, NotSeenError, Object, condition
+from tests.kube.client import Executed
+from tests.kube.eventually import eventually
+from tests.live import Cluster, Object, condition, is_ready
+from tests.story import story_of
+
+__all__ = ["KIND", "READY_SECONDS", "Environment", "eventually", "gone", "ready"]
 
 KIND = "dindenvironments.dind.dev"
 
@@ -40,37 +42,35 @@ class Environment:
         self.cluster.apply(self.manifest(spec))
         return self
 
-    def _dry_run(self, spec: Object) -> subprocess.CompletedProcess[str]:
-        return self.cluster.run("create", "--dry-run=server", "--filename=-", stdin=json.dumps(self.manifest(spec)))
-
     def refusal(self, spec: Object) -> str:
-        """What kubectl and the API server say to a spec that must not be accepted."""
-        done = self._dry_run(spec)
-        assert done.returncode, f"accepted: {spec}"
-        return done.stderr
+        """What the API server says to a spec that must not be accepted."""
+        said = self.cluster.try_create(self.manifest(spec))
+        assert said, f"accepted: {spec}"
+        return said
 
     def accepted(self, spec: Object) -> None:
         """Fails if the API server refuses the spec. Nothing is made of it."""
-        done = self._dry_run(spec)
-        assert done.returncode == 0, done.stderr
+        assert self.cluster.try_create(self.manifest(spec)) == ""
 
     def patch(self, spec: Object) -> None:
         """Merges into spec."""
-        self.cluster(
-            "patch",
-            KIND,
-            self.name,
-            f"--namespace={self.namespace}",
-            "--type=merge",
-            f"--patch={json.dumps({'spec': spec})}",
-        )
+        self.cluster.patch(KIND, self.name, self.namespace, {"spec": spec})
 
-    def delete(self, cascade: str = "background", *, wait: bool = False) -> None:
-        flags = ["--ignore-not-found", f"--cascade={cascade}", f"--wait={str(wait).lower()}"]
-        self.cluster("delete", KIND, self.name, f"--namespace={self.namespace}", *flags, timeout=180)
+    def annotate(self, annotations: dict[str, str | None]) -> None:
+        """Merges into the annotations."""
+        self.cluster.patch(KIND, self.name, self.namespace, {"metadata": {"annotations": annotations}})
 
-    def delete_pod(self, *flags: str) -> None:
-        self.cluster("delete", "pod", self.name, f"--namespace={self.namespace}", "--wait=false", *flags)
+    def delete(self, cascade: str = "Background", *, wait: bool = False) -> None:
+        """Deletes the environment if it is there. `cascade` is a propagation policy; `wait` until this one is gone."""
+        before = self.get()
+        self.cluster.start_deleting(KIND, self.name, self.namespace, propagationPolicy=cascade)
+        if wait and before is not None:
+            uid = before["metadata"]["uid"]
+            self.wait(lambda found: not found or found["metadata"]["uid"] != uid, "this one gone", 180)
+
+    def delete_pod(self, **options: Any) -> None:
+        """Deletes the pod without waiting; options are DeleteOptions."""
+        self.cluster.start_deleting("pod", self.name, self.namespace, **options)
 
     # What a user sees
 
@@ -100,15 +100,36 @@ class Environment:
     def restarts(self) -> int:
         return int(self.daemon_status()["restartCount"])
 
+    def events(self, reason: str = "", kind: str = "DindEnvironment") -> list[Object]:
+        """The Events about the environment, or about its pod, for a reason."""
+        chosen = f"involvedObject.kind={kind},involvedObject.name={self.name}" + (f",reason={reason}" if reason else "")
+        return self.cluster.items("events", self.namespace, fields=chosen)
+
+    def log(self, container: str = "", **query: str) -> str:
+        """What a container has written; empty before it was started."""
+        return self.cluster.log(self.namespace, self.name, container, **query)
+
     # Waiting, always for something to be seen
 
     def wait(self, holds: Callable[[Object], Any], what: str, seconds: float = READY_SECONDS) -> Object:
-        """Looks at the environment until `holds`; returns it. An absent one is {}."""
-        return eventually(lambda: _truth(holds, self.get() or {}), what, seconds, self.story)
+        """Watches the environment until `holds`; returns it. One that is absent is {}."""
+        return self._wait(KIND, holds, what, seconds)
 
     def wait_pod(self, holds: Callable[[Object], Any], what: str, seconds: float = READY_SECONDS) -> Object:
         """The same with its pod."""
-        return eventually(lambda: _truth(holds, self.pod() or {}), what, seconds, self.story)
+        return self._wait("pod", holds, what, seconds)
+
+    def _wait(self, kind: str, holds: Callable[[Object], Any], what: str, seconds: float) -> Object:
+        found = self.cluster.wait_for(
+            kind,
+            self.name,
+            self.namespace,
+            lambda seen: holds(seen or {}),
+            seconds=seconds,
+            what=what,
+            story=self.story,
+        )
+        return found or {}
 
     def ready(self, seconds: float = READY_SECONDS) -> Environment:
         ready([self], seconds)
@@ -126,28 +147,27 @@ class Environment:
 
     def gone(self, seconds: float = 90) -> None:
         """Waits until neither the environment nor its pod exists."""
-        eventually(lambda: self.get() is None and self.pod() is None, "gone, with its pod", seconds, self.story)
+        for kind in (KIND, "pod"):
+            self.cluster.wait_for(
+                kind, self.name, self.namespace, lambda found: found is None, seconds=seconds, what="gone"
+            )
 
     # Inside
 
     def attempt(
-        self, *command: str, stdin: Path | None = None, timeout: float = 120
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs a command in the daemon's container; the caller looks at the exit code."""
-        given = ["--stdin"] if stdin else []
-        line = ["kubectl", f"--kubeconfig={self.cluster.kubeconfig}", "exec", *given, f"--namespace={self.namespace}"]
-        line += [self.name, "--container=daemon", "--", *command]
-        with (stdin or Path("/dev/null")).open("rb") as source:
-            return subprocess.run(
-                line, stdin=source, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
-            )
+        self, *command: str, stdin: Path | bytes | None = None, timeout: float = 120, container: str = "daemon"
+    ) -> Executed:
+        """Runs a command in a container, the daemon's by default; the caller looks at the exit code."""
+        return self.cluster.api.execute(self.namespace, self.name, container, command, stdin, timeout)
 
-    def run(self, *command: str, stdin: Path | None = None, timeout: float = 120) -> str:
-        done = self.attempt(*command, stdin=stdin, timeout=timeout)
+    def run(
+        self, *command: str, stdin: Path | bytes | None = None, timeout: float = 120, container: str = "daemon"
+    ) -> str:
+        done = self.attempt(*command, stdin=stdin, timeout=timeout, container=container)
         assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
 
-    def docker(self, *arguments: str, stdin: Path | None = None, timeout: float = 120) -> str:
+    def docker(self, *arguments: str, stdin: Path | bytes | None = None, timeout: float = 120) -> str:
         return self.run("docker", *arguments, stdin=stdin, timeout=timeout)
 
     def daemon_process(self) -> str:
@@ -155,45 +175,14 @@ class Environment:
         return self.run("sh", "-c", "pid=$(cat /var/run/docker.pid) && echo $pid $(cut -d' ' -f22 /proc/$pid/stat)")
 
     def story(self) -> str:
-        """What a person would look at when something did not come."""
-        where = f"--namespace={self.namespace}"
-        parts = [
-            self.cluster.run("get", KIND, self.name, where, "--output=yaml"),
-            self.cluster.run("describe", "pod", self.name, where),
-            self.cluster.run("logs", self.name, where, "--all-containers", "--prefix", "--tail=25"),
-        ]
-        return "\n".join(f"{part.stdout}{part.stderr}"[-6000:] for part in parts)
-
-
-def _truth(holds: Callable[[Object], Any], found: Object) -> Object | None:
-    # An absent object may be what is waited for, and {} is false.
-    return (found or {"metadata": {}}) if holds(found) else None
-
-
-def eventually(
-    look: Callable[[], Any], what: str, seconds: float = 60, story: Callable[[], str] | None = None, pause: float = 0.3
-) -> Any:
-    """Looks until it sees something true and returns that. Raises NotSeenError with the story."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        if time.monotonic() > deadline:
-            raise NotSeenError(f"not seen within {seconds:.0f} s: {what}\n{story() if story else ''}")
-        time.sleep(pause)
-    return seen
+        """What the cluster saw of it: conditions, Events, and the last lines of its logs."""
+        return story_of(self.cluster, self.namespace, self.name)
 
 
 def ready(environments: Sequence[Environment], seconds: float = READY_SECONDS) -> None:
-    """Waits until all of them, of one namespace, are Ready for their present specs."""
-    first = environments[0]
-    names = [f"{KIND}/{environment.name}" for environment in environments]
-    done = first.cluster.run(
-        "wait", f"--namespace={first.namespace}", "--for=condition=Ready", f"--timeout={seconds:.0f}s", *names,
-        timeout=seconds + 30,
-    )  # fmt: skip
-    if done.returncode:
-        late = [environment for environment in environments if environment.condition("Ready").get("status") != "True"]
-        stories = "\n".join(environment.story() for environment in late[:2])
-        raise NotSeenError(f"not Ready: {', '.join(item.name for item in late)}\n{done.stderr}{stories}")
+    """Waits until all of them are Ready for their present specs."""
+    for environment in environments:
+        environment.wait(is_ready, "Ready", seconds)
 
 
 def gone(*environments: Environment, seconds: float = 90) -> None:

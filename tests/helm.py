@@ -1,11 +1,12 @@
 """Runs a real Helm, for the tests of the chart.
 
 Each instance keeps Helm's configuration, cache and plugins in a folder of its own, so that nothing of the user's
-decides a result. Used by the unit tests (no cluster) and by the e2e tests (with a kubeconfig).
+decides a result. Used by the system tests (no cluster) and by the e2e tests (with a kubeconfig).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ class Helm:
     home: Path
     kubeconfig: Path | None = None
     _values: list[int] = field(default_factory=lambda: [0])
+    # A rendering takes a tenth of a second and more, and depends on the arguments alone.
+    _rendered: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
 
     def run(self, *arguments: str | Path, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs `helm ARGUMENTS`. Raises HelmError with its whole output when it fails, unless `check` is false."""
@@ -73,10 +76,13 @@ class Helm:
         self, values: dict[str, Any], *, release: str = RELEASE, kube_version: str = KUBE_VERSION
     ) -> subprocess.CompletedProcess[str]:
         """Renders the chart with exactly `values`; the caller looks at the exit code."""
-        return self.run(
-            "template", release, CHART, "--namespace", NAMESPACE, "--kube-version", kube_version,
-            "--values", self.values_file(values), check=False,
-        )  # fmt: skip
+        key = json.dumps([values, release, kube_version], sort_keys=True)
+        if key not in self._rendered:
+            self._rendered[key] = self.run(
+                "template", release, CHART, "--namespace", NAMESPACE, "--kube-version", kube_version,
+                "--values", self.values_file(values), check=False,
+            )  # fmt: skip
+        return self._rendered[key]
 
 
 class Manifests(list[dict[str, Any]]):

@@ -5,7 +5,6 @@ What is asked of it on any node. The second level is nobody's but the image's ow
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from tests.cluster import images
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.environment import Environment, eventually
+from tests.kube.client import Executed
 from tests.nested import fill, groups_below_the_pod
 from tests.node_view import NodeView, container_id
 
@@ -50,10 +50,10 @@ class Inner(Environment):
     patience: float = 1
 
     def attempt(
-        self, *command: str, stdin: Path | None = None, timeout: float = 120
-    ) -> subprocess.CompletedProcess[str]:
+        self, *command: str, stdin: Path | bytes | None = None, timeout: float = 120, container: str = "daemon"
+    ) -> Executed:
         line = ("docker", "exec", "--interactive", self.container, *command)
-        return super().attempt(*line, stdin=stdin, timeout=timeout * self.patience)
+        return super().attempt(*line, stdin=stdin, timeout=timeout * self.patience, container=container)
 
 
 def prepare(environment: Environment) -> None:

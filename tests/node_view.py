@@ -40,12 +40,16 @@ class NodeView:
 
     def run(self, script: str) -> str:
         """Runs a shell script in the namespaces of the node's first process and returns what it printed."""
-        enter = ["nsenter", "-t", "1", "-m", "-n", "-p", "--", "sh", "-c", script]
-        return self.cluster("exec", NAME, f"--namespace={self.namespace}", "--", *enter).strip()
+        return self._execute("nsenter", "-t", "1", "-m", "-n", "-p", "--", "sh", "-c", script)
 
     def here(self, script: str) -> str:
         """Runs a script in the pod itself: in the node's network, with busybox's programs."""
-        return self.cluster("exec", NAME, f"--namespace={self.namespace}", "--", "sh", "-c", script).strip()
+        return self._execute("sh", "-c", script)
+
+    def _execute(self, *command: str) -> str:
+        done = self.cluster.api.execute(self.namespace, NAME, NAME, command)
+        assert done.returncode == 0, f"{command[-1]}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
 
     def fetch(self, environment: Environment, port: int) -> str:
         """What a web server on a port of the environment's pod answers, or "" while it does not."""

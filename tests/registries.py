@@ -57,8 +57,7 @@ class Registry:
         metadata = {"name": self.name, "namespace": self.namespace}
         port = {"selector": {"registry": self.name}, "ports": [{"port": PORT}]}
         self.cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": port})
-        ready = ("--for=condition=Ready", "--timeout=90s")
-        self.cluster("wait", f"pod/{self.name}", f"--namespace={self.namespace}", *ready, timeout=120)
+        self.cluster.wait_condition("pod", self.name, self.namespace)
         return self
 
     def _pod(self, guarded: bool) -> Object:

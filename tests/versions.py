@@ -21,8 +21,8 @@ def spec(release: str, **daemon: object) -> Object:
     return {"daemon": {**image, **memory, **daemon}}
 
 
-def status_tells(environment: Environment, release: str, patience: float = 1) -> None:
-    """The version that was asked for, as the daemon says it and as status does."""
+def status_tells(environment: Environment, release: str, patience: float = 1) -> str:
+    """The version that was asked for, as the daemon says it and as status does. Returns it in full, such as 28.5.2."""
     docker = eventually(
         lambda: environment.status().get("docker"), "Docker's versions", 30 * patience, environment.story
     )
@@ -34,6 +34,7 @@ def status_tells(environment: Environment, release: str, patience: float = 1) ->
     )
     assert docker["storageDriver"] == "overlay2"
     assert docker["cgroupDriver"] == "cgroupfs"
+    return told
 
 
 def isolation_is_verified(environment: Environment, patience: float = 1) -> None:

@@ -21,11 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Shorter pauses are part of any work, and not told of: at most two lines a minute, whatever is done. */
-#define IDLE_AFTER_MS 60000
-/* The first repetitions come after this; then each when the time has grown by a twelfth, at last every ten minutes. */
-#define STEP_MIN_MS 60000
-#define STEP_MAX_MS 600000
+/* The same in reconcile/lifetimes.py. */
 #define STEP_PART 12
 
 #define ROOT "/sys/fs/cgroup"
@@ -201,9 +197,9 @@ static void say(const struct activity *activity, long long now) {
 }
 
 static long long next(const struct activity *activity, long long now) {
-    long long step = (now - activity->used) / STEP_PART, least = activity->step ? activity->step : STEP_MIN_MS;
+    long long step = (now - activity->used) / STEP_PART, least = periods().idle_step_min, most = periods().idle_step_max;
 
-    return now + (step < least ? least : step > STEP_MAX_MS ? STEP_MAX_MS : step);
+    return now + (step < least ? least : step > most ? most : step);
 }
 
 /* What is used from the start is not yet known to be; the first word is that it is used. */
@@ -218,7 +214,7 @@ static void begin(struct activity *activity, long long now) {
 }
 
 void activity_step(struct activity *activity) {
-    long long now = now_ms(), after = activity->idle_after ? activity->idle_after : IDLE_AFTER_MS;
+    long long now = now_ms();
     int idle;
 
     if (!activity->begun) {
@@ -229,7 +225,7 @@ void activity_step(struct activity *activity) {
         return;
     if (used(activity))
         activity->used = now;
-    idle = now - activity->used >= after;
+    idle = now - activity->used >= periods().idle_after;
     if (idle == activity->idle && (!idle || now < activity->next))
         return;
     activity->idle = idle;
@@ -237,26 +233,15 @@ void activity_step(struct activity *activity) {
     say(activity, now);
 }
 
-/* Milliseconds of the option `name`, if it is next. */
-static long long option(const char *name, int argc, char **argv, int *next_argument) {
-    if (*next_argument + 1 >= argc || strcmp(argv[*next_argument], name))
-        return 0;
-    *next_argument += 2;
-    return (long long)(strtod(argv[*next_argument - 1], NULL) * 1000);
-}
-
 int activity_main(int argc, char **argv) {
     struct activity activity = {0};
-    int first = 1;
 
-    activity.idle_after = option("--after", argc, argv, &first);
-    activity.step = option("--every", argc, argv, &first);
-    if (argc - first != 2) {
-        fprintf(stderr, "usage: dind-helper activity [--after SECONDS] [--every SECONDS] SOCKET CGROUP\n");
+    if (argc != 3) {
+        fprintf(stderr, "usage: dind-helper activity SOCKET CGROUP\n");
         return EXIT_USAGE;
     }
-    activity.socket_path = argv[first];
-    activity.group = argv[first + 1];
-    for (;; sleep_ms(activity.idle_after && activity.idle_after < LOOK_MS ? activity.idle_after / 2 : LOOK_MS))
+    activity.socket_path = argv[1];
+    activity.group = argv[2];
+    for (;; sleep_ms(periods().look))
         activity_step(&activity);
 }

@@ -30,6 +30,20 @@ int network_main(int argc, char **argv);
 long long now_ms(void);
 void sleep_ms(long ms);
 
+/* Milliseconds, of which tests make fewer (periods.c). */
+struct periods {
+    /* Between two checks of the volume and of whether the daemon is used: some system calls each. */
+    long look;
+    /* Shorter pauses are part of any work, and not reported: at most two lines a minute, whatever is done. */
+    long idle_after;
+    /* The first repetitions come after the one; then each when the time has grown by a twelfth, at last after the other. */
+    long idle_step_min, idle_step_max;
+    /* Between two rounds over images that could not be had: a registry that is down is not to be stormed, one that is back
+     * soon asked. */
+    long pull_again_min, pull_again_max;
+};
+struct periods periods(void);
+
 struct http_answer {
     int status;
     size_t length;
@@ -106,13 +120,10 @@ struct volume_watch {
 /* One look: prints a `dind-volume` line when the volume has become full or has room again. */
 void volume_step(struct volume_watch *watch);
 
-/* Between two looks at the volume and at whether the daemon is used: some system calls each. */
-#define LOOK_MS 5000
-
 /* What was seen of the daemon's use. Times are in milliseconds of the monotonic clock. */
 struct activity {
     const char *socket_path, *group;
-    long long idle_after, step, used, next;
+    long long used, next;
     unsigned long long opens;
     int idle, seen, begun;
 };
@@ -133,7 +144,6 @@ char *registry_auth(const char *file, const char *registry);
 /* Images that are pulled before the daemon is ready. */
 struct preload {
     const char *socket_path, *images, *credentials, *marker;
-    long step_ms;
 };
 /*
  * Pulls the images (names with blanks between) that are not there, again and again until all are, then makes the file

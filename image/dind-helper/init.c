@@ -108,7 +108,7 @@ static void watch(const struct options *options) {
     struct volume_watch volume = {.path = options->volume, .full = options->again};
     struct activity activity = {.socket_path = options->report, .group = options->group};
 
-    for (; options->volume || options->group; sleep_ms(LOOK_MS)) {
+    for (; options->volume || options->group; sleep_ms(periods().look)) {
         if (options->volume)
             volume_step(&volume);
         if (options->group)

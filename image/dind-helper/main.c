@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
                     "       dind-helper pause\n"
                     "       dind-helper volume DIRECTORY\n"
                     "       dind-helper lock DIRECTORY\n"
-                    "       dind-helper activity [--after SECONDS] [--every SECONDS] SOCKET CGROUP\n"
+                    "       dind-helper activity SOCKET CGROUP\n"
                     "       dind-helper network [WORD=VALUE...]\n"
                     "       dind-helper preload MARKER CREDENTIALS SOCKET IMAGE...\n");
     return EXIT_USAGE;

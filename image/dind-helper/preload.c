@@ -19,9 +19,6 @@
 #define ASK_MS 200
 /* The middle of a longer stream is left out. */
 #define STREAM_MAX (1 << 16)
-/* Between two rounds over what failed: a registry that is down is not to be stormed, one that is back soon asked. */
-#define STEP_MS 2000
-#define STEP_MAX_MS 60000
 /* As bounded in the API, and more. */
 #define IMAGES_MAX 64
 #define NAME_MAX_LENGTH 512
@@ -195,7 +192,7 @@ static int list(struct state *state, const char *images) {
 static void all(struct state *state) {
     const struct preload *preload = state->preload;
     struct http_answer answer;
-    long pause = preload->step_ms ? preload->step_ms : STEP_MS;
+    long pause = periods().pull_again_min;
     int fd;
 
     while (http_get(preload->socket_path, "/_ping", now_ms() + ANSWER_MS, state->stream, STREAM_MAX, &answer) != 200)
@@ -206,7 +203,7 @@ static void all(struct state *state) {
             break;
         say(state);
         sleep_ms(pause);
-        pause = 2 * pause < STEP_MAX_MS ? 2 * pause : STEP_MAX_MS;
+        pause = 2 * pause < periods().pull_again_max ? 2 * pause : periods().pull_again_max;
     }
     say(state);
     /* Without it nobody would ever take the daemon for ready; a disk that is full now is not for ever. */

@@ -87,6 +87,6 @@ int volume_main(int argc, char **argv) {
         fprintf(stderr, "usage: dind-helper volume DIRECTORY\n");
         return EXIT_USAGE;
     }
-    for (;; sleep_ms(LOOK_MS))
+    for (;; sleep_ms(periods().look))
         volume_step(&watch);
 }

@@ -16,8 +16,8 @@ from dind_operator.build.settings import DEFAULT_RESERVE_MEMORY
 
 PREFACE = """# Benchmarks
 
-Made by `make bench` (a short form runs in CI: `make bench-short`). What is compared takes turns within one run, so the ratios
-hold although a machine has better and worse minutes; absolute times are those of the machine named. Compare ratios."""
+Made by `make bench` (a few rounds, against wide margins: `make bench-short`). What is compared takes turns within one run, so the
+ratios hold although a machine has better and worse minutes; absolute times are those of the machine named. Compare ratios."""
 
 
 def cold_start_section(cold: ColdStart, pairs: int) -> Section:

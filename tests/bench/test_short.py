@@ -1,6 +1,7 @@
 """The benchmarks in short, against wide margins: a regression that anybody would feel fails, a noisy machine does not.
 
-Only ratios of one run are asserted. The numbers themselves are for `make bench`, on a quiet machine.
+`make bench-short` runs them, after a change that may cost time; `make test` does not. Only ratios of one run are asserted.
+The numbers themselves are for `make bench`, on a quiet machine.
 """
 
 from __future__ import annotations

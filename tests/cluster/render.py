@@ -92,6 +92,9 @@ def kubelet(instance: Instance) -> str:
             # The pod network's /24 has room for 250 pods beside the gateway.
             "maxPods": 250,
             "serializeImagePulls": False,
+            # Changed Secrets and full volumes are noticed within seconds instead of a minute or more: tests wait for both.
+            "syncFrequency": "5s",
+            "volumeStatsAggPeriod": "5s",
             # Imported images cannot be pulled again: never remove one to free space.
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -15,8 +14,10 @@ import yaml
 from tests.cluster import images
 from tests.demo.place import ROOT, Place
 from tests.demo.story import DemoError, command, readable, tell
+from tests.kube.api import Api
 
 NAMESPACE = "dind-demo"
+ENVIRONMENTS = f"/apis/dind.dev/v1alpha1/namespaces/{NAMESPACE}/dindenvironments"
 BASE = "debian:trixie-slim"
 BUILT = "greeter"
 DOCKERFILE = f"""\
@@ -56,21 +57,28 @@ class DemoEnvironment:
         """Until Ready is True, saying each new thing that the environment says. Raises DemoError when it cannot be."""
         begin = time.monotonic()
         said, trouble_since = "", 0.0
-        while True:
-            found = self._get()
-            status = found.get("status") or {}
+
+        def is_ready(found: dict[str, Any] | None) -> bool:
+            nonlocal said, trouble_since
+            seconds = time.monotonic() - begin
+            status = (found or {}).get("status") or {}
             ready = next((item for item in status.get("conditions") or [] if item["type"] == "Ready"), {})
-            current = ready.get("observedGeneration") == found["metadata"]["generation"]
+            current = found is not None and ready.get("observedGeneration") == found["metadata"]["generation"]
             words = f"{status.get('phase', 'Pending')}: {ready.get('message') or 'waiting for the operator'}"
             if words != said:
-                tell(f"      {time.monotonic() - begin:5.1f} s  {words}")
+                tell(f"      {seconds:5.1f} s  {words}")
                 said, trouble_since = words, time.monotonic()
             if current and ready.get("status") == "True":
-                return
+                return True
             failed = status.get("phase") == "Failed" and time.monotonic() - trouble_since > _TROUBLE_SECONDS
-            if failed or time.monotonic() - begin > _READY_SECONDS:
-                self._not_ready(ready, time.monotonic() - begin)
-            time.sleep(0.2)
+            if failed or seconds > _READY_SECONDS:
+                self._not_ready(ready, seconds)
+            return False
+
+        api = Api(self.place.kubeconfig)
+        # A little longer, so that it is said above why.
+        api.wait(ENVIRONMENTS, self.name, is_ready, "Ready", _READY_SECONDS + 10)
+        api.close()
 
     def _not_ready(self, ready: dict[str, Any], seconds: float) -> None:
         raise DemoError(
@@ -120,11 +128,6 @@ class DemoEnvironment:
     def show(self) -> str:
         """The object as `kubectl get` shows it."""
         return self.place.kubectl("get", "dind", self.name, "--namespace", NAMESPACE, "--output=wide")
-
-    def _get(self) -> dict[str, Any]:
-        text = self.place.kubectl("get", "dind", self.name, "--namespace", NAMESPACE, "--output=json")
-        found: dict[str, Any] = json.loads(text)
-        return found
 
     def _exec(self, *words: str, stdin: bool = False) -> tuple[str, ...]:
         given = ["--stdin"] if stdin else []

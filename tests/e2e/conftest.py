@@ -1,12 +1,14 @@
 """The cluster of `make cluster` (or, with CLUSTER=current, the user's own) with the operator installed by Helm.
 
-Tests that install, upgrade and remove the operator themselves come last: all others share one installation.
+All tests share one cluster and one installation, which the first of them that needs it makes, and which stays: the next run finds
+it. Each worker of pytest-xdist has namespaces of its own. Tests with the marker `serial` disturb the node, the operator or the
+installation; `make e2e` runs them after all others, one at a time.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +16,83 @@ import pytest
 from tests.cluster import current, tools
 from tests.cluster.instance import Instance
 from tests.cluster.progress import say
+from tests.e2e import shared
+from tests.environment import Environment
 from tests.helm import Helm
 from tests.installation import CRD, WAIT, Installation, make_namespace
 from tests.live import Cluster
 
-LAST = "test_helm"
-# The one folder of the node that the installation allows; on the node's own tmpfs, so that nothing outlives it.
+# In this order, at the end: what disturbs more comes later, and the last ones take the shared installation away.
+LAST = ("test_reboot", "test_demo", "test_helm")
+# The one directory of the node that the installation allows; on the node's own tmpfs, so that nothing outlives it.
 HOST_PREFIX = "/run/dind-e2e-folders"
+# Of the shared installation: periods are seconds, because tests wait for them. Unit tests hold the real ones.
+SETTINGS: dict[str, Any] = {
+    "hostPath": {"allowedPrefixes": [HOST_PREFIX]},
+    "volumeCheckSeconds": 1,
+    "endpointCheckSeconds": 1,
+    "extraEnv": [
+        {"name": "DIND_MINUTE_SECONDS", "value": "3"},
+        {"name": "DIND_BLOCKED_CHECK_SECONDS", "value": "1"},
+    ],
+}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.stem.startswith(LAST))
+    """Tests that share a fixture of their module stay on one worker; all others go to whichever is free.
+
+    These groups come first, then what has the longest time limit: a long test that began last would run alone.
+    """
+    for item in items:
+        if shares_fixture_of_module(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: (order_of(item), item.get_closest_marker("xdist_group") is None, -time_limit(item)))
     if current.chosen():
         # All others import images into the node, reboot it or look at its cgroups.
-        anywhere = [item for item in items if item.path.stem.startswith(LAST)]
+        anywhere = [item for item in items if item.path.stem == "test_helm"]
         elsewhere = [item for item in items if item not in anywhere]
         say(f"==> CLUSTER=current: {len(anywhere)} tests run there; {len(elsewhere)} need the embedded cluster's node")
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = anywhere
+
+
+def shares_fixture_of_module(item: pytest.Item) -> bool:
+    definitions = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - pytest has no public name for it
+    return any(definition.scope == "module" for found in definitions for definition in found)
+
+
+def order_of(item: pytest.Item) -> int:
+    return LAST.index(item.path.stem) if item.path.stem in LAST else -1
+
+
+def time_limit(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark is not None else 0.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """With a test that failed comes what the cluster saw of its environments, before they are deleted."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for environment in environments_of(item.funcargs.values()):
+            title = f"what the cluster saw of {environment.namespace}/{environment.name}"
+            report.sections.append((title, environment.story()))
+    return report
+
+
+def environments_of(values: Iterable[object]) -> list[Environment]:
+    """The environments among the values of a test's fixtures, also those in dicts and those that it made by name."""
+    found: list[Environment] = []
+    for value in values:
+        if isinstance(value, Environment):
+            found.append(value)
+        elif isinstance(value, dict):
+            found += environments_of(value.values())
+        else:
+            found += getattr(value, "made", [])
+    return found
 
 
 def image_values() -> dict[str, Any]:
@@ -42,6 +103,20 @@ def image_values() -> dict[str, Any]:
             "tag": os.environ.get("DIND_IMAGE_TAG") or "dev",
         }
     }
+
+
+class Installations(dict[int, Installation]):
+    """Made when they are asked for: a run that needs one Helm does not build the other."""
+
+    def __init__(self, cluster: Cluster, home: Path) -> None:
+        super().__init__()
+        self._cluster = cluster
+        self._home = home
+
+    def __missing__(self, major: int) -> Installation:
+        helm = Helm(tools.tool(f"helm{major}"), major, self._home / str(major), self._cluster.kubeconfig)
+        self[major] = Installation(helm, self._cluster, image_values(), WAIT)
+        return self[major]
 
 
 @pytest.fixture(scope="session")
@@ -65,25 +140,14 @@ def kubectl(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Clust
 
 
 @pytest.fixture(scope="session")
-def installations(kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Installation]:
+def installations(kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Installations:
     """By Helm's major version."""
     make_namespace(kubectl)
-    return {
-        major: Installation(
-            Helm(tools.tool(f"helm{major}"), major, tmp_path_factory.mktemp(f"helm{major}"), kubectl.kubeconfig),
-            kubectl,
-            image_values(),
-            WAIT,
-        )
-        for major in (3, 4)
-    }
+    return Installations(kubectl, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="session")
-def operator(installations: dict[int, Installation]) -> Iterator[Installation]:
-    """The operator at work, as a pod. Installed afresh, so that it runs the image that was built last."""
-    installation = installations[4]
-    installation.clear()
-    installation.install({"hostPath": {"allowedPrefixes": [HOST_PREFIX]}, "volumeCheckSeconds": 10})
-    yield installation
-    installation.clear()
+def operator(installations: Installations) -> Installation:
+    """The operator at work, as a pod. The same for all workers and runs, as long as it is of this code and these values."""
+    shared.ensure(installations[3], SETTINGS)
+    return installations[3]

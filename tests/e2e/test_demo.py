@@ -1,4 +1,4 @@
-"""`make demo` on a cluster of its own: what a person reads, twice, and what they read when a step fails."""
+"""`make demo`: what a person reads, twice, and what they read when a step fails. It installs the operator itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster import teardown
 from tests.cluster.instance import Instance
+from tests.demo.environment import NAMESPACE
+from tests.e2e.conftest import Installations
+
+pytestmark = pytest.mark.serial
 
 ROOT = Path(__file__).parents[2]
-INSTANCE = Instance("show")
 # Seen: 45 s with everything cached. A machine that builds the images first takes minutes.
 SECONDS = 900
 DESCRIBE = "--namespace dind-demo describe dind builder"
@@ -24,7 +26,7 @@ def demo(*variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "--no-print-directory", "demo", *variables],
         cwd=ROOT,
-        env={**os.environ, "CLUSTER": "embedded", "DIND_CLUSTER_INSTANCE": INSTANCE.name},
+        env={**os.environ, "CLUSTER": "embedded"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -34,12 +36,15 @@ def demo(*variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def first() -> Iterator[str]:
-    """The output of the first run; the cluster is there until all tests of this file are done."""
-    teardown.down(INSTANCE)
+def first(installations: Installations) -> Iterator[str]:
+    """The output of the first run, where no operator is installed; what it made is there until all tests of this file are done."""
+    installation = installations[4]
+    installation.cluster.delete("namespace", NAMESPACE)
+    installation.clear()
     done = demo()
     yield done.stdout + f"\nexit code {done.returncode}"
-    teardown.down(INSTANCE)
+    installation.cluster.delete("namespace", NAMESPACE)
+    installation.clear()
 
 
 def steps(output: str) -> dict[str, float]:
@@ -84,12 +89,12 @@ def test_the_commands_to_go_on_with_work(first: str) -> None:
         ["set -e", "export KUBECONFIG=$(make -s kubeconfig)", "echo path=$KUBECONFIG", f"kubectl {DESCRIBE}"]
     )
     done = subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, env={**os.environ, "CLUSTER": "embedded", "DIND_CLUSTER_INSTANCE": INSTANCE.name},
+        ["bash", "-c", script], cwd=ROOT, env={**os.environ, "CLUSTER": "embedded"},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     # The path and nothing else, or `export` would take the rest for a name.
-    assert done.stdout.splitlines()[0] == f"path={INSTANCE.kubeconfig}"
+    assert done.stdout.splitlines()[0] == f"path={Instance.from_environment().kubeconfig}"
     assert f"kubectl {DESCRIBE}" in first
     assert "The nested Docker daemon answers." in done.stdout
 

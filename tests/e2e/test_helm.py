@@ -8,26 +8,31 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.e2e.conftest import Installations
 from tests.helm import NAMESPACE, RELEASE
 from tests.installation import Installation
+from tests.kube.client import Executed
 from tests.live import Cluster, Object, condition, eventually, is_ready
 
 from dind_operator.api.reasons import Reason
 from dind_operator.runtime.election import LEASE_NAME
+
+pytestmark = pytest.mark.serial
 
 Namespaces = Callable[..., str]
 KIND = "dindenvironments.dind.dev"
 NAME = "sandbox"
 
 
-@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
-def release(request: pytest.FixtureRequest, installations: dict[int, Installation]) -> Iterator[Installation]:
+# Helm 3 beside 4: `make matrix` runs it.
+@pytest.fixture(params=[pytest.param(3, marks=pytest.mark.matrix), 4], ids=["helm3", "helm4"])
+def release(request: pytest.FixtureRequest, installations: Installations) -> Iterator[Installation]:
     """Nothing is installed yet; whatever is at the end is removed."""
     yield from cleared(installations[request.param])
 
 
 @pytest.fixture
-def release4(installations: dict[int, Installation]) -> Iterator[Installation]:
+def release4(installations: Installations) -> Iterator[Installation]:
     """For what the operator does, whichever Helm installed it."""
     yield from cleared(installations[4])
 
@@ -51,6 +56,8 @@ def namespaces(kubectl: Cluster) -> Iterator[Namespaces]:
 
     yield make
     for name in made:
+        kubectl.start_deleting("namespace", name)
+    for name in made:
         kubectl.delete("namespace", name)
 
 
@@ -65,11 +72,18 @@ def wait_ready(kubectl: Cluster, namespace: str) -> Object:
     return found
 
 
+def in_daemon(kubectl: Cluster, namespace: str, *command: str) -> str:
+    """What a command in the daemon's container prints."""
+    done = kubectl.api.execute(namespace, NAME, "daemon", command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def daemon(kubectl: Cluster, namespace: str) -> tuple[str, str, int]:
     """Which daemon runs: equal twice means that nobody restarted it. It must answer, too."""
     pod = kubectl.existing("pod", NAME, namespace)
     (status,) = pod["status"]["containerStatuses"]
-    kubectl("exec", NAME, f"--namespace={namespace}", "--container=daemon", "--", "docker", "version")
+    assert in_daemon(kubectl, namespace, "docker", "version")
     return pod["metadata"]["uid"], status["containerID"], status["restartCount"]
 
 
@@ -88,20 +102,22 @@ def test_installed_it_serves_an_environment(release: Installation, kubectl: Clus
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert kubectl.get("pod", f"{RELEASE}-test", NAMESPACE) is None
     assert kubectl.get("serviceaccount", f"{RELEASE}-test", NAMESPACE) is None
-    metrics = kubectl(
-        "get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/services/{RELEASE}-metrics:metrics/proxy/metrics"
-    )
-    assert "dind_" in metrics
-    assert_nobody_who_writes_nowhere(kubectl)
+    metrics = f"/api/v1/namespaces/{NAMESPACE}/services/{RELEASE}-metrics:metrics/proxy/metrics"
+    assert "dind_" in kubectl.api.text(metrics)
+    assert_nobody_who_writes_nowhere(release)
 
 
-def assert_nobody_who_writes_nowhere(kubectl: Cluster) -> None:
+def assert_nobody_who_writes_nowhere(release: Installation) -> None:
     """The operator's process has no user's rights, no capabilities, and no file system to write to."""
-    inside = ("exec", f"deployment/{RELEASE}", f"--namespace={NAMESPACE}", "--", "sh", "-c")
-    assert kubectl(*inside, "id -u").strip() == "65532"
-    assert "CapEff:\t0000000000000000" in kubectl(*inside, "cat /proc/self/status")
-    assert "Read-only file system" in kubectl.run(*inside, "touch /opt/here").stderr
-    kubectl(*inside, "touch /tmp/here")
+    (pod,) = [item for item in release.operator_pods() if not item["metadata"].get("deletionTimestamp")]
+
+    def inside(script: str) -> Executed:
+        return release.cluster.api.execute(NAMESPACE, pod["metadata"]["name"], None, ["sh", "-c", script])
+
+    assert inside("id -u").stdout.strip() == "65532"
+    assert "CapEff:\t0000000000000000" in inside("cat /proc/self/status").stdout
+    assert "Read-only file system" in inside("touch /opt/here").stderr
+    assert inside("touch /tmp/here").returncode == 0
 
 
 def test_the_mirror_of_the_installation_is_for_who_names_none(
@@ -114,8 +130,7 @@ def test_the_mirror_of_the_installation_is_for_who_names_none(
         apply(kubectl, namespace, **spec)
         assert wait_ready(kubectl, namespace)["status"]["registryMirrors"] == [expected]
         asked = ("docker", "info", "--format={{json .RegistryConfig.Mirrors}}")
-        found = kubectl("exec", NAME, f"--namespace={namespace}", "--container=daemon", "--", *asked)
-        assert json.loads(found) == [f"{expected}/"]
+        assert json.loads(in_daemon(kubectl, namespace, *asked)) == [f"{expected}/"]
 
 
 def test_upgrade_and_rollback_restart_no_environment(
@@ -172,7 +187,7 @@ def test_helm_test_fails_and_says_why_when_no_operator_runs(release4: Installati
     release4.install({"replicas": 0})
     tested = release4.test()
     assert tested.returncode
-    said = kubectl("logs", f"{RELEASE}-test", f"--namespace={NAMESPACE}")
+    said = kubectl.log(NAMESPACE, f"{RELEASE}-test")
     assert "ok: /apis/dind.dev/v1alpha1 serves" in said
     assert "See the operator's log" in said
     kubectl.delete("pod", f"{RELEASE}-test", NAMESPACE)
@@ -187,7 +202,7 @@ def test_with_two_replicas_the_other_takes_over(
     assert len(names) == 2
     leader = eventually(lambda: holder(kubectl) in names and holder(kubectl), "a leader")
     # Without a word of goodbye: the other has to find out by itself.
-    kubectl("delete", "pod", leader, f"--namespace={NAMESPACE}", "--grace-period=0", "--force")
+    kubectl.start_deleting("pod", leader, NAMESPACE, gracePeriodSeconds=0)
     namespace = namespaces()
     apply(kubectl, namespace)
     wait_ready(kubectl, namespace)

@@ -55,6 +55,8 @@ class Api:
 
     def __init__(self, kubeconfig: Path | Mapping[str, Any]) -> None:
         self._client = run(Client.connect(kubeconfig))
+        # Before the loop is stopped, which was registered earlier.
+        atexit.register(self.close)
 
     def close(self) -> None:
         run(self._client.close())

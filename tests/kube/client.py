@@ -95,13 +95,14 @@ class Client:
         *,
         content_type: str = JSON,
         accept: str = JSON,
+        seconds: float = TIMEOUT_SECONDS,
     ) -> bytes:
         """One call, repeated as long as the API server asks for it. Returns the body. Raises ApiError."""
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": content_type, "Accept": accept}
-        end = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
-        limit = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        end = asyncio.get_running_loop().time() + seconds
         while True:
+            limit = aiohttp.ClientTimeout(total=seconds)
             async with self._session.request(
                 method, self._host + path, data=data, headers=headers, timeout=limit
             ) as answer:

@@ -6,11 +6,11 @@ is no module is loaded, a setting is written as it is.
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.environment import Environment
+from tests.kube.client import Executed
 from tests.node_view import NodeView
 
 PRIVILEGED = frozenset({"Privileged"})
@@ -59,7 +59,7 @@ def prepare(environment: Environment, node: NodeView) -> None:
     )
 
 
-def attempt(environment: Environment, act: Act) -> subprocess.CompletedProcess[str]:
+def attempt(environment: Environment, act: Act) -> Executed:
     return environment.attempt("sh", "-c", act.script, timeout=300)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from tests.cluster.components import NODE_LABEL
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.cluster.vm.guest import TAINT
+from tests.kube.client import Executed
 from tests.live import Cluster, Object
 
 # A pod with an image that is there takes some ten seconds to start on an idle emulated node.
@@ -57,12 +58,14 @@ def is_ready(found: Object | None) -> bool:
 
 def inside(kubectl: Cluster, found: Object, script: str) -> str:
     """What a script printed in a pod. Raises AssertionError with its words when it failed."""
-    return kubectl("exec", *_where(found), "--", "sh", "-c", script, timeout=120).strip()
+    done = _execute(kubectl, found, script)
+    assert done.returncode == 0, f"`{script}`: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
 
 
 def fails_inside(kubectl: Cluster, found: Object, script: str) -> str:
     """What a script that has to fail complained about."""
-    done = kubectl.run("exec", *_where(found), "--", "sh", "-c", script, timeout=120)
+    done = _execute(kubectl, found, script)
     assert done.returncode, f"`{script}` succeeded: {done.stdout}"
     return done.stderr
 
@@ -70,12 +73,13 @@ def fails_inside(kubectl: Cluster, found: Object, script: str) -> str:
 def fetch(kubectl: Cluster, found: Object, url: str) -> str:
     """What a web server answers to a pod, or nothing while it does not."""
     # Not wget's own limit: in Debian's static busybox that ends with a segmentation fault.
-    done = kubectl.run("exec", *_where(found), "--", "sh", "-c", f"timeout 5 wget -q -O - {url}", timeout=120)
+    done = _execute(kubectl, found, f"timeout 5 wget -q -O - {url}")
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _where(found: Object) -> tuple[str, str]:
-    return found["metadata"]["name"], f"--namespace={found['metadata']['namespace']}"
+def _execute(kubectl: Cluster, found: Object, script: str) -> Executed:
+    metadata = found["metadata"]
+    return kubectl.api.execute(metadata["namespace"], metadata["name"], None, ["sh", "-c", script])
 
 
 def container_id(found: Object) -> str:

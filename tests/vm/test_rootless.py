@@ -54,10 +54,7 @@ def pod(kubectl: Cluster, namespace: str, name: str, security: Object, more: Obj
 
 
 def said(found: Environment, words: str) -> bool:
-    logs = [
-        found.cluster.run("logs", found.name, f"--namespace={found.namespace}", *more) for more in ((), ("--previous",))
-    ]
-    return any(words in done.stdout for done in logs)
+    return any(words in found.log(previous=previous) for previous in ("false", "true"))
 
 
 def answers(found: Environment) -> bool:

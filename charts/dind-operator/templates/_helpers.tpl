@@ -112,4 +112,9 @@ capabilities:
 {{- if and .Values.policy.enabled .Values.policy.admission (semverCompare "<1.30-0" .Capabilities.KubeVersion.Version) }}
 {{- fail (printf "policy.admission is true and the cluster is Kubernetes %s, which has no ValidatingAdmissionPolicy v1: it came with 1.30. Set policy.admission to false, and only the operator enforces the policy." .Capabilities.KubeVersion.Version) }}
 {{- end }}
+{{- range .Values.extraEnv }}
+{{- if has .name (include "dind-operator.settingNames" $ | fromJsonArray) }}
+{{- fail (printf "extraEnv must not name %s: this chart sets that variable from another of its values. Set the value instead." .name) }}
+{{- end }}
+{{- end }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* The operator's settings, all of them: what is not written here has no value in this chart. */}}
+{{/* The operator's settings. Those that only tests set are not here: extraEnv has room for them. */}}
 {{- define "dind-operator.settings" -}}
 - name: DIND_DAEMON_IMAGE
   value: {{ include "dind-operator.image" (dict "root" $ "name" "daemon") | quote }}
@@ -56,4 +56,14 @@
 - name: DIND_DEFAULT_RESERVE_MEMORY
   value: {{ . | quote }}
 {{- end }}
+{{- end }}
+
+{{/* The variables above, those that are not always written included: extraEnv may name none of them. */}}
+{{- define "dind-operator.settingNames" -}}
+["DIND_DAEMON_IMAGE", "DIND_NODE_TOOL_IMAGE", "DIND_NODE_TOOL_PULL_POLICY", "DIND_REQUIRE_NAMESPACE_LABEL",
+ "DIND_READ_POD_LOGS", "DIND_VOLUME_CHECK_SECONDS", "DIND_ENDPOINT_CHECK_SECONDS", "DIND_WORKERS",
+ "DIND_RESYNC_SECONDS", "DIND_LISTEN_PORT", "DIND_LEADER_ELECTION", "DIND_POD_NAMESPACE",
+ "DIND_POD_NAME", "DIND_LOG_FORMAT", "DIND_LOG_LEVEL", "DIND_DEFAULT_RUNTIME_CLASS",
+ "DIND_HOST_PATH_PREFIXES", "DIND_CLUSTER_CIDRS", "DIND_DEFAULT_REGISTRY_MIRRORS", "DIND_GUARD_RAILS",
+ "DIND_DEFAULT_RESERVE_MEMORY"]
 {{- end }}

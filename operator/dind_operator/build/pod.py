@@ -13,7 +13,7 @@ from dind_operator.build.intent import digest, intent_hash
 from dind_operator.build.memory import plan_memory
 from dind_operator.build.owned import object_labels, owner_reference
 from dind_operator.build.probes import probes
-from dind_operator.build.settings import BuildSettings
+from dind_operator.build.settings import DEFAULT_MINUTE_SECONDS, BuildSettings
 
 TOOL_MOUNT = "/dind"
 INTENT_VARIABLE = "DIND_INTENT_HASH"
@@ -22,6 +22,9 @@ BUILD_VARIABLE = "DIND_BUILD_HASH"
 CREDENTIALS_VARIABLE = "DIND_CREDENTIALS"
 """Which of the endpoint's certificates the server Secret held when the pod was made: their fingerprints and times, nothing
 secret. In neither hash: a renewal is no change of the spec and none of the operator."""
+
+MINUTE_VARIABLE = "DIND_MINUTE_SECONDS"
+"""As in image/dind-helper/periods.c."""
 
 DEFAULT_SHUTDOWN_SECONDS = 15
 """dockerd's own default for ``shutdown-timeout``: how long it waits for its containers, unless one of them was started
@@ -168,6 +171,7 @@ def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> 
                 "value": _escaped(daemon_config(spec, registry.daemon_settings(spec, settings))),
             },
             {"name": "DIND_SOCKET", "value": SOCKET},
+            *_minute(settings),
             *workloads.daemon_variables(spec),
             *({"name": name, "value": value} for name, value in registry.preload_variables(spec).items()),
         ],
@@ -187,6 +191,13 @@ def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> 
     if spec.daemon.image_pull_policy is not None:
         container["imagePullPolicy"] = spec.daemon.image_pull_policy.value
     return container
+
+
+def _minute(settings: BuildSettings) -> list[dict[str, Any]]:
+    """Nothing for a minute of 60 s: an installation that does not change it has the pods it had."""
+    if settings.minute_seconds == DEFAULT_MINUTE_SECONDS:
+        return []
+    return [{"name": MINUTE_VARIABLE, "value": str(settings.minute_seconds)}]
 
 
 def _shared(spec: DindEnvironmentSpec) -> dict[str, Any]:

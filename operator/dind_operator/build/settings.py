@@ -9,6 +9,10 @@ DEFAULT_RUNTIME_CLASS = "dind"
 """Of mode UserNamespace: what the documentation and the chart call the RuntimeClass with writable cgroups."""
 
 
+DEFAULT_MINUTE_SECONDS = 60
+"""Tests make lifetimes shorter by shorter minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
     """Defaults that may change with a release, so they are resolved here and shown in status, never written to spec."""
@@ -24,3 +28,5 @@ class BuildSettings:
     """Ranges of the cluster that nested networks must leave alone, as far as an administrator names them."""
     default_registry_mirrors: tuple[str, ...] = ()
     """Mirrors of Docker Hub for environments that name none."""
+    minute_seconds: int = DEFAULT_MINUTE_SECONDS
+    """How long a minute is to the pod's helper."""

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-FIRST_DELAY = timedelta(seconds=1)
 MAX_DELAY = timedelta(minutes=5)
 """The kubelet's own cap for restarts of a container."""
 RECOVERED_AFTER = timedelta(minutes=10)
@@ -15,10 +14,10 @@ def next_count(previous: int, ready_for: timedelta | None) -> int:
     return 1 if recovered else previous + 1
 
 
-def delay(count: int) -> timedelta:
-    """1 s, 2 s, 4 s, … to 5 minutes, by how many pods in a row have failed."""
+def delay(count: int, first: timedelta) -> timedelta:
+    """Once, twice, four times the first … to 5 minutes, by how many pods in a row have failed."""
     doublings = min(max(count, 1) - 1, 10)
-    return min(FIRST_DELAY * int(2**doublings), MAX_DELAY)
+    return min(first * int(2**doublings), MAX_DELAY)
 
 
 def parse_time(text: str | None) -> datetime | None:

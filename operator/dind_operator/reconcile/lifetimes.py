@@ -12,26 +12,24 @@ from pydantic import ValidationError
 
 from dind_operator.api import names
 from dind_operator.api.conditions import Reason, format_time
-from dind_operator.api.lifetime import Expire, LifetimeSpec, parse_duration
+from dind_operator.api.lifetime import Expire, LifetimeSpec
 from dind_operator.api.spec import OperatingMode
 from dind_operator.api.status import Phase
 from dind_operator.reconcile import ownership, pods
 from dind_operator.reconcile.backoff import parse_time
 from dind_operator.reconcile.cluster import Note
 from dind_operator.reconcile.observed import Observed
+from dind_operator.reconcile.periods import Periods
 
 EXPIRES_SOON = "ExpiresSoon"
 """The Event before. Not a reason of a condition: until it expires nothing is wrong."""
-NOTICE = timedelta(minutes=1)
-"""Between the warning and the end, at least, also where the operator was away when it should have warned."""
-MAX_LEAD = timedelta(hours=1)
 LEAD_PART = 10
 """A tenth of the whole time before its end: three minutes of half an hour, an hour of a day."""
 _STEADY = timedelta(seconds=30)
-"""What is known of an idle time differs by the delays of two looks; less than this is no news and is not written."""
+"""What is known of an idle time differs by the delays of two looks, which are no part of any minute; less than this is no news and is
+not written."""
 _STEP_PART = 12
-_MIN_STEP, _MAX_STEP = timedelta(minutes=1), timedelta(minutes=10)
-"""How often the helper repeats that it is idle: image/dind-helper/activity.c."""
+"""The helper repeats that it is idle when the time has grown by a twelfth: image/dind-helper/activity.c."""
 _YEARS = range(2000, 9000)
 """Of an extension: beyond, times cannot be computed with."""
 
@@ -85,9 +83,9 @@ def to_be_deleted(observed: Observed) -> bool:
     return life.over is not None and life.deletes
 
 
-def lead(whole: timedelta) -> timedelta:
+def lead(whole: timedelta, periods: Periods) -> timedelta:
     """How long before the end of a time of that length the warning comes."""
-    return min(max(whole / LEAD_PART, NOTICE), MAX_LEAD)
+    return min(max(whole / LEAD_PART, periods.notice), periods.max_lead)
 
 
 def _spec(observed: Observed) -> LifetimeSpec | None:
@@ -105,6 +103,7 @@ class _Look:
     def __init__(self, observed: Observed, spec: LifetimeSpec) -> None:
         self.observed = observed
         self.spec = spec
+        self.periods = observed.periods
         self.now = observed.now - observed.ahead
         self.old: dict[str, Any] = (observed.environment.get("status") or {}).get("lifetime") or {}
         self.extended, self.not_a_time = _extension(observed.environment)
@@ -139,13 +138,13 @@ class _Look:
         created = parse_time(self.observed.environment["metadata"].get("creationTimestamp"))
         if self.spec.ttl is None or created is None:
             return None
-        at = self._extend(created + parse_duration(self.spec.ttl))
+        at = self._extend(created + self.periods.length(self.spec.ttl))
         return End(Reason.TIME_TO_LIVE_OVER, f"spec.lifetime.ttl of {self.spec.ttl}", at)
 
     def _ttl_over(self, end: End | None) -> End | None:
         if end is None or self.rests or self.spec.ttl is None:
             return None
-        begins = end.at - lead(parse_duration(self.spec.ttl))
+        begins = end.at - lead(self.periods.length(self.spec.ttl), self.periods)
         warned = parse_time(self.old.get("ttlWarnedAt"))
         if warned is not None and warned >= begins - timedelta(seconds=1):
             self.fields["ttlWarnedAt"] = self.old["ttlWarnedAt"]
@@ -155,7 +154,7 @@ class _Look:
             warned = None
         if self.now >= end.at and (self._was(end) or self._nothing_to_lose(end) or self._noticed(warned)):
             return end
-        following = begins if warned is None else max(end.at, warned + NOTICE)
+        following = begins if warned is None else max(end.at, warned + self.periods.notice)
         self.waits.append(max((following - self.now).total_seconds(), 0.1))
         return None
 
@@ -170,7 +169,7 @@ class _Look:
         if since is None or self.spec.idle_timeout is None:
             return None
         self.fields["idleSince"] = format_time(since)
-        at = self._extend(since + parse_duration(self.spec.idle_timeout))
+        at = self._extend(since + self.periods.length(self.spec.idle_timeout))
         return End(Reason.IDLE_TOO_LONG, f"spec.lifetime.idleTimeout of {self.spec.idle_timeout}", at)
 
     def _idle_since(self) -> datetime | None:
@@ -179,7 +178,7 @@ class _Look:
         old = parse_time(self.old.get("idleSince"))
         if old is not None and self._ended_idle():
             # What was expired stays so until the time is longer; then it begins anew.
-            at = self._extend(old + parse_duration(self.spec.idle_timeout))
+            at = self._extend(old + self.periods.length(self.spec.idle_timeout))
             return old if self.now >= at else None
         pod, status = self.observed.pod, self.observed.environment.get("status") or {}
         if pod is None or _goes(pod) or not pods.daemon(pod).get("ready"):
@@ -195,7 +194,7 @@ class _Look:
     def _told_since(self, idle: timedelta, known: datetime | None) -> datetime:
         """The last use was at this time or before it. The line may be as old as the time to the helper's next one."""
         latest = (self.now - idle + timedelta(seconds=1)).replace(microsecond=0)
-        step = min(max(idle / _STEP_PART, _MIN_STEP), _MAX_STEP)
+        step = min(max(idle / _STEP_PART, self.periods.min_step), self.periods.max_step)
         if known is not None and known - _STEADY <= latest <= known + step + _STEADY:
             return known
         return latest
@@ -203,9 +202,10 @@ class _Look:
     def _idle_over(self, end: End | None) -> End | None:
         if end is None or self.spec.idle_timeout is None:
             return None
-        whole = parse_duration(self.spec.idle_timeout)
+        whole = self.periods.length(self.spec.idle_timeout)
+        begins = end.at - lead(whole, self.periods)
         warned = parse_time(self.old.get("idleWarnedAt"))
-        if warned is not None and warned >= max(end.at - whole, end.at - lead(whole) - _STEADY):
+        if warned is not None and warned >= max(end.at - whole, begins - _STEADY):
             self.fields["idleWarnedAt"] = self.old["idleWarnedAt"]
         else:
             warned = None
@@ -216,7 +216,7 @@ class _Look:
         if told is None or not told.idle:
             return None
         idle = timedelta(seconds=told.idleSeconds)
-        if warned is None and idle >= whole - lead(whole) and self.now >= end.at - lead(whole):
+        if warned is None and idle >= whole - lead(whole, self.periods) and self.now >= begins:
             warned = self._warn("idleWarnedAt", end)
         over = idle >= whole and self.now >= end.at and self._noticed(warned)
         return end if over else None
@@ -235,7 +235,7 @@ class _Look:
         return (self.old.get("expired") or {}).get("reason") == end.reason
 
     def _noticed(self, warned: datetime | None) -> bool:
-        return warned is not None and self.now >= warned + NOTICE
+        return warned is not None and self.now >= warned + self.periods.notice
 
     def _expired(self, end: End) -> dict[str, str]:
         return (
@@ -244,7 +244,7 @@ class _Look:
 
     def _warn(self, field: str, end: End) -> datetime:
         self.fields[field] = format_time(self.now)
-        at = max(end.at, self.now + NOTICE)
+        at = max(end.at, self.now + self.periods.notice)
         becomes = "is deleted" if self.deletes else "is suspended: its pod is removed, the rest kept"
         metadata = self.observed.environment["metadata"]
         use = "Use it, or keep it" if end.reason is Reason.IDLE_TOO_LONG else "Keep it"

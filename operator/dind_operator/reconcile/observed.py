@@ -11,6 +11,7 @@ from dind_operator.build.settings import BuildSettings
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.credentials import Credentials
 from dind_operator.reconcile.folders import Rival
+from dind_operator.reconcile.periods import REAL, Periods
 from dind_operator.reconcile.reports import ActivityReport, DaemonReport, IsolationReport, PreloadReport, VolumeReport
 from dind_operator.reconcile.verdict import Part
 
@@ -94,6 +95,8 @@ class Observed:
     """The installation lets the operator read pod logs."""
     ahead: timedelta = timedelta(0)
     """How far ``now`` is ahead of the API server's clock, which gave the environment the time of its creation."""
+    periods: Periods = REAL
+    """The installation's."""
 
     def told(self, kind: ConditionType) -> dict[str, Any]:
         """A condition as the stored status has it, {} if it has none."""
@@ -122,3 +125,4 @@ class Policy:
     require_namespace_label: bool = True
     guard_rails: GuardRails | None = None
     """What environments may ask for; None: anything."""
+    periods: Periods = REAL

@@ -27,7 +27,7 @@ from dind_operator.reconcile.admission import broken
 from dind_operator.reconcile.diagnosis import diagnose, failure_of
 from dind_operator.reconcile.failures import Failure, pod_failure
 from dind_operator.reconcile.observed import Observed, Policy
-from dind_operator.reconcile.recreation import WAIT_SECONDS, carried, create, replace_ended, replace_failed, run_again
+from dind_operator.reconcile.recreation import carried, create, replace_ended, replace_failed, run_again
 from dind_operator.reconcile.status import failure_fields
 from dind_operator.reconcile.telling import answered_before, keep, notes, say
 from dind_operator.reconcile.updates import Freshness, missing_metadata, up_to_date, update_wanted
@@ -47,7 +47,7 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     stranger = ownership.stranger(observed.pod, observed.environment["metadata"])
     if stranger is not None:
         # Pods are watched by our label, which a stranger need not carry: its end may come unseen.
-        return say(observed, stranger, requeue_after=WAIT_SECONDS)
+        return say(observed, stranger, requeue_after=observed.periods.blocked_check_seconds)
     try:
         environment = DindEnvironment.from_dict(observed.environment)
     except InvalidEnvironment as error:
@@ -79,7 +79,7 @@ def _toward(observed: Observed, environment: DindEnvironment, desired: dict[str,
     taken = folders.taken(environment, observed.rivals)
     if taken is not None and (observed.pod is None or _would_move(observed.pod, desired, environment)):
         # Nothing of its own tells the environment that the other one has gone.
-        return replace(keep(observed, taken), requeue_after=WAIT_SECONDS)
+        return replace(keep(observed, taken), requeue_after=observed.periods.blocked_check_seconds)
     if observed.pod is None:
         return create(observed, desired)
     over = workloads.ended(observed, observed.pod)
@@ -107,7 +107,7 @@ def _closed(observed: Observed) -> Plan | None:
     """What to do in a namespace that is not open for environments; None if it is open."""
     if observed.namespace is None:
         # An environment may be seen before its new namespace is; to call that closed would be false.
-        return Plan(requeue_after=WAIT_SECONDS)
+        return Plan(requeue_after=observed.periods.blocked_check_seconds)
     if observed.namespace_enabled:
         return None
     # Nothing expires here, so nothing is warned of, nor said to have been.
@@ -141,7 +141,13 @@ def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod, over
         )
     else:
         verdict = waiting(Phase.RECOVERING, Reason.TERMINATING, "The old pod is shutting down; a new one follows.")
-    return say(observed, verdict, actions=actions, extra=carried(observed), requeue_after=WAIT_SECONDS)
+    return say(
+        observed,
+        verdict,
+        actions=actions,
+        extra=carried(observed),
+        requeue_after=observed.periods.blocked_check_seconds,
+    )
 
 
 def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
@@ -158,7 +164,7 @@ def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
         actions=(DeletePod(pods.uid(observed.pod)),),
         extra={"lastFailure": failure_fields(pod_failure(observed.pod), observed, observed.pod)} if failed else None,
         status_first=True,
-        requeue_after=WAIT_SECONDS,
+        requeue_after=observed.periods.blocked_check_seconds,
     )
 
 
@@ -201,7 +207,7 @@ def _living(
     if failure_now is not None:
         extra["lastFailure"] = failure_fields(failure_now, observed, pod)
     # No event tells of a sandbox that is not made.
-    again = WAIT_SECONDS if sandboxes.waits(pod) else None
+    again = observed.periods.blocked_check_seconds if sandboxes.waits(pod) else None
     return say(observed, verdict, actions=actions, extra=extra, requeue_after=again)
 
 
@@ -212,7 +218,10 @@ def _replace_living(
     problem = endpoint.problem(observed) if endpoint.guarded(observed.environment) else None
     if freshness.replace and problem is not None:
         # The next pod could not be made; the one that works goes on.
-        return replace(keep(observed, blocked(problem.reason, problem.message)), requeue_after=WAIT_SECONDS)
+        return replace(
+            keep(observed, blocked(problem.reason, problem.message)),
+            requeue_after=observed.periods.blocked_check_seconds,
+        )
     renew = environment.spec.update_policy is UpdatePolicy.RECREATE and endpoint.restart_wanted(observed, pod)
     if not freshness.replace and not renew:
         return None

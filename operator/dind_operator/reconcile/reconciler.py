@@ -89,7 +89,7 @@ class Reconciler:
     async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
         pod, namespace = self._view.pod(key), self._view.namespace(key[0])
         observed = Observed(environment, pod, namespace, None, None, self._clock(), budget=told(environment))
-        observed = replace(observed, reads_logs=self._read_logs, ahead=self._ahead())
+        observed = replace(observed, reads_logs=self._read_logs, ahead=self._ahead(), periods=self._policy.periods)
         try:
             observed = await self._reader.all_of(key, observed)
             observed = await self._keep_beside(key, observed)

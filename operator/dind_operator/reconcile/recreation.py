@@ -18,10 +18,8 @@ from dind_operator.reconcile.telling import say
 from dind_operator.reconcile.updates import update_wanted
 from dind_operator.reconcile.verdict import Part, blocked, waiting
 
-WAIT_SECONDS = 15.0
-"""How soon to look again at something whose end no watch may tell (a node that is lost, a predecessor)."""
 SOON_SECONDS = 1.0
-"""The same of what the garbage collector is about to remove."""
+"""Until the next check of what the garbage collector is about to remove."""
 
 
 def create(observed: Observed, desired: dict[str, Any]) -> Plan:
@@ -50,7 +48,7 @@ def _without_endpoint(observed: Observed, state: EndpointState, problem: Part) -
         told = waiting(Phase.PENDING, problem.reason, problem.message)
         return say(observed, told, extra=carried(observed), requeue_after=SOON_SECONDS)
     told = blocked(problem.reason, problem.message)
-    return say(observed, told, extra=carried(observed), requeue_after=WAIT_SECONDS)
+    return say(observed, told, extra=carried(observed), requeue_after=observed.periods.blocked_check_seconds)
 
 
 def replace_ended(observed: Observed, pod: pods.Pod, desired: dict[str, Any]) -> Plan:
@@ -107,7 +105,7 @@ def _count_failure(observed: Observed, pod: pods.Pod, failure: Failure) -> dict[
     return {
         "lastFailure": failure_fields(failure, observed, pod),
         "recreations": count,
-        "recreateAfter": format_time(observed.now + backoff.delay(count)),
+        "recreateAfter": format_time(observed.now + backoff.delay(count, observed.periods.backoff)),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import kopf
 from kopf._core.engines.peering import Identity  # the type of an argument of kopf.operator; not exported
 
+from dind_operator.build.settings import DEFAULT_MINUTE_SECONDS
 from dind_operator.reconcile.reconciler import Reconciler
 from dind_operator.runtime.client import ApiCluster, connect
 from dind_operator.runtime.controller import Controller
@@ -46,6 +47,12 @@ class Operator:
             cluster, self._metrics, workers=settings.workers, resync_seconds=settings.resync_seconds
         )
         self.port: int | None = None
+        if settings.minute_seconds != DEFAULT_MINUTE_SECONDS:
+            logger.warning(
+                "DIND_MINUTE_SECONDS is %d: environments expire in %d/60 of the time that their spec.lifetime states. That is for "
+                "tests; remove the variable anywhere else",
+                *(settings.minute_seconds, settings.minute_seconds),
+            )
 
     def stop(self) -> None:
         """End ``run`` in order."""

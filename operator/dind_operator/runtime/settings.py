@@ -1,6 +1,7 @@
 """The installation's settings, from environment variables (prefix ``DIND_``). The chart sets them from its values."""
 
 import json
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
@@ -12,8 +13,14 @@ from dind_operator.api.quantity import parse_bytes
 from dind_operator.api.registry import Mirror
 from dind_operator.api.storage import is_plain_path
 from dind_operator.build.guardrails import GuardRails
-from dind_operator.build.settings import DEFAULT_RESERVE_MEMORY, DEFAULT_RUNTIME_CLASS, BuildSettings
+from dind_operator.build.settings import (
+    DEFAULT_MINUTE_SECONDS,
+    DEFAULT_RESERVE_MEMORY,
+    DEFAULT_RUNTIME_CLASS,
+    BuildSettings,
+)
 from dind_operator.reconcile.observed import Policy
+from dind_operator.reconcile.periods import REAL, Periods
 
 
 def _quantity(text: str) -> str:
@@ -90,6 +97,12 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 32
     resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300
 
+    # The chart has no values for these: they are for tests, which wait for less (extraEnv).
+    minute_seconds: Annotated[int, Field(ge=1, le=60)] = DEFAULT_MINUTE_SECONDS
+    blocked_check_seconds: Annotated[float, Field(ge=1, le=300)] = REAL.blocked_check_seconds
+    # No part of a second: times in status have none.
+    backoff_seconds: Annotated[int, Field(ge=1, le=300)] = int(REAL.backoff.total_seconds())
+
     listen_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     leader_election: bool = True
     pod_namespace: str = "default"
@@ -109,5 +122,19 @@ class Settings(BaseSettings):
             host_path_prefixes=self.host_path_prefixes,
             cluster_cidrs=self.cluster_cidrs,
             default_registry_mirrors=self.default_registry_mirrors,
+            minute_seconds=self.minute_seconds,
         )
-        return Policy(build=build, require_namespace_label=self.require_namespace_label, guard_rails=self.guard_rails)
+        return Policy(
+            build=build,
+            require_namespace_label=self.require_namespace_label,
+            guard_rails=self.guard_rails,
+            periods=self._periods,
+        )
+
+    @property
+    def _periods(self) -> Periods:
+        return Periods(
+            minute=timedelta(seconds=self.minute_seconds),
+            blocked_check_seconds=self.blocked_check_seconds,
+            backoff=timedelta(seconds=self.backoff_seconds),
+        )

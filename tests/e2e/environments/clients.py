@@ -13,6 +13,7 @@ from docker.tls import TLSConfig
 from tests.e2e.conftest import image_values
 from tests.e2e.environments.conftest import Environments
 from tests.environment import Environment
+from tests.kube.client import Executed
 from tests.live import Object
 
 from dind_operator.build.endpoint import PORT
@@ -67,17 +68,16 @@ class Client:
     def start(self) -> Client:
         cluster, namespace = self._environment.cluster, self._environment.namespace
         cluster.apply(client_pod(self._environment, self._name, self._secret))
-        ready = ("--for=condition=Ready", "--timeout=90s")
-        cluster("wait", f"pod/{self._name}", f"--namespace={namespace}", *ready, timeout=120)
+        cluster.wait_condition("pod", self._name, namespace)
         return self
 
-    def docker(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def docker(self, *arguments: str, timeout: float = 120) -> Executed:
         """Runs it; the caller looks at the exit code."""
-        return self._run("docker", *arguments, timeout=timeout)
+        return self.run("docker", *arguments, timeout=timeout)
 
-    def _run(self, *command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        where = f"--namespace={self._environment.namespace}"
-        return self._environment.cluster.run("exec", self._name, where, "--", *command, timeout=timeout)
+    def run(self, *command: str, timeout: float = 120) -> Executed:
+        environment = self._environment
+        return environment.cluster.api.execute(environment.namespace, self._name, None, command, timeout=timeout)
 
     def says(self, *arguments: str) -> str:
         done = self.docker(*arguments)
@@ -88,7 +88,7 @@ class Client:
         """Every try fails. Who still writes when the daemon hangs up may learn of the connection's end before its reason."""
         said = []
         for _ in range(10):
-            done = self._run(*command)
+            done = self.run(*command)
             assert done.returncode != 0, done.stdout
             if words in done.stderr:
                 return
@@ -97,9 +97,8 @@ class Client:
 
     def file(self, path: str, text: str) -> None:
         """Writes a file in the client's own container."""
-        where = f"--namespace={self._environment.namespace}"
-        script = 'mkdir -p "${1%/*}" && printf %s "$2" >"$1"'
-        self._environment.cluster("exec", self._name, where, "--", "sh", "-c", script, "sh", path, text)
+        done = self.run("sh", "-c", 'mkdir -p "${1%/*}" && printf %s "$2" >"$1"', "sh", path, text)
+        assert done.returncode == 0, done.stderr
 
     def remove(self) -> None:
         self._environment.cluster.delete("pod", self._name, self._environment.namespace)

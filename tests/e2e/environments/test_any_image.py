@@ -81,7 +81,7 @@ def preflight_report(kube: Cluster, pod: Object) -> Object:
         report: Object = json.loads(found["status"]["containerStatuses"][0]["state"]["terminated"]["message"])
         return report
     finally:
-        kube("delete", "pod", name, f"--namespace={namespace}", "--wait=false")
+        kube.start_deleting("pod", name, namespace)
 
 
 def test_a_docker_folder_on_a_union_file_system_is_never_used_in_silence(kube: Cluster, namespace: str) -> None:

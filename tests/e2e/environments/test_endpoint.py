@@ -53,11 +53,9 @@ def test_the_docker_cli_in_another_pod(environments: Environments, tmp_path: Pat
         # It is this environment's daemon that answers.
         assert cli.says("info", "--format={{.ID}}") == environment.docker("info", "--format={{.ID}}")
         cli.says("context", "import", "shared", f"{CERTS}/context.tar")
-        without = ("exec", "endpoint-client", f"--namespace={environment.namespace}", "--", "env", "-u", "DOCKER_HOST")
-        used = environment.cluster(
-            *without, "-u", "DOCKER_TLS_VERIFY", "docker", "--context=shared", "info", "--format={{.ID}}"
-        )
-        assert used.strip() == environment.docker("info", "--format={{.ID}}")
+        without = ("env", "-u", "DOCKER_HOST", "-u", "DOCKER_TLS_VERIFY")
+        used = cli.run(*without, "docker", "--context=shared", "info", "--format={{.ID}}")
+        assert used.stdout.strip() == environment.docker("info", "--format={{.ID}}")
     policy = environment.cluster.existing("networkpolicy", environment.name, environment.namespace)
     pod = environment.pod() or {}
     near = {"namespace": {"kubernetes.io/metadata.name": environment.namespace}}
@@ -111,7 +109,7 @@ def test_a_deleted_secret_is_issued_again_and_a_revocation_shuts_the_old_one_out
     pod = environment.pod_uid()
     first = secret(environment, "client")
     # Without waiting for it to be gone: it may be back by then.
-    kube("delete", "secret", "endpoint-revoke-client", f"--namespace={environment.namespace}", "--wait=false")
+    kube.start_deleting("secret", "endpoint-revoke-client", environment.namespace)
 
     def again() -> dict[str, bytes] | None:
         found = secret(environment, "client")

@@ -12,6 +12,9 @@ from tests.environment import eventually, gone
 from tests.live import Object
 from tests.node_view import NodeView
 
+# They share the one directory that the installation allows.
+pytestmark = pytest.mark.xdist_group("test_folders")
+
 
 def at(folder: str, prefix: str = HOST_PREFIX) -> Object:
     return {"storage": {"hostPath": {"path": f"{prefix}/{folder}"}}}
@@ -35,7 +38,7 @@ def test_a_folder_keeps_what_docker_has_over_pods_and_environments(
     assert node.run(f"ls -d {prefix}/kept/overlay2") == f"{prefix}/kept/overlay2"
     assert environment.docker("info", "--format", "{{.Driver}}") == "overlay2"
     environment.delete_pod()
-    environment.wait_pod(lambda pod: pod["metadata"].get("uid") not in (None, before), "another pod")
+    environment.wait_pod(lambda pod: pod and pod["metadata"]["uid"] != before, "another pod")
     environment.ready()
     assert environment.docker("run", "--rm", BUSYBOX_IMAGE, "echo", "still here") == "still here"
     # Another environment, after the first: the folder is free, and what is in it is found again.
@@ -61,7 +64,7 @@ def test_the_second_environment_of_a_folder_waits_for_the_first(environments: En
     first = environments("first").apply(at("shared")).ready()
     second = environments("second").apply(at("shared"))
     told = second.wait_reason("HostPathInUse", 30)
-    assert "dind-e2e/first" in told["message"]
+    assert f"{first.namespace}/first" in told["message"]
     assert second.pod() is None
     assert first.condition("Ready")["status"] == "True"
     first.delete()

@@ -148,11 +148,7 @@ def test_a_volume_that_outgrows_its_limit_is_evicted_and_the_environment_comes_b
     environment.wait_pod(lambda pod: pod and pod["metadata"]["uid"] != first, "another pod")
     environment.ready()
     # The volume went with the pod, and an Event says so.
-    messages = [
-        item["message"]
-        for item in environment.cluster.items("events", environment.namespace)
-        if item["involvedObject"]["name"] == "outgrown" and item["reason"] == "Evicted"
-    ]
+    messages = [item["message"] for item in environment.events("Evicted")]
     assert any("volumes in its emptyDir are gone" in message for message in messages)
     assert environment.docker("volume", "ls", "--quiet") == ""
 
@@ -161,7 +157,7 @@ def test_a_deleted_pod_is_made_again(environments: Environments) -> None:
     environment = environments("phoenix").apply().ready()
     load_images(environment)
     first = environment.pod_uid()
-    environment.delete_pod("--grace-period=1")
+    environment.delete_pod(gracePeriodSeconds=1)
     environment.wait_pod(lambda pod: pod and pod["metadata"]["uid"] != first, "another pod")
     environment.ready()
     # A new pod is a new, empty daemon: docker data lives as long as the pod.

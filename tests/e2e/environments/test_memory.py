@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
-from tests.e2e.environments.conftest import Environments, load_images, open_namespace
+from tests.e2e.environments.conftest import Environments, load_images, open_namespace, own_namespace
 from tests.environment import Environment, eventually
+from tests.kube.client import Executed
 from tests.live import Cluster
 from tests.nested import fill
 from tests.node_view import NodeView, container_id
 
 MIB = 2**20
-RANGED = "dind-e2e-ranged"
 
 
 def test_a_nested_hog_dies_at_its_own_limit_and_the_daemon_lives(bench: Environment) -> None:
@@ -38,7 +37,7 @@ def test_a_nested_hog_without_a_limit_dies_at_what_the_reserve_leaves(bench: Env
     assert bench.docker("ps", "--quiet") == ""
 
 
-def build(environment: Environment, folder: Path, step: str) -> subprocess.CompletedProcess[str]:
+def build(environment: Environment, folder: Path, step: str) -> Executed:
     """A nested build with one step."""
     dockerfile = folder / "Dockerfile"
     dockerfile.write_text(f"FROM {BUSYBOX_IMAGE}\nRUN {step}\n")
@@ -104,14 +103,15 @@ def test_without_the_reserve_the_same_hog_takes_the_daemon_with_it(environments:
 @pytest.fixture(scope="module")
 def ranged(kube: Cluster, bench: Environment) -> Iterator[Environment]:
     """`spec: {}` in a namespace whose LimitRange gives every container 1Gi."""
-    open_namespace(kube, RANGED)
+    namespace = own_namespace("ranged")
+    open_namespace(kube, namespace)
     limits = [{"type": "Container", "default": {"memory": "1Gi"}, "defaultRequest": {"memory": "64Mi"}}]
-    where = {"name": "defaults", "namespace": RANGED}
+    where = {"name": "defaults", "namespace": namespace}
     kube.apply({"apiVersion": "v1", "kind": "LimitRange", "metadata": where, "spec": {"limits": limits}})
-    made = Environment(kube, RANGED, "ranged").apply().ready()
+    made = Environment(kube, namespace, "ranged").apply().ready()
     load_images(made)
     yield made
-    kube("delete", "namespace", RANGED, "--wait=false")
+    kube.start_deleting("namespace", namespace)
 
 
 def test_a_limit_that_only_a_limitrange_sets_has_the_reserve_too(ranged: Environment, node: NodeView) -> None:

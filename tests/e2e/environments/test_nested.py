@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.cluster import images
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.sockets import Socket, listening
 from tests.environment import Environment, eventually
@@ -23,10 +24,9 @@ def test_a_nested_container_runs_through_the_cli_in_the_pod(bench: Environment) 
     assert bench.run("readlink", "/var/run/docker.sock") == "/run/dind/docker.sock"
 
 
-def test_a_nested_build_installs_a_package_and_its_image_runs(bench: Environment, tmp_path: Path) -> None:
-    dockerfile = tmp_path / "Dockerfile"
-    dockerfile.write_text(DOCKERFILE)
-    bench.docker("build", "--progress=plain", "--tag=greeter", "-", stdin=dockerfile, timeout=240)
+def test_a_nested_build_installs_a_package_and_its_image_runs(bench: Environment) -> None:
+    bench.docker("load", stdin=images.nested_base_tar())
+    bench.docker("build", "--progress=plain", "--tag=greeter", "-", stdin=DOCKERFILE.encode(), timeout=240)
     assert bench.docker("run", "--rm", "greeter") == "built inside"
     # The package came with the build: the base does not have it.
     without = bench.attempt("docker", "run", "--rm", "debian:trixie-slim", "hello")

@@ -89,6 +89,7 @@ def download(environment: Environment, url: str, *options: str) -> int:
     return int(environment.docker("run", "--rm", *options, BUSYBOX_IMAGE, "sh", "-c", script))
 
 
+@pytest.mark.serial  # pods that others make meanwhile would be narrow, too
 def test_a_large_download_over_an_interface_of_1400_bytes(
     environments: Environments, node: NodeView, narrow: None, wide_wire: str, server: Server
 ) -> None:

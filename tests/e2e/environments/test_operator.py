@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.e2e.environments.conftest import Environments
 from tests.environment import eventually, ready
 from tests.helm import NAMESPACE as OPERATOR_NAMESPACE
 from tests.installation import Installation
 
+pytestmark = pytest.mark.serial
+
 
 def kill(operator: Installation) -> None:
     """Ends the operator's pod without a chance to say anything, as a lost node would."""
     for pod in operator.operator_pods():
-        name = pod["metadata"]["name"]
-        where = f"--namespace={OPERATOR_NAMESPACE}"
-        operator.cluster("delete", "pod", name, where, "--grace-period=0", "--force", "--wait=false")
+        operator.cluster.start_deleting("pod", pod["metadata"]["name"], OPERATOR_NAMESPACE, gracePeriodSeconds=0)
 
 
 def no_surprises(operator: Installation) -> None:
@@ -21,7 +22,8 @@ def no_surprises(operator: Installation) -> None:
     pods = operator.operator_pods()
     assert pods
     for pod in pods:
-        log = operator.cluster("logs", pod["metadata"]["name"], f"--namespace={OPERATOR_NAMESPACE}")
+        log = operator.cluster.log(OPERATOR_NAMESPACE, pod["metadata"]["name"])
+        assert log
         assert "Traceback" not in log
         assert "unexpectedly" not in log
         assert [status["restartCount"] for status in pod["status"]["containerStatuses"]] == [0]
@@ -48,7 +50,7 @@ def test_work_that_was_interrupted_is_finished_by_the_next_operator(
     kill(operator)
     coming[1].apply()
     # While there is no operator: a pod is deleted, and nothing tells the next one of it.
-    coming[0].delete_pod("--ignore-not-found", "--grace-period=0", "--force")
+    coming[0].delete_pod(gracePeriodSeconds=0)
     kill(operator)
     coming[2].apply()
 

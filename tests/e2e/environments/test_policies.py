@@ -5,7 +5,7 @@ the same connections made without the engine or by who is named.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -71,13 +71,14 @@ def published(environments: Environments) -> Iterator[Environment]:
     """An environment with a nested web server on port 8080, and two pods beside it: friend and stranger."""
     fields: Object = {"publishedPorts": {"ports": [{"port": 8080}]}}
     environment = environments("policies").apply(fields).ready()
-    cluster, where = environment.cluster, f"--namespace={environment.namespace}"
+    cluster = environment.cluster
     load_images(environment)
     serve = "echo hello >/tmp/index.html; exec httpd -f -p 80 -h /tmp"
     environment.docker("run", "--detach", "--publish=8080:80", BUSYBOX_IMAGE, "sh", "-c", serve)
     for name in ("friend", "stranger"):
         cluster.apply(visitor(environment, name))
-    cluster("wait", "pod/friend", "pod/stranger", where, "--for=condition=Ready", "--timeout=60s", timeout=90)
+    for name in ("friend", "stranger"):
+        cluster.wait_condition("pod", name, environment.namespace)
     yield environment
     for name in ("friend", "stranger"):
         cluster.delete("pod", name, environment.namespace)
@@ -94,23 +95,18 @@ def fetch(url: str) -> tuple[str, ...]:
 
 def asks(environment: Environment, who: str, url: str) -> str:
     """What a pod gets from there: a line."""
-    command = ("exec", who, f"--namespace={environment.namespace}", "--", *fetch(url))
-    return said(lambda: environment.cluster.run(*command).stdout)
+    return last_line(environment.cluster.api.execute(environment.namespace, who, None, fetch(url)).stdout)
 
 
 def nested_asks(environment: Environment, url: str) -> str:
-    return said(lambda: environment.docker("run", "--rm", BUSYBOX_IMAGE, *fetch(url)))
-
-
-def said(ask: Callable[[], str]) -> str:
-    """There is always a line, but kubectl sometimes discards what comes before it is ready for it."""
-    return next((line for _ in range(5) if (line := last_line(ask()))), "")
+    return last_line(environment.docker("run", "--rm", BUSYBOX_IMAGE, *fetch(url)))
 
 
 def last_line(text: str) -> str:
     return text.strip().rpartition("\n")[2]
 
 
+@pytest.mark.serial  # the engine is for the whole node
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("metadata")
 def test_who_is_not_named_is_shut_out_and_metadata_is_out_of_reach(published: Environment) -> None:

@@ -10,9 +10,10 @@ from tests.e2e.environments.conftest import Environments, load_images
 from tests.environment import eventually
 from tests.installation import Installation
 from tests.live import Object
-from tests.node_view import NodeView
+from tests.node_view import NAME, NodeView
 
 
+@pytest.mark.serial
 @pytest.mark.timeout(400)
 def test_a_reboot_brings_the_same_pod_back_with_its_data_and_its_containers(
     environments: Environments, node: NodeView, operator: Installation
@@ -55,4 +56,4 @@ def test_a_reboot_brings_the_same_pod_back_with_its_data_and_its_containers(
 
 def is_back(node: NodeView) -> bool:
     """The pod that looks was rebooted too."""
-    return node.cluster.run("exec", "node-view", f"--namespace={node.namespace}", "--", "true").returncode == 0
+    return node.cluster.api.execute(node.namespace, NAME, None, ["true"]).returncode == 0

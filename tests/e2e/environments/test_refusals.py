@@ -11,12 +11,9 @@ from typing import Any
 
 import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
-from tests.e2e.environments.conftest import open_namespace
+from tests.e2e.environments.conftest import open_namespace, own_namespace
 from tests.environment import Environment, eventually
 from tests.live import Cluster, Object
-
-BASELINE = "dind-e2e-baseline"
-CLOSED = "dind-e2e-closed"
 
 SPECS: dict[str, Object] = {
     "confined": {"security": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "no-such-profile"}}},
@@ -58,20 +55,18 @@ def foreign(kube: Cluster, namespace: str, refused: object) -> Iterator[Environm
 @pytest.fixture(scope="module")
 def elsewhere(kube: Cluster, refused: object) -> Iterator[dict[str, Environment]]:
     """Environments in namespaces that do not admit them."""
-    open_namespace(
-        kube, BASELINE, {"dind.dev/environments": "enabled", "pod-security.kubernetes.io/enforce": "baseline"}
-    )
-    open_namespace(kube, CLOSED, {})
-    yield {name: Environment(kube, name, "main").apply() for name in (BASELINE, CLOSED)}
-    for name in (BASELINE, CLOSED):
-        kube("delete", "namespace", name, "--wait=false")
+    names = {purpose: own_namespace(purpose) for purpose in ("baseline", "closed")}
+    baseline = {"dind.dev/environments": "enabled", "pod-security.kubernetes.io/enforce": "baseline"}
+    open_namespace(kube, names["baseline"], baseline)
+    open_namespace(kube, names["closed"], {})
+    yield {purpose: Environment(kube, name, "main").apply() for purpose, name in names.items()}
+    for name in names.values():
+        kube.start_deleting("namespace", name)
 
 
 def pods_made(environment: Environment) -> int:
     """How many pods of this name the scheduler has seen, by its events."""
-    where = f"--namespace={environment.namespace}"
-    found = environment.cluster.json("get", "events", where, f"--field-selector=involvedObject.name={environment.name}")
-    return len({item["involvedObject"]["uid"] for item in found["items"] if item["involvedObject"]["kind"] == "Pod"})
+    return len({item["involvedObject"]["uid"] for item in environment.events(kind="Pod")})
 
 
 def last_failure(environment: Environment) -> Any:
@@ -134,20 +129,20 @@ def test_a_foreign_pod_of_the_same_name_is_told_and_left_alone(foreign: Environm
 
 
 def test_a_namespace_that_enforces_a_pod_security_standard(elsewhere: dict[str, Environment]) -> None:
-    environment = elsewhere[BASELINE]
+    environment = elsewhere["baseline"]
     message = environment.wait_reason("PodSecurityForbidden")["message"]
     assert "privileged" in message
     assert "pod-security.kubernetes.io/enforce=privileged" in message
     assert environment.pod() is None
-    label = "pod-security.kubernetes.io/enforce=privileged"
-    environment.cluster("label", "namespace", BASELINE, label, "--overwrite")
+    label = {"pod-security.kubernetes.io/enforce": "privileged"}
+    environment.cluster.patch("namespace", environment.namespace, None, {"metadata": {"labels": label}})
     environment.ready()
 
 
 def test_a_namespace_that_is_not_open_to_environments(elsewhere: dict[str, Environment]) -> None:
-    environment = elsewhere[CLOSED]
+    environment = elsewhere["closed"]
     message = environment.wait_reason("NamespaceNotEnabled")["message"]
-    remedy = f"kubectl label namespace {CLOSED} dind.dev/environments=enabled"
+    remedy = f"kubectl label namespace {environment.namespace} dind.dev/environments=enabled"
     assert remedy in message
     assert environment.pod() is None
     environment.cluster(*remedy.split()[1:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -147,16 +146,14 @@ def test_deletion_ends_the_daemon_and_its_containers_in_good_time(served: dict[s
     environment.docker(
         "run", "--detach", "--name=polite", BUSYBOX_IMAGE, "sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"
     )
-    line = ["kubectl", f"--kubeconfig={environment.cluster.kubeconfig}", "get", "pod", environment.name, "--watch"]
-    line += [
-        f"--namespace={environment.namespace}",
-        "--output=jsonpath={.status.containerStatuses[0].state.terminated}{'\\n'}",
-    ]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as watch:
-        environment.delete()
-        environment.gone(GRACE_SECONDS)
-        watch.terminate()
-        seen, _ = watch.communicate(timeout=10)
-    ends = [line for line in seen.splitlines() if line.strip()]
-    assert ends, "the kubelet never told how the daemon ended"
-    assert '"exitCode":0' in ends[-1]
+    environment.delete()
+    ended = environment.wait_pod(terminated, "the daemon's end", GRACE_SECONDS)
+    assert terminated(ended)["exitCode"] == 0
+    environment.gone(GRACE_SECONDS)
+
+
+def terminated(pod: Object) -> Object:
+    """How the daemon's container ended; {} while it runs."""
+    (status,) = (pod.get("status") or {}).get("containerStatuses") or [{}]
+    ended: Object = (status.get("state") or {}).get("terminated") or {}
+    return ended

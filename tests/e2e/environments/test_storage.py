@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import Environments, load_images
 from tests.environment import Environment, eventually
+from tests.kube.client import Executed
 from tests.live import Cluster, Object
 from tests.node_view import NodeView
 
@@ -18,7 +18,7 @@ MIB = 2**20
 # A file system of this machine's own in a file, on the node's tmpfs: what is on it is bounded, and gone with the test.
 FOLDER = "/run/dind-e2e-volume"
 VOLUME, CLASS = "dind-e2e-volume", "dind-e2e"
-# The installation looks every ten seconds and the helper every five.
+# The installation and the helper check several times in this time.
 TOLD_SECONDS = 60
 
 
@@ -87,7 +87,7 @@ def unmounted(node: NodeView) -> str:
     return node.run(f"umount {FOLDER}/mounted 2>&1 && rm -r {FOLDER} 2>&1 || [ ! -e {FOLDER}/image ] || echo busy")
 
 
-def build(environment: Environment, folder: Path, mebibytes: int) -> subprocess.CompletedProcess[str]:
+def build(environment: Environment, folder: Path, mebibytes: int) -> Executed:
     """A nested build that writes a file of that size."""
     dockerfile = folder / "Dockerfile"
     dockerfile.write_text(f"FROM {BUSYBOX_IMAGE}\nRUN dd if=/dev/zero of=/file bs=1M count={mebibytes}\n")
@@ -111,14 +111,6 @@ def healthy(status: str, reason: str) -> object:
     return holds
 
 
-def events(environment: Environment, reason: str) -> list[str]:
-    return [
-        item["message"]
-        for item in environment.cluster.items("events", environment.namespace)
-        if item["involvedObject"]["name"] == environment.name and item["reason"] == reason
-    ]
-
-
 def fills_up_and_recovers(environment: Environment, folder: Path, total: str) -> None:
     """The whole way: a build that fits, a full volume, a build that fails, a daemon that lives, and room again."""
     before = environment.daemon_process()
@@ -132,7 +124,7 @@ def fills_up_and_recovers(environment: Environment, folder: Path, total: str) ->
     assert f" of {total}" in message
     assert "are used" in message
     assert environment.condition("Ready")["status"] == "True"
-    assert events(environment, "DiskFull")
+    assert environment.events("DiskFull")
     assert environment.daemon_process() == before
     environment.docker("rm", "ballast")
     environment.wait(healthy("True", "StorageHealthy"), "StorageHealthy=True", TOLD_SECONDS)
@@ -156,7 +148,7 @@ def test_a_claimed_volume_is_waited_for_used_within_its_bounds_and_given_back(
     kube.apply(volume(storage_class))
     kube.wait_for("persistentvolume", VOLUME, None, available, seconds=30, what="available")
     # The scheduler looks when it sees a volume, which may be before that is available, and then for five minutes at no event.
-    kube("annotate", "persistentvolume", VOLUME, "dind.dev/seen=yes")
+    kube.patch("persistentvolume", VOLUME, None, {"metadata": {"annotations": {"dind.dev/seen": "yes"}}})
     environment.ready()
     found = environment.run("sh", "-c", "df --output=fstype /var/lib/docker | tail -1")
     assert found == "ext4"

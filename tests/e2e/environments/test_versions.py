@@ -1,8 +1,11 @@
-"""Other releases of Docker than the project's own image has, on the first node (cgroup version 1)."""
+"""Other releases of Docker than the project's own image has, on the first node (cgroup version 1).
+
+`make matrix` runs these; all other tests run with the project's own image.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,11 @@ from tests.cluster.instance import Instance
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.environment import READY_SECONDS, Environment
 from tests.live import Cluster
+from tests.matrix.junit import VERSION_PROPERTY
 from tests.node_view import NodeView
 
 # An image that is not there yet is made first: two minutes each, once.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.matrix]
 
 
 @pytest.fixture(scope="module", params=[*docker_releases.OTHERS, docker_releases.OWN])
@@ -32,8 +36,14 @@ def environment(release: str, kube: Cluster, namespace: str) -> Iterator[Environ
     made.delete()
 
 
-def test_the_release_works(environment: Environment, release: str, node: NodeView, tmp_path: Path) -> None:
-    versions.status_tells(environment, release)
+def test_the_release_works(
+    environment: Environment,
+    release: str,
+    node: NodeView,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property(f"{VERSION_PROPERTY}Docker", versions.status_tells(environment, release))
     versions.isolation_is_verified(environment)
     versions.run_and_build_work(environment, tmp_path)
     versions.nested_containers_are_the_pods(environment, node)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from tests.cluster.images import image_name
 from tests.cluster.own_images import BUSYBOX_IMAGE
@@ -35,12 +35,6 @@ def workloads(*containers: Object, **more: Any) -> Object:
     return {"workloads": {"containers": list(containers), "dockerCli": True, **more}}
 
 
-def log(environment: Environment, container: str = "work") -> str:
-    """What a workload has said; empty before it was started."""
-    where = f"--namespace={environment.namespace}"
-    return environment.cluster.run("logs", environment.name, where, f"--container={container}").stdout
-
-
 def ended(environment: Environment, phase: str) -> Object:
     """Waits for the phase; returns status."""
     found: Object = environment.wait(lambda it: (it.get("status") or {}).get("phase") == phase, f"phase {phase}")
@@ -62,7 +56,7 @@ def test_the_ci_job_of_the_examples_builds_tests_and_keeps_its_image(kube: Clust
     load_images(environment)
 
     status = ended(environment, "Succeeded")
-    said = log(environment, "build")
+    said = environment.log("build")
     assert "test passed" in said
     assert "/workspace/image.tar" in said
     (told,) = status["workloads"]["containers"]
@@ -80,6 +74,7 @@ def test_the_ci_job_of_the_examples_builds_tests_and_keeps_its_image(kube: Clust
     assert datetime.fromisoformat(daemon["startedAt"]) < first <= last <= datetime.fromisoformat(daemon["finishedAt"])
 
 
+@pytest.mark.serial
 def test_a_workload_that_fails_fails_the_environment_and_no_operator_runs_it_again(
     operator: Installation, environments: Environments
 ) -> None:
@@ -116,30 +111,28 @@ def test_workloads_wait_for_the_daemon_and_end_before_it(environments: Environme
     environment = environments("serving").apply(workloads(work, restartPolicy="Always", dockerCli=False))
     environment.ready()
     load_images(environment)
-    eventually(lambda: "nested" in log(environment), "a nested container, started by the workload")
+    eventually(lambda: "nested" in environment.log("work"), "a nested container, started by the workload")
     # The first line is a version: no call came before the daemon answered.
-    assert log(environment).splitlines()[0][0].isdigit(), log(environment)
+    assert environment.log("work").splitlines()[0][0].isdigit(), environment.log("work")
     status = environment.status()
     assert (status["phase"], status["restarts"]) == ("Running", 0)
-    assert status["docker"]["serverVersion"] == log(environment).splitlines()[0]
+    assert status["docker"]["serverVersion"] == environment.log("work").splitlines()[0]
     assert status["node"]["kubeletVersion"]
     assert environment.condition("IsolationVerified")["status"] == "True"
     assert environment.condition("WorkloadsSucceeded")["reason"] == "WorkloadsRunning"
     # Files of the workspace are the same for the workload, the daemon and what is nested.
     environment.run("sh", "-c", "echo shared >/workspace/file")
-    where = ["exec", environment.name, f"--namespace={environment.namespace}", "--container=work", "--"]
     line = ["docker", "run", "--rm", "--volume=/workspace:/w", BUSYBOX_IMAGE, "cat", "/w/file"]
-    assert environment.cluster(*where, *line).strip() == "shared"
+    assert environment.run(*line, container="work") == "shared"
     # No token, no privilege, nothing of the node.
-    assert environment.cluster.run(*where, "ls", "/var/run/secrets/kubernetes.io").returncode != 0
-    assert environment.cluster(*where, "sh", "-c", "ls /dev | grep -c loop || true").strip() == "0"
+    assert environment.attempt("ls", "/var/run/secrets/kubernetes.io", container="work").returncode != 0
+    assert environment.run("sh", "-c", "ls /dev | grep -c loop || true", container="work") == "0"
 
     # It is asked to end, takes its time, and its last call finds a daemon that still answers.
-    line = ["kubectl", f"--kubeconfig={environment.cluster.kubeconfig}", "logs", *where[1:-1], "--follow", "--tail=0"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as following:
-        time.sleep(1)  # until the log is followed; what is said before is not looked at
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(environment.log, "work", follow="true")
         environment.delete()
-        last, _ = following.communicate(timeout=60)
+        last = following.result(60).splitlines()[-1]
     assert last.split() == ["last", status["docker"]["serverVersion"]]
     environment.gone()
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.objects import spec
+from tests.unit.texts import CHARACTERS, texts
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.owned import OWNED_CONFIG_KEYS
@@ -88,13 +89,17 @@ def test_one_too_large_for_an_environment_variable_is_refused_with_both_sizes() 
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z]{3,10}-[a-z]{3,10}", fullmatch=True), JSON_VALUES, max_size=5))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z]{3,10}-[a-z]{3,10}", fullmatch=True, alphabet=CHARACTERS), JSON_VALUES, max_size=5
+    )
+)
 def test_whatever_the_user_says_the_owned_keys_stand(user: dict[str, Any]) -> None:
     allowed = {key: value for key, value in user.items() if key not in OWNED_CONFIG_KEYS and key != "exec-opts"}
     found = config(allowed)

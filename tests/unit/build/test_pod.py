@@ -1,6 +1,7 @@
 """The pod's shape: what the node is asked for, field by field."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -260,6 +261,17 @@ def test_another_operator_is_seen_in_the_build_hash() -> None:
     one, other = (variables(built({}, settings)["spec"]["containers"][0]) for settings in (SETTINGS, newer))
     assert one[BUILD_VARIABLE] != other[BUILD_VARIABLE]
     assert one[INTENT_VARIABLE] == other[INTENT_VARIABLE]
+
+
+def test_the_helper_is_told_of_a_minute_only_where_it_is_no_real_one() -> None:
+    """So an installation that says nothing of it has the pods that it had, with their hashes."""
+    real, short = (replace(SETTINGS, minute_seconds=seconds) for seconds in (60, 3))
+    assert built({}, real) == built()
+    assert "DIND_MINUTE_SECONDS" not in json.dumps(built({}, real))
+    changed = built({}, short)
+    assert variables(changed["spec"]["containers"][0])["DIND_MINUTE_SECONDS"] == "3"
+    assert "DIND_MINUTE_SECONDS" not in variables(changed["spec"]["initContainers"][0])
+    assert changed["metadata"] == built()["metadata"], "it is no change of the user's intent"
 
 
 def test_the_same_input_gives_the_same_pod() -> None:

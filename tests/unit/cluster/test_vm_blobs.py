@@ -30,7 +30,8 @@ def saved(tmp_path: Path) -> Path:
 @pytest.fixture
 def url(saved: Path) -> Iterator[str]:
     serving = blobs.server("127.0.0.1", blobs.Images.read(saved))
-    thread = threading.Thread(target=serving.serve_forever)
+    # shutdown() returns after the next poll, which by default is half a second away.
+    thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{serving.server_address[1]}/v2"
     serving.shutdown()

@@ -19,17 +19,6 @@ def test_ssh_takes_nothing_of_the_users_own() -> None:
     assert (lines["IdentitiesOnly"], lines["StrictHostKeyChecking"], lines["BatchMode"]) == ("yes", "yes", "yes")
 
 
-def test_keys_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
-    instance = Instance("life", tmp_path)
-    instance.vm.mkdir(parents=True)
-    shell.prepare(instance)
-    made = {name: (instance.vm / name).read_bytes() for name in ("key", "host-key", "known-hosts")}
-    assert made["known-hosts"].startswith(b"vm ssh-ed25519 ")
-    assert [name for name in ("key", "host-key") if (instance.vm / name).stat().st_mode & 0o077] == []
-    shell.prepare(instance)
-    assert {name: (instance.vm / name).read_bytes() for name in made} == made
-
-
 def test_without_a_guest_it_is_said_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="NODES=host,vm"):
         shell.run(Instance("life", tmp_path), ["true"])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.unit import objects
 from tests.unit.objects import NOW, POD_UID, PREFLIGHT, SETTINGS, container, terminated
 from tests.unit.reconcile.world import World
+from tests.unit.texts import texts
 
 from dind_operator.api.conditions import Reason, format_time
 from dind_operator.build.intent import intent_hash
@@ -75,7 +76,7 @@ MESSAGES = st.sampled_from(
         json.dumps({"error": {"check": "Daemon", "reason": "ConfigInvalid", "message": "x"}}),
         "[" * 2000,
     ]
-) | st.text(max_size=50)
+) | texts(max_size=50)
 TIMES = st.sampled_from(["2025-06-01T11:40:00Z", "2025-06-01T11:59:30Z"])
 
 
@@ -92,7 +93,7 @@ def states(draw: st.DrawFn) -> dict[str, Any]:
                 ["PodInitializing", "ImagePullBackOff", "ErrImagePull", "CrashLoopBackOff", "RunContainerError", ""]
             )
         )
-        return {"waiting": {"reason": reason, "message": draw(st.text(max_size=30))}}
+        return {"waiting": {"reason": reason, "message": draw(texts(max_size=30))}}
     return terminated(
         draw(st.sampled_from([0, 1, 137, 255])),
         draw(MESSAGES),
@@ -137,7 +138,7 @@ def own_pods(draw: st.DrawFn, fields: dict[str, Any]) -> dict[str, Any]:
     pod["status"]["phase"] = draw(st.sampled_from(["Pending", "Running", "Running", "Failed", "Succeeded", "Unknown"]))
     if pod["status"]["phase"] == "Failed":
         pod["status"]["reason"] = draw(st.sampled_from(["", "AppArmor", "Evicted", "OutOfcpu", "NodeShutdown"]))
-        pod["status"]["message"] = draw(st.text(max_size=600))
+        pod["status"]["message"] = draw(texts(max_size=600))
     if draw(st.booleans()):
         pod["metadata"]["labels"] = draw(
             st.sampled_from([{}, {"dind.dev/environment": "other"}, pod["metadata"]["labels"]])

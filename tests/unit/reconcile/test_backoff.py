@@ -8,15 +8,17 @@ from hypothesis import strategies as st
 
 from dind_operator.reconcile.backoff import MAX_DELAY, RECOVERED_AFTER, delay, next_count, parse_time
 
+SECOND = timedelta(seconds=1)
+
 
 def test_it_doubles_to_five_minutes() -> None:
-    seconds = [delay(count).total_seconds() for count in range(1, 12)]
+    seconds = [delay(count, SECOND).total_seconds() for count in range(1, 12)]
     assert seconds == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
 
-@given(st.integers(-5, 2**31))
-def test_it_is_always_positive_and_bounded(count: int) -> None:
-    assert timedelta(0) < delay(count) <= MAX_DELAY
+@given(st.integers(-5, 2**31), st.integers(1, 300))
+def test_it_is_always_positive_and_bounded(count: int, first: int) -> None:
+    assert timedelta(0) < delay(count, first * SECOND) <= MAX_DELAY
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.texts import texts
 
 from dind_operator.api.conditions import Reason
 from dind_operator.reconcile.errors import ClusterError, ErrorClass, error_of, failed_action
@@ -109,7 +110,7 @@ def test_an_action_that_nobody_answered_or_that_was_refused_is_as_it_was(code: i
 @given(
     st.integers(0, 599),
     st.fixed_dictionaries(
-        {}, optional={"message": st.text(), "reason": st.text(), "details": st.none() | st.just({"causes": None})}
+        {}, optional={"message": texts(), "reason": texts(), "details": st.none() | st.just({"causes": None})}
     ),
 )
 def test_no_answer_is_without_a_class(code: int, status: dict[str, Any]) -> None:

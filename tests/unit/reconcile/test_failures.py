@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.objects import PREFLIGHT, SETTINGS, container, failed_pod, pod, set_containers, terminated
+from tests.unit.texts import texts
 
 from dind_operator.api.conditions import Reason
 from dind_operator.reconcile.failures import container_failure, pod_failure
@@ -257,7 +258,7 @@ def test_a_pod_that_ended_with_its_daemon_has_the_daemons_reason() -> None:
     assert pod_failure(pod).reason is Reason.DISK_FULL
 
 
-@given(st.text(), st.integers(1, 255))
+@given(texts(), st.integers(1, 255))
 def test_no_message_of_a_container_raises_or_passes_through(message: str, code: int) -> None:
     failure = container_failure(container("daemon", terminated(code, EVIL + message)), "daemon")
     assert failure is not None

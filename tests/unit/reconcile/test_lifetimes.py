@@ -19,6 +19,7 @@ from dind_operator.api.conditions import format_time
 from dind_operator.api.lifetime import parse_duration
 from dind_operator.reconcile import lifetimes
 from dind_operator.reconcile.actions import DeleteEnvironment, DeletePod
+from dind_operator.reconcile.periods import REAL, Periods
 from dind_operator.reconcile.reports import ActivityReport
 
 CREATED = datetime.fromisoformat("2025-06-01T11:59:00Z")
@@ -26,6 +27,8 @@ TTL = {"lifetime": {"ttl": "1h"}}
 IDLE = {"lifetime": {"idleTimeout": "30m"}}
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+# A minute of three seconds.
+SHORT = replace(objects.POLICY, periods=Periods(minute=MINUTE / 20))
 
 
 def world(fields: dict[str, Any], **metadata: Any) -> World:
@@ -350,6 +353,40 @@ def test_a_helper_that_cannot_see_ends_nothing() -> None:
     assert made.done == []
 
 
+# With shorter minutes, as tests of the whole have them
+
+
+def test_with_a_minute_of_three_seconds_an_hour_to_live_takes_three_minutes() -> None:
+    made = World(environment(TTL), running_pod(TTL), objects.namespace(), node(), policy=SHORT, now=CREATED)
+    made.settle()
+    assert lifetime(made) == {"expiresAt": "2025-06-01T12:02:00Z"}
+    assert events(at(made, CREATED + timedelta(seconds=161))) == []
+    made.now += timedelta(seconds=1)
+    (warning,) = made.plan().notes
+    assert "spec.lifetime.ttl of 1h ends at 2025-06-01T12:02:00Z" in warning.message
+    made.settle()
+    made.done.clear()
+    assert at(made, CREATED + timedelta(seconds=179)).done == []
+    assert at(made, CREATED + timedelta(seconds=180)).done == [DeletePod(objects.POD_UID)]
+
+
+def test_with_a_minute_of_three_seconds_a_minute_of_being_idle_takes_three_and_the_notice_three_more() -> None:
+    fields = {"lifetime": {"idleTimeout": "1m"}}
+    made = World(environment(fields), running_pod(fields), objects.namespace(), node(), policy=SHORT)
+    made.settle()
+    made.now += timedelta(seconds=10)
+    made.activity = ActivityReport(idle=True, idleSeconds=3)
+    assert events(made) == ["ExpiresSoon"]
+    idle(made, 3)
+    made.done.clear()
+    made.now += timedelta(seconds=2)
+    idle(made, 5)
+    assert made.done == []
+    made.now += timedelta(seconds=1)
+    idle(made, 6)
+    assert ready(made) == ("Suspending", "IdleTooLong")
+
+
 # Properties
 
 SECONDS = st.integers(0, 3 * 24 * 3600)
@@ -364,7 +401,7 @@ def test_nothing_expires_before_its_time_or_without_a_minutes_notice(made: World
     assert found.over.at <= seen.now
     old = (seen.environment.get("status") or {}).get("lifetime") or {}
     warned = [text for name, text in old.items() if name.endswith("WarnedAt")]
-    noticed = any(datetime.fromisoformat(text) + lifetimes.NOTICE <= seen.now for text in warned)
+    noticed = any(datetime.fromisoformat(text) + seen.periods.notice <= seen.now for text in warned)
     assert noticed or "expired" in old or (seen.pod is None and not found.deletes)
 
 
@@ -412,4 +449,4 @@ def test_the_wait_leads_to_the_next_thing_and_never_past_it(passed: int, hours: 
 @given(st.integers(1, 525600))
 def test_the_warning_leaves_a_minute_at_least_and_an_hour_at_most(minutes: int) -> None:
     whole = parse_duration(f"{minutes}m")
-    assert timedelta(minutes=1) <= lifetimes.lead(whole) <= min(HOUR, whole)
+    assert timedelta(minutes=1) <= lifetimes.lead(whole, REAL) <= min(HOUR, whole)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.objects import PREFLIGHT
+from tests.unit.texts import texts
 
 from dind_operator.reconcile.reports import (
     MAX_MESSAGE_BYTES,
@@ -205,7 +206,7 @@ def test_a_time_of_idleness_is_whole_and_bounded(change: tuple[str, str]) -> Non
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats() | texts(),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(st.sampled_from(["ok", "cgroup", "version", "error", "tail", "message"]), inner, max_size=4)
@@ -214,7 +215,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(JSON.map(json.dumps) | st.text() | st.binary().map(lambda data: data.decode("utf-8", "replace")))
+@given(JSON.map(json.dumps) | texts() | st.binary().map(lambda data: data.decode("utf-8", "replace")))
 def test_no_text_whatever_raises(text: str) -> None:
     preflight_report(text)
     daemon_end(text)

@@ -10,8 +10,8 @@ from tests.unit.objects import NOW, POLICY, container, environment, observed, sc
 from dind_operator.api.status import Phase
 from dind_operator.reconcile import sandboxes
 from dind_operator.reconcile.observed import NodeView
+from dind_operator.reconcile.periods import REAL
 from dind_operator.reconcile.plan import make_plan
-from dind_operator.reconcile.recreation import WAIT_SECONDS
 
 FIELDS = {"security": {"mode": "UserNamespace"}}
 WAITING = {"waiting": {"reason": "PodInitializing"}}
@@ -65,7 +65,7 @@ def test_a_runtime_without_user_namespaces_is_told_at_once(seconds: int) -> None
     assert "cgroup_writable = true" in message
     assert "spec.security.runtimeClassName" in message
     assert objects.condition(status, "PodScheduled")["status"] == "True"
-    assert (status["phase"], status["again"]) == (Phase.FAILED, WAIT_SECONDS)
+    assert (status["phase"], status["again"]) == (Phase.FAILED, REAL.blocked_check_seconds)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_is_on_its_way_is_not_called_trouble(view: NodeView | None) -> None
     status = plan(view, pod(seconds=YOUNG))
     assert reasons(status) == {"Initializing"}
     # Nobody would tell when patience ends.
-    assert status["again"] == WAIT_SECONDS
+    assert status["again"] == REAL.blocked_check_seconds
 
 
 def test_a_node_that_has_the_handler_is_not_accused() -> None:

@@ -56,7 +56,8 @@ class World:
         node = self.node if self.pod is not None and self.pod["spec"].get("nodeName") else None
         there = self.pod is not None
         told = {"isolation": self.isolation, "volume": self.volume, "activity": self.activity} if there else {}
-        return Observed(*seen, node, self.daemon if there else None, self.now, endpoint=self.endpoint, **told)
+        more = {"endpoint": self.endpoint, "periods": self.policy.periods} | told
+        return Observed(*seen, node, self.daemon if there else None, self.now, **more)
 
     def plan(self) -> Plan:
         return make_plan(self.observe(), self.policy)

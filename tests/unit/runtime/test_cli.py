@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[3]
 
 def test_crds_prints_the_definition(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["crds"]) == 0
-    assert yaml.safe_load(capsys.readouterr().out)["metadata"]["name"] == "dindenvironments.dind.dev"
+    assert (
+        yaml.load(capsys.readouterr().out, Loader=yaml.CSafeLoader)["metadata"]["name"] == "dindenvironments.dind.dev"
+    )
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from tests.unit.runtime.virtual_time import in_virtual_time
 
 from dind_operator.reconcile.cluster import Key
+from dind_operator.runtime import queue as module
 from dind_operator.runtime.queue import FIRST_BACKOFF, JITTER, MAX_BACKOFF, WorkQueue
 
 A, B = ("ns", "a"), ("ns", "b")
@@ -33,6 +35,7 @@ async def idle(queue: WorkQueue) -> None:
         await asyncio.sleep(0)
 
 
+@in_virtual_time(module)
 async def test_a_key_added_many_times_is_worked_on_once() -> None:
     queue, seen = WorkQueue(), Counter[Key]()
 
@@ -48,6 +51,7 @@ async def test_a_key_added_many_times_is_worked_on_once() -> None:
     assert seen == {A: 1, B: 1}
 
 
+@in_virtual_time(module)
 async def test_a_key_added_while_it_is_worked_on_is_worked_on_once_more() -> None:
     queue, begun, go = WorkQueue(), 0, asyncio.Event()
 
@@ -67,6 +71,7 @@ async def test_a_key_added_while_it_is_worked_on_is_worked_on_once_more() -> Non
     assert begun == 2
 
 
+@in_virtual_time(module)
 async def test_under_concurrency_nothing_is_lost_and_no_key_has_two_workers() -> None:
     queue, busy = WorkQueue(), set[Key]()
     wanted: dict[Key, int] = {}
@@ -96,6 +101,7 @@ async def test_under_concurrency_nothing_is_lost_and_no_key_has_two_workers() ->
     assert done == wanted
 
 
+@in_virtual_time(module)
 async def test_the_earliest_of_several_times_wins() -> None:
     queue, times = WorkQueue(), list[float]()
     start = asyncio.get_running_loop().time()
@@ -112,6 +118,7 @@ async def test_the_earliest_of_several_times_wins() -> None:
     assert 0.04 < times[0] < 0.2
 
 
+@in_virtual_time(module)
 async def test_an_earlier_time_wakes_a_timer_that_sleeps_for_a_later_one() -> None:
     queue, seen = WorkQueue(), list[Key]()
 
@@ -140,6 +147,7 @@ def test_a_very_long_outage_overflows_nothing() -> None:
     assert all(queue.fail(A) <= MAX_BACKOFF * (1 + JITTER) for _ in range(5000))
 
 
+@in_virtual_time(module)
 async def test_its_age_and_the_slowest_work_are_told() -> None:
     queue = WorkQueue()
     assert (queue.oldest_wait(), queue.longest_work(), queue.depth) == (0.0, 0.0, 0)
@@ -156,6 +164,7 @@ async def test_its_age_and_the_slowest_work_are_told() -> None:
         assert queue.oldest_wait() == 0.0
 
 
+@in_virtual_time(module)
 async def test_cancelling_ends_all_workers() -> None:
     queue = WorkQueue()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.texts import texts
 
 from dind_operator.runtime.redact import MASK, masked, masked_text, visible
 
@@ -110,7 +111,7 @@ def test_control_characters_are_shown_not_obeyed(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
-@given(st.text())
+@given(texts())
 def test_nothing_that_a_terminal_obeys_gets_through(text: str) -> None:
     shown = visible(text)
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", shown)
@@ -141,9 +142,10 @@ def test_nothing_that_a_terminal_obeys_gets_through(text: str) -> None:
     ],
 )
 def test_a_megabyte_of_anything_is_masked_in_a_moment(piece: str) -> None:
-    start = time.monotonic()
+    # The time of this process only: other work on the machine does not count.
+    start = time.process_time()
     masked_text(piece * (2**20 // len(piece)))
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 @given(st.text("pas=:@/ \"'\ntoken", max_size=200))

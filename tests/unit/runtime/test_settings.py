@@ -1,10 +1,15 @@
 """Settings: what is missing or wrong is told with the variable's name, on one line each."""
 
+from datetime import timedelta
+
 import pytest
 
 from dind_operator.__main__ import main
+from dind_operator.reconcile.periods import Periods
+from dind_operator.runtime.run import Operator
 from dind_operator.runtime.settings import Settings
 
+MINUTE = timedelta(seconds=60)
 NEEDED = {"DIND_DAEMON_IMAGE": "daemon:1", "DIND_NODE_TOOL_IMAGE": "node-tool:1"}
 
 
@@ -24,6 +29,33 @@ def test_two_images_are_enough() -> None:
     assert settings.policy.build.default_runtime_class == "dind"
     assert settings.policy.require_namespace_label is True
     assert (settings.workers, settings.resync_seconds, settings.listen_port) == (32, 300, 8080)
+
+
+def test_the_real_periods() -> None:
+    """What everybody waits for who sets nothing, in seconds. Tests change them; the product does not by chance."""
+    settings = Settings()  # type: ignore[call-arg]
+    names = ("minute", "blocked_check", "backoff", "volume_check", "endpoint_check", "resync")
+    assert [getattr(settings, f"{name}_seconds") for name in names] == [60, 15, 1, 60, 60, 300]
+    periods = settings.policy.periods
+    assert (periods.minute, periods.blocked_check_seconds, periods.backoff) == (MINUTE, 15.0, MINUTE / 60)
+    assert settings.policy.build.minute_seconds == 60
+
+
+def test_tests_can_wait_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MINUTE": "3", "BLOCKED_CHECK": "1.5", "BACKOFF": "30"}.items():
+        monkeypatch.setenv(f"DIND_{name}_SECONDS", value)
+    policy = Settings().policy  # type: ignore[call-arg]
+    assert policy.periods == Periods(MINUTE / 20, 1.5, MINUTE / 2)
+    assert policy.build.minute_seconds == 3
+
+
+@pytest.mark.parametrize(("seconds", "warned"), [("60", False), ("3", True)])
+def test_an_operator_whose_environments_expire_early_warns_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, seconds: str, warned: bool
+) -> None:
+    monkeypatch.setenv("DIND_MINUTE_SECONDS", seconds)
+    Operator(Settings(), None)  # type: ignore[arg-type, call-arg]
+    assert ("environments expire in 3/60 of the time" in caplog.text) is warned
 
 
 def test_the_chart_can_turn_the_label_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +100,16 @@ def test_there_is_no_policy_unless_somebody_gives_one(monkeypatch: pytest.Monkey
         ("DIND_RESYNC_SECONDS", "0"),
         ("DIND_VOLUME_CHECK_SECONDS", "-1"),
         ("DIND_RESYNC_SECONDS", "nan"),
+        ("DIND_MINUTE_SECONDS", "0"),
+        ("DIND_MINUTE_SECONDS", "61"),
+        ("DIND_MINUTE_SECONDS", "1.5"),
+        ("DIND_MINUTE_SECONDS", "1m"),
+        ("DIND_BLOCKED_CHECK_SECONDS", "0.9"),
+        ("DIND_BLOCKED_CHECK_SECONDS", "301"),
+        ("DIND_BLOCKED_CHECK_SECONDS", "nan"),
+        ("DIND_BACKOFF_SECONDS", "0"),
+        ("DIND_BACKOFF_SECONDS", "301"),
+        ("DIND_BACKOFF_SECONDS", "0.5"),
         ("DIND_LISTEN_PORT", "70000"),
         ("DIND_LOG_FORMAT", "xml"),
         ("DIND_LOG_LEVEL", "loud"),

@@ -1,0 +1,90 @@
+"""The parts of the matrix: what each runs, where, and which versions it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.cluster import nodes
+
+# The gate deselects what has this marker; a part may select it in its own files.
+MARKED = ("-m", "matrix")
+# Tests that do more in a thorough run look for this variable.
+THOROUGH = (("DIND_TEST_THOROUGH", "1"),)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of pytest.
+
+    `node` is the node of the embedded cluster that the tests need, none if they need no cluster. `tools` are programs of
+    tests/cluster/tools.py and `distributions` Python's, whose versions the tests are about. `usual` is the duration on two
+    cores, in seconds, with all images built.
+    """
+
+    name: str
+    title: str
+    paths: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    node: str | None = None
+    tools: tuple[str, ...] = ()
+    distributions: tuple[str, ...] = ()
+    usual: float = 60
+
+
+PARTS = (
+    Part(
+        "properties",
+        "Property tests with many examples",
+        ("tests/unit",),
+        ("-m", "hypothesis", "--hypothesis-profile=thorough"),
+        environment=THOROUGH,
+        distributions=("hypothesis",),
+        usual=300,
+    ),
+    Part(
+        "chart", "What Helm 3 renders of the chart", ("tests/system/chart",), MARKED, tools=("helm3", "helm4"), usual=60
+    ),
+    Part(
+        "helm3-api",
+        "The chart by Helm 3, against an API server",
+        ("tests/integration",),
+        MARKED,
+        tools=("kubenode", "helm3"),
+        usual=60,
+    ),
+    Part(
+        "helm3",
+        "The chart by Helm 3, with the operator as a pod",
+        ("tests/e2e/test_helm.py",),
+        MARKED,
+        node=nodes.HOST,
+        tools=("helm3",),
+        usual=180,
+    ),
+    Part(
+        "docker",
+        "Environments with other releases of Docker",
+        ("tests/e2e/environments/test_versions.py",),
+        MARKED,
+        node=nodes.HOST,
+        usual=600,
+    ),
+    Part(
+        "busy",
+        "Five minutes of saturated cpu and disk, with the default probes",
+        ("tests/e2e/environments/test_busy.py",),
+        ("--long",),
+        node=nodes.HOST,
+        usual=800,
+    ),
+    # Last: beside other work the virtual node loses containers, so it is started when everything else is done.
+    Part("vm", "cgroup v2 and AppArmor, on the virtual node", ("tests/vm",), node=nodes.VM, usual=5400),
+)
+
+
+def wanted(only: list[str] | None, *, with_vm: bool) -> list[Part]:
+    """The parts to run: those named, or all; the virtual node's when it is named or NODES has that node."""
+    if only:
+        return [part for part in PARTS if part.name in only]
+    return [part for part in PARTS if part.node != nodes.VM or with_vm]

@@ -10,20 +10,20 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.process import ProcessRecord, start_time, wait_until
 from tests.cluster.progress import ClusterError
 from tests.cluster.record import checkout
 from tests.kube.api import Api
+from tests.kube.client import Object
 
 MAPS = "/api/v1/namespaces/default/configmaps"
+PODS = "/api/v1/namespaces/default/pods"
+NAMESPACES = "/api/v1/namespaces"
 ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
-
-
-def kubectl(plane: ControlPlane, *arguments: str) -> subprocess.CompletedProcess[str]:
-    words = ["kubectl", f"--kubeconfig={plane.kubeconfig}", *arguments]
-    return subprocess.run(words, check=False, capture_output=True, text=True)
+POD: Object = {"metadata": {"name": "pod"}, "spec": {"containers": [{"name": "c", "image": "none"}]}}
 
 
 @pytest.fixture(scope="module")
@@ -32,31 +32,45 @@ def without_controllers() -> Iterator[ControlPlane]:
         yield plane
 
 
-def test_pods_are_admitted_without_controllers(without_controllers: ControlPlane) -> None:
-    done = kubectl(without_controllers, "run", "pod", "--image=none")
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def api(without_controllers: ControlPlane) -> Iterator[Api]:
+    with closing(Api(without_controllers.kubeconfig)) as client:
+        yield client
 
 
-def test_objects_outlive_a_restart_of_the_api_server(without_controllers: ControlPlane) -> None:
+def test_pods_are_admitted_without_controllers(api: Api) -> None:
+    assert api.create(PODS, POD)["metadata"]["uid"]
+
+
+def test_objects_outlive_a_restart_of_the_api_server(without_controllers: ControlPlane, api: Api) -> None:
     plane, url = without_controllers, without_controllers.url
-    assert kubectl(plane, "create", "configmap", "kept").returncode == 0
+    made = api.create(MAPS, {"metadata": {"name": "kept"}})
     plane.stop_api_server()
-    assert "refused" in kubectl(plane, "get", "configmap", "kept").stderr
+    with pytest.raises(aiohttp.ClientConnectorError):
+        api.get(f"{MAPS}/kept")
     plane.start_api_server()
     assert plane.url == url
-    assert kubectl(plane, "get", "configmap", "kept").returncode == 0
+    assert api.get(f"{MAPS}/kept") == made
 
 
 def test_with_controllers_pods_are_admitted_and_namespaces_end_and_stopping_leaves_no_process_and_no_folder() -> None:
-    with ControlPlane(controllers=True) as plane:
+    def prepare(plane: ControlPlane) -> None:
+        """Before the controllers are there."""
+        with closing(Api(plane.kubeconfig)) as api:
+            assert api.get(ACCOUNT) is None
+            api.create(MAPS, {"metadata": {"name": "prepared"}})
+
+    with ControlPlane(controllers=True, prepare=prepare) as plane, closing(Api(plane.kubeconfig)) as api:
         folder = plane.folder
         servers = [plane.record(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager")]
         assert all(server.alive() for server in servers)
         assert folder.is_dir()
-        assert kubectl(plane, "run", "pod", "--image=none").returncode == 0
-        assert kubectl(plane, "create", "namespace", "short").returncode == 0
-        done = kubectl(plane, "delete", "namespace", "short", "--timeout=60s")
-        assert done.returncode == 0, done.stderr
+        assert api.get(f"{MAPS}/prepared") is not None
+        assert api.get(ACCOUNT) is not None
+        assert api.create(PODS, POD)["spec"]["serviceAccountName"] == "default"
+        api.create(NAMESPACES, {"metadata": {"name": "short"}})
+        api.delete(f"{NAMESPACES}/short")
+        api.wait(NAMESPACES, "short", lambda found: found is None, "gone", 60)
     assert not any(server.alive() for server in servers)
     assert not folder.exists()
     plane.stop()  # once more does nothing
@@ -82,14 +96,3 @@ def test_a_server_that_does_not_start_is_quoted() -> None:
     plane = ControlPlane(disable_admission=["NoSuchPlugin"])
     with pytest.raises(ClusterError, match="NoSuchPlugin"):
         plane.start()
-
-
-def test_what_is_prepared_is_there_before_the_controllers_are() -> None:
-    def prepare(plane: ControlPlane) -> None:
-        with closing(Api(plane.kubeconfig)) as api:
-            assert api.get(ACCOUNT) is None
-            api.create(MAPS, {"metadata": {"name": "prepared"}})
-
-    with ControlPlane(controllers=True, prepare=prepare) as plane, closing(Api(plane.kubeconfig)) as api:
-        assert api.get(f"{MAPS}/prepared") is not None
-        assert api.get(ACCOUNT) is not None

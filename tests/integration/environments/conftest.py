@@ -23,8 +23,6 @@ from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
 from tests.kube.api import Api
 
-from dind_operator.reconcile import plan, recreation
-
 _numbers = itertools.count(1)
 
 
@@ -41,13 +39,6 @@ def token(api: Api) -> str:
 def serving(plane: ControlPlane) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 of the cluster's authority, and its key: of proxies and kubelets."""
     return Authority(plane.layout.pki).issue("loopback", "/CN=loopback", ["IP:127.0.0.1"])
-
-
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no watch tells of is looked at again after a second, and not after a quarter of a minute."""
-    for module in (plan, recreation):
-        monkeypatch.setattr(module, "WAIT_SECONDS", 1.0)
 
 
 @contextmanager

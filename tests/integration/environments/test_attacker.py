@@ -123,9 +123,10 @@ def test_secrets_of_other_namespaces(operator: RunningOperator, attacker: Attack
 
 
 def test_a_secret_of_his_own_namespace_by_the_name_of_an_environment(
-    soon: None, operator: RunningOperator, attacker: Attacker, api: Api, space: Space
+    start: Operators, attacker: Attacker, api: Api, space: Space
 ) -> None:
     """He may not read it; a pod would mount a Secret of that name."""
+    start(blocked_check_seconds=1).wait_ready()
     secret = f"{space.path}/secrets/vault-server"
     made = api.create(f"{space.path}/secrets", {"metadata": {"name": "vault-server"}, "stringData": {"key.pem": "k"}})
     assert attacker.code("GET", secret) == 403

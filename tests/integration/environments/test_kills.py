@@ -132,22 +132,22 @@ def failed_once(status: Object) -> bool:
 
 @dataclass
 class Story:
-    """Operators die while it is told, not before. `writes`: it has at least so many. `pods`, and `events` of an operator that
-    lives: exactly so many."""
+    """Operators die while it is told, not before. `writes`: it has at least so many. `pods`: exactly so many. It ends with
+    an Event that the daemon is ready, the last of `readies` of an operator that lives."""
 
     before: Callable[[Teller], None]
     tell: Callable[[Teller], None]
     ends: Callable[[Object], bool]
     pods: int
     writes: int
-    events: int
+    readies: int
 
 
 STORIES = {
-    "create": Story(lambda _: None, create, untroubled, pods=1, writes=4, events=1),
-    "suspend": Story(settled, suspend_and_resume, untroubled, pods=2, writes=6, events=3),
-    "change": Story(settled, change, untroubled, pods=2, writes=5, events=2),
-    "failure": Story(settled, fail, failed_once, pods=2, writes=5, events=3),
+    "create": Story(lambda _: None, create, untroubled, pods=1, writes=4, readies=1),
+    "suspend": Story(settled, suspend_and_resume, untroubled, pods=2, writes=6, readies=2),
+    "change": Story(settled, change, untroubled, pods=2, writes=5, readies=2),
+    "failure": Story(settled, fail, failed_once, pods=2, writes=5, readies=2),
 }
 
 
@@ -162,8 +162,7 @@ def die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> 
     teller = Teller(space, kubelet, "lived")
     story.before(teller)
     story.tell(teller)
-    told = space.wait_events(lambda events: len(events) >= story.events, f"{story.events} Events", "lived")
-    assert len(told) == story.events, [event["reason"] for event in told]
+    assert len(space.wait_event("Ready", "lived", story.readies)) == story.readies
     expected = _essence(space.status("lived"))
     assert story.ends(space.status("lived")), space.status("lived")
     _clear(teller)
@@ -175,7 +174,7 @@ def die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> 
             proxy = line.living().proxy
             death = proxy.die_at(write, after=after)
             story.tell(teller)
-            if _died(proxy, death, teller.name, story.events):
+            if _died(proxy, death, teller.name, story.readies):
                 deaths += 1
             else:
                 proxy.heal()
@@ -189,12 +188,13 @@ def die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> 
     assert write > story.writes
 
 
-def _died(proxy: Proxy, death: Fault, name: str, events: int) -> bool:
-    """Whether it died at one of its writes. The last is an Event, the last of so many, of which no status tells."""
+def _died(proxy: Proxy, death: Fault, name: str, readies: int) -> bool:
+    """Whether it died at one of its writes. The last is an Event, of which no status tells."""
 
     def ended() -> bool:
         stored = [call.body for call in proxy.writes(resource="events") if call.code == 201 and call.body]
-        return bool(death.hits) or sum(body["involvedObject"]["name"] == name for body in stored) >= events
+        told = [body for body in stored if (body["involvedObject"]["name"], body["reason"]) == (name, "Ready")]
+        return bool(death.hits) or len(told) >= readies
 
     eventually(ended, "the last write or a death")
     return bool(death.hits) and proxy.dead.wait(WAIT_SECONDS)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.api import pods
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import pods
 from tests.integration.harness.space import Space
-from tests.integration.harness.waiting import until
 
 FOREIGN = {
     "apiVersion": "v1",
@@ -24,7 +23,7 @@ def test_a_minute_to_live_takes_as_long_as_the_minute_is(start: Operators, space
     pod = kubelet.run(space.wait_pod())
     assert {"name": "DIND_MINUTE_SECONDS", "value": "2"} in pod["spec"]["containers"][0]["env"]
     created = datetime.fromisoformat((space.environment() or {})["metadata"]["creationTimestamp"])
-    until(lambda: (space.pod() or pod)["metadata"].get("deletionTimestamp"), "its end", seconds=30)
+    space.wait_going()
     assert timedelta(seconds=4) <= datetime.now(UTC) - created
     assert [event["reason"] for event in space.events()].count("ExpiresSoon") == 1
 
@@ -36,7 +35,7 @@ def test_what_no_watch_reports_is_checked_as_often_as_is_set(start: Operators, s
     space.wait_reason("PodConflict")
     space.delete_pod()
     # With the default it would take up to 15 seconds, and no resync comes here.
-    ours = until(space.pod, "a pod of our own", seconds=8)
+    ours = space.api.wait(pods(space.name), "one", bool, "a pod of our own", seconds=8) or {}
     assert ours["metadata"]["uid"] != theirs["metadata"]["uid"]
 
 

@@ -124,7 +124,7 @@ def test_a_folder_of_the_node_needs_an_installation_that_allows_it(start: Operat
 def test_the_second_environment_of_a_folder_gets_its_pod_when_the_first_is_gone(
     start: Operators, space: Space, kubelet: Kubelet
 ) -> None:
-    start(host_path_prefixes=("/srv/dind",)).wait_ready()
+    start(host_path_prefixes=("/srv/dind",), blocked_check_seconds=1).wait_ready()
     space.create(spec=at("/srv/dind/a"))
     kubelet.run(space.wait_pod())
     space.create("two", spec=at("/srv/dind/a"))

@@ -84,8 +84,9 @@ def test_deleted_and_applied_again_at_once(
     assert "lastFailure" not in space.status()
 
 
-def test_an_orphaned_pod_is_foreign(soon: None, operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
+def test_an_orphaned_pod_is_foreign(start: Operators, space: Space, kubelet: Kubelet) -> None:
     """Who deletes with orphan keeps the pod on purpose: it is nobody's then, and reported."""
+    start(blocked_check_seconds=1).wait_ready()
     space.create()
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")

@@ -39,8 +39,8 @@ def serve(listener):
 threading.Thread(target=serve, args=[tls], daemon=True).start()
 serve(unix)
 """
-# With a minute of three seconds the helper reports it as idle after this, and again each three seconds. It checks four times a second,
-# so that no probe lasts from one check to the next, also on a busy machine.
+# With a minute of three seconds the helper reports it as idle after this, and again each three seconds. It checks four times a
+# second, so that no probe lasts from one check to the next, also on a busy machine.
 MINUTE = {"DIND_MINUTE_SECONDS": "3"}
 AFTER = 3.0
 # What is reported comes within a second or two. Waiting for it ends early; only a hung helper, or a very busy machine,

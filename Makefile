@@ -88,9 +88,9 @@ system: setup ## Tests of the scripts, the helper, the AppArmor profile and the 
 	@$(PY) -m tests.cluster tool helm4 >/dev/null
 	$(TIER) $(or $(TESTS),tests/system -m "not matrix") -q --numprocesses=6 --dist=worksteal
 
-# Most of a test is waiting, so there are more workers than cores. Each has an API server of its own. How the tests are dealt out
-# is in tests/integration/conftest.py.
-WORKERS := -n 4
+# Most of a test is waiting, so there are more workers than cores. Each has an API server of its own. A file whose fixtures cost
+# much is one worker's (xdist_group); the tests of all others go to whoever is free.
+WORKERS := -n 4 --dist loadgroup
 integration: setup ## The operator in process against a real API server (TESTS=PATH: these tests alone)
 	@$(PY) -m tests.cluster tool kubenode helm4 >/dev/null
 	$(TIER) $(or $(TESTS),tests/integration -m "not matrix" $(WORKERS)) -q

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -21,23 +20,8 @@ from tests.kube.api import Api
 from tests.kube.eventually import eventually
 from tests.kubectl import Kubectl
 from tests.live import Cluster
-from xdist.scheduler import LoadScopeScheduling
 
-# Files whose fixtures cost much: one worker runs all of each. The tests of all others go to whoever is free.
-TOGETHER = ("test_chart.py", "test_chart_guards.py", "test_policy.py", "image/test_apparmor.py")
 CRD = Path(__file__).parents[2] / "crds" / "dind.dev_dindenvironments.yaml"
-
-
-class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    # `xdist_group` would say the same, but xdist 3.8 does not see it with pytest 9.
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if file.endswith(TOGETHER) else nodeid
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """How the tests are dealt out; the largest files first."""
-    return _Scheduling(config, log)
 
 
 def _define(plane: ControlPlane) -> None:

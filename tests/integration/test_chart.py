@@ -16,6 +16,9 @@ from tests.policy_cases import CASES
 
 from dind_operator.runtime.election import LEASE_NAME
 
+# One worker runs this file: it has an API server of its own.
+pytestmark = pytest.mark.xdist_group("chart")
+
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 ALL_ON: dict[str, Any] = {
     "replicas": 2,

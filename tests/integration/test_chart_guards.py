@@ -5,9 +5,13 @@ What each rule of the policy refuses is in environments/test_policy.py.
 
 from __future__ import annotations
 
+import pytest
 from tests.installation import Installation
 from tests.integration.test_chart import bind, wait_served, wait_until_may
 from tests.live import Cluster, NotSeenError, eventually
+
+# One worker runs this file: it has an API server of its own.
+pytestmark = pytest.mark.xdist_group("chart-guards")
 
 POLICY = {"policy": {"enabled": True, "rules": {"images": ["registry.test/dind/*"]}}}
 

@@ -25,6 +25,9 @@ from tests.policy_cases import CASES, HIGHEST, Case
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.build.guardrails import GuardRails, violations
 
+# The policies of all cases are made once, by the one worker that runs this file.
+pytestmark = pytest.mark.xdist_group("policy")
+
 
 def of_the_operator(space: Space, spec: Object, rules: Object) -> list[str]:
     """What the operator's own rules say."""

@@ -13,6 +13,9 @@ import pytest
 from tests.apparmor import BIND, MOVE, NOSUID, PROFILES, RDONLY, REC, REMOUNT, SILENT, Policy, compiled, complain_text
 from tests.cluster import images
 
+# The image is unpacked once, by the one worker that runs this file.
+pytestmark = pytest.mark.xdist_group("apparmor-image")
+
 DIND = (PROFILES / "dind").read_text()
 
 

@@ -8,7 +8,7 @@ installation; `make e2e` runs them after all others, one at a time.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,9 @@ def time_limit(item: pytest.Item) -> float:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With a test that failed comes what the cluster saw of its environments, before they are deleted."""
     report = yield
     if report.failed and isinstance(item, pytest.Function):

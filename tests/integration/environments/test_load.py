@@ -42,7 +42,9 @@ def test_a_burst_of_environments(start: Operators, space: Space, kubelet: Kubele
 
     space.api.call("DELETE", environments(space.name))
     space.api.wait_items(pods(space.name), lambda found: found == [], "all gone", WAIT_SECONDS)
-    assert [str(call) for call in operator.proxy.writes() if call.namespace == space.name][len(mine) :] == []
+    late = [call for call in operator.proxy.writes() if call.namespace == space.name][len(mine) :]
+    # News of a pod may come before that of its environment: a status of what is gone is refused, and nothing comes of it.
+    assert [str(call) for call in late if not (call.code == 404 and on("patch", "dindenvironments/status")(call))] == []
 
 
 def test_a_restart_among_many(start: Operators, space: Space, kubelet: Kubelet) -> None:

@@ -183,6 +183,8 @@ class Controller:
 
     async def _resync(self) -> None:
         """List for real, correct what the indices believe, and look at everything again."""
+        for layer in (self.view.environments, self.view.pods, self.view.namespaces):
+            layer.begin_listing()
         namespaces = await self._cluster.list_namespaces()
         environments = await self._cluster.list_environments()
         listed_pods = await self._cluster.list_pods()
@@ -220,7 +222,7 @@ class Controller:
 
 def _compare(layer: Layer, watch: Staleness, listing: Listing) -> set[Key]:
     """Correct one kind of object; the keys of which something else was believed."""
-    listed = {key_of(item): item for item in listing.items}
+    listed = layer.existing({key_of(item): item for item in listing.items})
     changed = layer.compare(listed, listing.version)
     watch.compare(layer, listed)
     return changed

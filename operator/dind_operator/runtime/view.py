@@ -32,6 +32,8 @@ class Layer:
         self._index = index
         self._learnt: dict[Key, Manifest] = {}
         self._ghosts: dict[Key, set[str]] = {}
+        # The objects whose end became known while the latest lists were read.
+        self._ended: set[str] = set()
 
     def newest(self, key: Key) -> Manifest | None:
         """The newest object known under ``key``; None if there is none."""
@@ -57,6 +59,7 @@ class Layer:
 
     def miss(self, key: Key, uid: str) -> None:
         """The object with this uid does not exist. Another may have its name by the time that answer is here."""
+        self._ended.add(uid)
         learnt = self._learnt.get(key)
         if learnt is not None and uid_of(learnt) == uid:
             del self._learnt[key]
@@ -65,6 +68,7 @@ class Layer:
 
     def forget(self, key: Key, uid: str) -> None:
         """A watch told that the object with this uid is gone."""
+        self._ended.add(uid)
         learnt = self._learnt.get(key)
         if learnt is not None and uid_of(learnt) == uid:
             del self._learnt[key]
@@ -87,6 +91,14 @@ class Layer:
             for item in items
             if item is not None and not (isinstance(item, Packed) and not item.on_node)
         ]
+
+    def begin_listing(self) -> None:
+        """Call this before a list of these objects is read."""
+        self._ended.clear()
+
+    def existing(self, listed: dict[Key, Manifest]) -> dict[Key, Manifest]:
+        """The listed objects without those that were deleted after the list was read: no watch will report those again."""
+        return {key: manifest for key, manifest in listed.items() if uid_of(manifest) not in self._ended}
 
     def compare(self, listed: dict[Key, Manifest], version: int) -> set[Key]:
         """Learn from a complete live list; returns the keys of which something else was believed."""

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.calls import on
+from tests.integration.harness.calls import Call, Do, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import pods
 from tests.integration.harness.running import OFTEN, RunningOperator
@@ -174,6 +174,28 @@ def test_a_dead_watch_fails_liveness(start: Operators, space: Space, kubelet: Ku
     )
     operator.proxy.release_watches()
     eventually(lambda: operator.http("/livez")[0] == 200, "liveness again", story=lambda: operator.http("/livez"))
+
+
+def test_what_goes_during_a_resync_is_no_dead_watch(start: Operators, space: Space) -> None:
+    """It stands in a list that the resync has read, and the watch tells of its end before the resync is done."""
+    operator = start(resync_seconds=1).wait_ready()
+    going = Space(space.api, f"{space.name}-going")
+    going.open()
+    operator.wait_resyncs(1)  # one has it, and expects to hear of it
+    last = operator.proxy.fault(resync_of_pods, Do.LATE)
+    eventually(lambda: last.hits, "the last list of a resync")
+    going.api.delete(going.path)
+    seen = operator.operator.controller.view
+    eventually(lambda: seen.namespace(going.name) is None, "its end being seen")
+    operator.proxy.heal()
+    following = operator.proxy.fault(resync_of_pods, Do.LATE)
+    eventually(lambda: following.hits, "the following resync")
+    assert operator.http("/livez") == (200, "ok\n")
+    assert seen.namespace(going.name) is None, "it has come back"
+
+
+def resync_of_pods(call: Call) -> bool:
+    return on("list", "pods")(call) and "limit" in call.query
 
 
 def test_a_watch_that_fails_for_good_ends_the_operator(operator: RunningOperator, space: Space) -> None:

@@ -63,6 +63,7 @@ class Do(Enum):
     DIE_BEFORE = "the operator is cut off for good before the API server hears of it"
     DIE_AFTER = "the operator is cut off for good after the API server did it"
     HANG = "no answer comes, and the API server never hears of it"
+    LATE = "the API server hears of it when the faults are healed"
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class Proxy:
         return self.fault(lambda call: call.write == write, Do.DIE_AFTER if after else Do.DIE_BEFORE)
 
     def heal(self) -> None:
-        """No more faults; hanging calls are let go unanswered."""
+        """No more faults; hanging calls are let go unanswered, late ones go on."""
         self._faults.clear()
 
         def act() -> None:
@@ -226,8 +226,9 @@ class Proxy:
         if isinstance(act, Answer):
             call.code = act.code
             return web.Response(status=act.code, body=act.body(), content_type="application/json", headers=act.headers)
-        if act is Do.HANG:
+        if act in (Do.HANG, Do.LATE):
             await self._open.wait()
+        if act is Do.HANG:
             raise Cut
         if act is Do.DIE_BEFORE:
             self._sever()

@@ -90,7 +90,7 @@ system: setup ## Tests of the scripts, the helper, the AppArmor profile and the 
 
 # Most of a test is waiting, so there are more workers than cores. Each has an API server of its own. A file whose fixtures cost
 # much is one worker's (xdist_group); the tests of all others go to whoever is free.
-WORKERS := -n 4 --dist loadgroup
+WORKERS := -n 4 --dist loadgroup --no-loadscope-reorder
 integration: setup ## The operator in process against a real API server (TESTS=PATH: these tests alone)
 	@$(PY) -m tests.cluster tool kubenode helm4 >/dev/null
 	$(TIER) $(or $(TESTS),tests/integration -m "not matrix" $(WORKERS)) -q

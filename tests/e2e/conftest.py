@@ -21,6 +21,7 @@ from tests.environment import Environment
 from tests.helm import Helm
 from tests.installation import CRD, WAIT, Installation, make_namespace
 from tests.live import Cluster
+from tests.ordering import group_and_sort
 
 # In this order, at the end: what disturbs more comes later, and the last ones take the shared installation away.
 LAST = ("test_reboot", "test_demo", "test_helm")
@@ -40,14 +41,8 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that share a fixture of their module stay on one worker; all others go to whichever is free.
-
-    These groups come first, then what has the longest time limit: a long test that began last would run alone.
-    """
-    for item in items:
-        if shares_fixture_of_module(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: (order_of(item), item.get_closest_marker("xdist_group") is None, -time_limit(item)))
+    group_and_sort(items)
+    items.sort(key=lambda item: LAST.index(item.path.stem) if item.path.stem in LAST else -1)
     if current.chosen():
         # All others import images into the node, reboot it or look at its cgroups.
         anywhere = [item for item in items if item.path.stem == "test_helm"]
@@ -55,20 +50,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         say(f"==> CLUSTER=current: {len(anywhere)} tests run there; {len(elsewhere)} need the embedded cluster's node")
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = anywhere
-
-
-def shares_fixture_of_module(item: pytest.Item) -> bool:
-    definitions = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - pytest has no public name for it
-    return any(definition.scope == "module" for found in definitions for definition in found)
-
-
-def order_of(item: pytest.Item) -> int:
-    return LAST.index(item.path.stem) if item.path.stem in LAST else -1
-
-
-def time_limit(item: pytest.Item) -> float:
-    mark = item.get_closest_marker("timeout")
-    return float(mark.args[0]) if mark is not None else 0.0
 
 
 @pytest.hookimpl(wrapper=True)

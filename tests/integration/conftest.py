@@ -20,8 +20,14 @@ from tests.kube.api import Api
 from tests.kube.eventually import eventually
 from tests.kubectl import Kubectl
 from tests.live import Cluster
+from tests.ordering import group_and_sort
 
 CRD = Path(__file__).parents[2] / "crds" / "dind.dev_dindenvironments.yaml"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    group_and_sort(items)
 
 
 def _define(plane: ControlPlane) -> None:

@@ -151,6 +151,7 @@ STORIES = {
 }
 
 
+@pytest.mark.timeout(400)  # it starts an operator for each write, twice
 @pytest.mark.parametrize("story", STORIES)
 def test_killed_at_each_write(start: Operators, space: Space, kubelet: Kubelet, story: str) -> None:
     """Whatever write it dies at, on either side, the end is that of an operator that lives."""

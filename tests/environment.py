@@ -105,6 +105,10 @@ class Environment:
         chosen = f"involvedObject.kind={kind},involvedObject.name={self.name}" + (f",reason={reason}" if reason else "")
         return self.cluster.items("events", self.namespace, fields=chosen)
 
+    def wait_event(self, reason: str, seconds: float = 60) -> Object:
+        """Waits for an Event about the environment; the status that goes with it is written first."""
+        return eventually(lambda: self.events(reason), f"the Event {reason}", seconds, self.story)[0]
+
     def log(self, container: str = "", **query: str) -> str:
         """What a container has written; empty before it was started."""
         return self.cluster.log(self.namespace, self.name, container, **query)

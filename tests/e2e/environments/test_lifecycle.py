@@ -147,6 +147,7 @@ def test_a_volume_that_outgrows_its_limit_is_evicted_and_the_environment_comes_b
     environment.wait_pod(lambda pod: pod and pod["metadata"]["uid"] != first, "another pod")
     environment.ready()
     # The volume went with the pod, and an Event says so.
+    environment.wait_event("Evicted")
     messages = [item["message"] for item in environment.events("Evicted")]
     assert any("volumes in its emptyDir are gone" in message for message in messages)
     assert environment.docker("volume", "ls", "--quiet") == ""

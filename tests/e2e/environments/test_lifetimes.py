@@ -70,9 +70,10 @@ def test_some_minutes_to_live_end_with_a_warning_and_nothing_is_left(environment
     created = datetime.fromisoformat((brief.get() or {})["metadata"]["creationTimestamp"])
     eventually(lambda: belongings(brief) == ALL, "all that belongs to it", 30, lambda: str(belongings(brief)))
     patience = minutes * minute + SPARE_SECONDS
-    eventually(lambda: brief.events("ExpiresSoon"), "the warning", patience, brief.story)
+    brief.wait_event("ExpiresSoon", patience)
     brief.gone(patience)
     assert datetime.now(UTC) - created >= timedelta(seconds=minutes * minute)
+    brief.wait_event("TimeToLiveOver")
     assert len(brief.events("ExpiresSoon")) == 1
     assert len(brief.events("TimeToLiveOver")) == 1
     eventually(lambda: belongings(brief) == [], "nothing being left", 60, lambda: str(belongings(brief)))

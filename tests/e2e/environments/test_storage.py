@@ -124,7 +124,7 @@ def fills_up_and_recovers(environment: Environment, folder: Path, total: str) ->
     assert f" of {total}" in message
     assert "are used" in message
     assert environment.condition("Ready")["status"] == "True"
-    assert environment.events("DiskFull")
+    environment.wait_event("DiskFull")
     assert environment.daemon_process() == before
     environment.docker("rm", "ballast")
     environment.wait(healthy("True", "StorageHealthy"), "StorageHealthy=True", TOLD_SECONDS)

@@ -59,14 +59,14 @@ def test_a_build_that_takes_too_much_dies_alone(bench: Environment, tmp_path: Pa
 def test_a_step_of_a_build_is_below_the_group_of_nested_containers(
     bench: Environment, node: NodeView, tmp_path: Path
 ) -> None:
-    # A number that nothing else sleeps for.
+    # A number that nothing else sleeps for, and long enough to be found on a busy machine.
     find = (
-        "for folder in /proc/[0-9]*; do case $(tr '\\0' ' ' <$folder/cmdline) in 'sleep 47 ') "
+        "for folder in /proc/[0-9]*; do case $(tr '\\0' ' ' <$folder/cmdline) in 'sleep 23 ') "
         "cat $folder/cgroup;; esac; done 2>/dev/null || true"
     )
     with ThreadPoolExecutor(1) as pool:
-        building = pool.submit(build, bench, tmp_path, "sleep 47")
-        lines = eventually(lambda: node.run(find).splitlines(), "the step's process", 40, bench.story)
+        building = pool.submit(build, bench, tmp_path, "sleep 23")
+        lines = eventually(lambda: node.run(find).splitlines(), "the step's process", 22, bench.story)
         assert building.result().returncode == 0
     version1 = [line for line in lines if line.split(":")[1] and not line.split(":")[1].startswith("name=")]
     own = container_id(bench.daemon_status())

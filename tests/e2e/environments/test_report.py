@@ -15,10 +15,22 @@ from tests.helm import NAMESPACE as OPERATOR_NAMESPACE
 from tests.installation import Installation
 from tests.live import Cluster
 
+# All there is: with the short minute of the shared installation the helper's lines about an idle daemon soon fill the last thirty.
+LINES = ("--lines", "1000")
+
 
 def report(environment: Environment) -> str:
     """What the command prints on a user's machine, with the user's rights."""
-    line = [sys.executable, "-m", "dind_operator", "report", environment.name, "--namespace", environment.namespace]
+    line = [
+        sys.executable,
+        "-m",
+        "dind_operator",
+        "report",
+        environment.name,
+        "--namespace",
+        environment.namespace,
+        *LINES,
+    ]
     variables = {**os.environ, "KUBECONFIG": str(environment.cluster.kubeconfig)}
     variables["PYTHONPATH"] = str(Path(__file__).parents[3] / "operator")
     done = subprocess.run(line, env=variables, capture_output=True, text=True, timeout=60, check=False)
@@ -63,7 +75,7 @@ def test_the_report_of_an_environment_that_works(bench: Environment, kube: Clust
 def test_the_report_from_the_operators_pod(bench: Environment, operator: Installation, kube: Cluster) -> None:
     """With the operator's rights, which are fewer than a user's: it says what is missing for them, and all the rest."""
     line = ["exec", "deploy/dind-operator", f"--namespace={OPERATOR_NAMESPACE}", "--", "dind-operator", "report"]
-    text = operator.cluster(*line, bench.name, "--namespace", bench.namespace)
+    text = operator.cluster(*line, bench.name, "--namespace", bench.namespace, *LINES)
     check_versions(text, node_facts(kube, bench))
     assert line_of(text, "docker:") == bench.docker("info", "--format", "{{.ServerVersion}}")
     assert line_of(text, "Ready").startswith("True")

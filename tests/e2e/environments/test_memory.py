@@ -66,7 +66,7 @@ def test_a_step_of_a_build_is_below_the_group_of_nested_containers(
     )
     with ThreadPoolExecutor(1) as pool:
         building = pool.submit(build, bench, tmp_path, "sleep 23")
-        lines = eventually(lambda: node.run(find).splitlines(), "the step's process", 22, bench.story)
+        lines = eventually(lambda: node.run(find).splitlines(), "the step's process", 60, bench.story)
         assert building.result().returncode == 0
     version1 = [line for line in lines if line.split(":")[1] and not line.split(":")[1].startswith("name=")]
     own = container_id(bench.daemon_status())

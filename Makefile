@@ -71,7 +71,7 @@ images: venv ## Build the project's images and import what changed
 	@$(PY) -m tests.cluster images
 
 tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modules (cached)
-	@$(PY) -m tests.cluster tool kubenode coredns helm4 policyengine >/dev/null
+	@$(PY) -m tests.cluster tool kubenode coredns helm3 helm4 policyengine >/dev/null
 
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
 # Each remembers its failures in a folder of its own: they may run beside each other.

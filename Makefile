@@ -30,7 +30,7 @@ $(VENV)/.done: pyproject.toml
 lint: setup ## Format, lint, types, import layers, shell scripts
 	$(PY) -m ruff format --check operator tests
 	$(PY) -m ruff check operator tests
-	$(PY) -m mypy
+	MYPY_CACHE_DIR=$(CACHE)/mypy $(PY) -m mypy
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
 	shellcheck .ci/run tests/cluster/*.sh tests/cluster/vm/*.sh
 
@@ -71,7 +71,7 @@ images: venv ## Build the project's images and import what changed
 	@$(PY) -m tests.cluster images
 
 tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modules (cached)
-	@$(PY) -m tests.cluster tool kubenode coredns helm3 helm4 policyengine >/dev/null
+	@$(PY) -m tests.cluster tool kubenode coredns helm4 policyengine >/dev/null
 
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
 # Each remembers its failures in a folder of its own: they may run beside each other.
@@ -86,11 +86,11 @@ unit: venv ## Unit tests: no root, no network, no built tools (DIND_TEST_THOROUG
 
 system: setup ## Tests of the scripts, the helper, the AppArmor profile and the chart (root, gcc, Helm; no cluster)
 	@$(PY) -m tests.cluster tool helm4 >/dev/null
-	$(TIER) $(or $(TESTS),tests/system -m "not matrix") -q --numprocesses=6 --dist=worksteal
+	$(TIER) $(or $(TESTS),tests/system -m "not matrix") -q --numprocesses=10 --dist=worksteal
 
 # Most of a test is waiting, so there are more workers than cores. Each has an API server of its own. A file whose fixtures cost
 # much is one worker's (xdist_group); the tests of all others go to whoever is free.
-WORKERS := -n 4 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n 6 --dist loadgroup --no-loadscope-reorder
 integration: setup ## The operator in process against a real API server (TESTS=PATH: these tests alone)
 	@$(PY) -m tests.cluster tool kubenode helm4 >/dev/null
 	$(TIER) $(or $(TESTS),tests/integration -m "not matrix" $(WORKERS)) -q

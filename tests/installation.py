@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,15 @@ class Installation:
 
     def upgrade(self, values: dict[str, Any] | None = None, *more: str) -> None:
         self._apply("upgrade", values, *more)
+
+    def put(self, values: dict[str, Any] | None = None) -> str:
+        """Installs, or changes what is installed, which takes a fraction of the time. What Helm prints."""
+        return self._apply("upgrade", values, "--install").stdout
+
+    def revision(self) -> int:
+        """The number of what is installed, to roll back to."""
+        shown = self.helm.run("history", RELEASE, "--namespace", NAMESPACE, "--max=1", "--output=json").stdout
+        return int(json.loads(shown)[0]["revision"])
 
     def refused_install(self, values: dict[str, Any] | None = None, *, release: str = RELEASE) -> str:
         """What Helm says to an install that must fail."""

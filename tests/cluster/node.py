@@ -37,12 +37,15 @@ _LAUNCH = _JOIN_CGROUP + 'setsid "$@" </dev/null >>"$LOG" 2>&1 &'
 
 
 def server_environment() -> dict[str, str]:
-    """What servers get to see: nothing of the caller's shell but how to reach the outside."""
+    """What servers get to see: nothing of the caller's shell but how to reach the outside. Go collects garbage less often than by
+    itself: it took a third of the API server's time, and they have little to keep.
+    """
     kept = {k: v for k, v in os.environ.items() if k.upper() in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")}
     return kept | {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
         "LANG": "C.UTF-8",
+        "GOGC": "400",
     }
 
 

@@ -59,7 +59,7 @@ class Place:
         return command("kubectl", f"--kubeconfig={self.kubeconfig}", *arguments, advice=advice, timeout=timeout)
 
     def install(self) -> str:
-        """The chart, by Helm 3, new or over an older release. Returns the command that was run, in words."""
+        """The chart, by Helm, new or over an older release. Returns the command that was run, in words."""
         home = cache_root() / "helm-demo"
         variables = self.variables | {
             f"HELM_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "CACHE", "DATA")
@@ -73,7 +73,7 @@ class Place:
             # The tag stays `dev` when the image changes: this is what makes Kubernetes start the new one.
             flags += ["--set-string", f"podAnnotations.image={images.build('operator').archive.stem}"]
         command(
-            *(str(tools.tool("helm3")), "upgrade", "--install", RELEASE, str(CHART), *flags),
+            *(str(tools.tool("helm4")), "upgrade", "--install", RELEASE, str(CHART), *flags),
             *("--wait", "--timeout", "3m"),
             environment=variables,
             advice=f"`kubectl --namespace {OPERATOR_NAMESPACE} get pods,events` tells why the operator does not get ready. "

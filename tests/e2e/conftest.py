@@ -132,5 +132,5 @@ def installations(kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def operator(installations: Installations) -> Installation:
     """The operator at work, as a pod. The same for all workers and runs, as long as it is of this code and these values."""
-    shared.ensure(installations[3], SETTINGS)
-    return installations[3]
+    shared.ensure(installations[4], SETTINGS)
+    return installations[4]

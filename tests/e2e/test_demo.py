@@ -43,6 +43,7 @@ def first(installations: Installations) -> Iterator[str]:
     installation.clear()
     done = demo()
     yield done.stdout + f"\nexit code {done.returncode}"
+    installation.cluster.empty(NAMESPACE)
     installation.cluster.delete("namespace", NAMESPACE)
     installation.clear()
 

@@ -25,19 +25,10 @@ NAME = "sandbox"
 
 
 # Helm 3 beside 4: `make matrix` runs it.
-@pytest.fixture(params=[pytest.param(3, marks=pytest.mark.matrix), 4], ids=["helm3", "helm4"])
+@pytest.fixture(scope="module", params=[pytest.param(3, marks=pytest.mark.matrix), 4], ids=["helm3", "helm4"])
 def release(request: pytest.FixtureRequest, installations: Installations) -> Iterator[Installation]:
-    """Nothing is installed yet; whatever is at the end is removed."""
-    yield from cleared(installations[request.param])
-
-
-@pytest.fixture
-def release4(installations: Installations) -> Iterator[Installation]:
-    """For what the operator does, whichever Helm installed it."""
-    yield from cleared(installations[4])
-
-
-def cleared(installation: Installation) -> Iterator[Installation]:
+    """Nothing is installed when the first test begins. Each puts what it needs over what the one before it left."""
+    installation: Installation = installations[request.param]
     installation.clear()
     yield installation
     installation.clear()
@@ -56,6 +47,7 @@ def namespaces(kubectl: Cluster, all_namespaces: list[str]) -> Iterator[Namespac
 
     yield make
     for name in made:
+        kubectl.empty(name)
         kubectl.start_deleting("namespace", name)
     all_namespaces += made
 
@@ -101,7 +93,7 @@ def operator_uid(installation: Installation) -> str:
 
 
 def test_installed_it_serves_an_environment(release: Installation, kubectl: Cluster, namespaces: Namespaces) -> None:
-    assert "kubectl label namespace" in release.install()
+    assert "kubectl label namespace" in release.put()
     namespace = namespaces()
     apply(kubectl, namespace)
     wait_ready(kubectl, namespace)
@@ -128,23 +120,11 @@ def assert_nobody_who_writes_nowhere(release: Installation) -> None:
     assert inside("touch /tmp/here").returncode == 0
 
 
-def test_the_mirror_of_the_installation_is_for_who_names_none(
-    release4: Installation, kubectl: Cluster, namespaces: Namespaces
-) -> None:
-    theirs, own = "https://mirror.example.com", "https://team.example.com"
-    release4.install({"registry": {"mirrors": [theirs]}})
-    for spec, expected in (({}, theirs), ({"registry": {"mirrors": [own]}}, own)):
-        namespace = namespaces()
-        apply(kubectl, namespace, **spec)
-        assert wait_ready(kubectl, namespace)["status"]["registryMirrors"] == [expected]
-        asked = ("docker", "info", "--format={{json .RegistryConfig.Mirrors}}")
-        assert json.loads(in_daemon(kubectl, namespace, *asked)) == [f"{expected}/"]
-
-
 def test_upgrade_and_rollback_restart_no_environment(
     release: Installation, kubectl: Cluster, namespaces: Namespaces
 ) -> None:
-    release.install()
+    release.put()
+    installed = release.revision()
     namespace = namespaces()
     apply(kubectl, namespace)
     wait_ready(kubectl, namespace)
@@ -157,7 +137,7 @@ def test_upgrade_and_rollback_restart_no_environment(
     wait_ready(kubectl, namespace)
     assert daemon(kubectl, namespace) == before
 
-    release.rollback(1)
+    release.rollback(installed)
     assert operator_uid(release) != second
     assert release.setting("DIND_RESYNC_SECONDS") == "300"
     assert daemon(kubectl, namespace) == before
@@ -173,7 +153,7 @@ def assert_at_work(kubectl: Cluster, namespace: str) -> None:
 def test_environments_survive_an_uninstall_and_are_taken_over(
     release: Installation, kubectl: Cluster, namespaces: Namespaces
 ) -> None:
-    release.install()
+    release.put()
     namespace = namespaces()
     apply(kubectl, namespace)
     uid = wait_ready(kubectl, namespace)["metadata"]["uid"]
@@ -191,22 +171,49 @@ def test_environments_survive_an_uninstall_and_are_taken_over(
     assert_at_work(kubectl, namespace)
 
 
-def test_helm_test_fails_and_says_why_when_no_operator_runs(release4: Installation, kubectl: Cluster) -> None:
-    release4.install({"replicas": 0, "extraEnv": [{"name": "DIND_HELM_TEST_SECONDS", "value": "2"}]})
-    tested = release4.test()
-    assert tested.returncode
-    said = kubectl.log(NAMESPACE, f"{RELEASE}-test")
-    assert "ok: /apis/dind.dev/v1alpha1 serves" in said
-    assert "See the operator's log" in said
-    kubectl.delete("pod", f"{RELEASE}-test", NAMESPACE)
-    kubectl.delete("serviceaccount", f"{RELEASE}-test", NAMESPACE)
+def test_what_the_installation_allows_can_be_changed(
+    release: Installation, kubectl: Cluster, namespaces: Namespaces
+) -> None:
+    release.put()
+    opened, closed = namespaces(), namespaces({})
+    apply(kubectl, opened)
+    apply(kubectl, closed)
+    kubectl.wait_for(KIND, NAME, opened, docker_version, what="one that shows Docker's version")
+
+    def refused(found: Object | None) -> bool:
+        return condition(found, "Ready").get("status") == "False"
+
+    found = kubectl.wait_for(KIND, NAME, closed, refused, what="refused")
+    assert condition(found, "Ready")["reason"] == Reason.NAMESPACE_NOT_ENABLED
+    assert "dind.dev/environments" in condition(found, "Ready")["message"]
+    assert kubectl.get("pod", NAME, closed) is None
+
+    release.upgrade({"requireNamespaceLabel": False, "readPodLogs": False})
+    assert not docker_version(wait_ready(kubectl, closed))
+
+
+def docker_version(found: Object | None) -> Any:
+    return (((found or {}).get("status") or {}).get("docker") or {}).get("serverVersion")
+
+
+def test_the_mirror_of_the_installation_is_for_who_names_none(
+    release: Installation, kubectl: Cluster, namespaces: Namespaces
+) -> None:
+    theirs, own = "https://mirror.example.com", "https://team.example.com"
+    release.put({"registry": {"mirrors": [theirs]}})
+    for spec, expected in (({}, theirs), ({"registry": {"mirrors": [own]}}, own)):
+        namespace = namespaces()
+        apply(kubectl, namespace, **spec)
+        assert wait_ready(kubectl, namespace)["status"]["registryMirrors"] == [expected]
+        asked = ("docker", "info", "--format={{json .RegistryConfig.Mirrors}}")
+        assert json.loads(in_daemon(kubectl, namespace, *asked)) == [f"{expected}/"]
 
 
 def test_with_two_replicas_the_other_takes_over(
-    release4: Installation, kubectl: Cluster, namespaces: Namespaces
+    release: Installation, kubectl: Cluster, namespaces: Namespaces
 ) -> None:
-    release4.install({"replicas": 2})
-    names = {pod["metadata"]["name"] for pod in release4.operator_pods()}
+    release.put({"replicas": 2})
+    names = {pod["metadata"]["name"] for pod in release.operator_pods() if not pod["metadata"].get("deletionTimestamp")}
     assert len(names) == 2
     leader = eventually(lambda: holder(kubectl) in names and holder(kubectl), "a leader")
     # Without a word of goodbye: the other has to find out by itself.
@@ -223,26 +230,12 @@ def holder(kubectl: Cluster) -> str:
     return str(((lease or {}).get("spec") or {}).get("holderIdentity"))
 
 
-def test_what_the_installation_allows_can_be_changed(
-    release4: Installation, kubectl: Cluster, namespaces: Namespaces
-) -> None:
-    release4.install()
-    opened, closed = namespaces(), namespaces({})
-    apply(kubectl, opened)
-    apply(kubectl, closed)
-    kubectl.wait_for(KIND, NAME, opened, docker_version, what="one that shows Docker's version")
-
-    def refused(found: Object | None) -> bool:
-        return condition(found, "Ready").get("status") == "False"
-
-    found = kubectl.wait_for(KIND, NAME, closed, refused, what="refused")
-    assert condition(found, "Ready")["reason"] == Reason.NAMESPACE_NOT_ENABLED
-    assert "dind.dev/environments" in condition(found, "Ready")["message"]
-    assert kubectl.get("pod", NAME, closed) is None
-
-    release4.upgrade({"requireNamespaceLabel": False, "readPodLogs": False})
-    assert not docker_version(wait_ready(kubectl, closed))
-
-
-def docker_version(found: Object | None) -> Any:
-    return (((found or {}).get("status") or {}).get("docker") or {}).get("serverVersion")
+def test_helm_test_fails_and_says_why_when_no_operator_runs(release: Installation, kubectl: Cluster) -> None:
+    release.put({"replicas": 0, "extraEnv": [{"name": "DIND_HELM_TEST_SECONDS", "value": "2"}]})
+    tested = release.test()
+    assert tested.returncode
+    said = kubectl.log(NAMESPACE, f"{RELEASE}-test")
+    assert "ok: /apis/dind.dev/v1alpha1 serves" in said
+    assert "See the operator's log" in said
+    kubectl.delete("pod", f"{RELEASE}-test", NAMESPACE)
+    kubectl.delete("serviceaccount", f"{RELEASE}-test", NAMESPACE)

@@ -64,6 +64,7 @@ def open_namespace(kube: Cluster, name: str, labels: dict[str, str] | None = Non
 
 def remove_namespace(kube: Cluster, name: str) -> None:
     """Deletes a namespace and waits until it is gone. What holds it is in the message if it stays."""
+    kube.empty(name)
     kube.start_deleting("namespace", name)
     try:
         kube.wait_for("namespace", name, None, lambda found: found is None, seconds=150, what="gone")

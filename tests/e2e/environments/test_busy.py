@@ -2,9 +2,9 @@
 
 The promise is five minutes of saturated cpu and disk without a restart, and the default liveness probe gives up after
 five minutes without one answer (10 failures, 30 s apart, 25 s each). `make matrix ONLY=busy` (`--long`) keeps that up for the
-whole five minutes. Without it everything is a fifth: 60 s against a probe that gives up after a minute (10 failures, 6 s
-apart, 5 s each), which is harder to meet than the promise, because each single answer has 5 s instead of 25 s. A second
-environment beside it has the default's 25 s for each answer and half a processor.
+whole five minutes. Without it everything is a tenth: 33 s against a probe that gives up after 30 s (10 failures, 3 s apart and
+3 s each), which is harder to meet than the promise, because each single answer has 3 s instead of 25 s. A second environment
+beside it has the default's 25 s for each answer and half a processor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import Environments, load_images
 from tests.environment import Environment, eventually, ready
 
-FIFTH = {"liveness": {"periodSeconds": 6, "timeoutSeconds": 5, "failureThreshold": 10}}
+TENTH = {"liveness": {"periodSeconds": 3, "timeoutSeconds": 3, "failureThreshold": 10}}
 # Twice the processors of a small node, so that everything else on it waits in line too.
 SPINNERS = 4
 WRITERS = 2
@@ -26,7 +26,7 @@ WRITERS = 2
 @pytest.fixture
 def seconds(request: pytest.FixtureRequest) -> int:
     """How long a daemon is kept busy."""
-    return 300 if request.config.getoption("--long", default=False) else 60
+    return 300 if request.config.getoption("--long", default=False) else 33
 
 
 def load(environment: Environment) -> list[str]:
@@ -48,8 +48,8 @@ def test_saturated_cpu_and_disk_restart_nothing(environments: Environments, seco
 
     The second is asked often, with the default's patience.
     """
-    free = environments("busy").apply({} if seconds == 300 else {"probes": FIFTH})
-    limited = {"daemon": {"resources": {"limits": {"cpu": "500m"}}}, "probes": {"liveness": {"periodSeconds": 6}}}
+    free = environments("busy").apply({} if seconds == 300 else {"probes": TENTH})
+    limited = {"daemon": {"resources": {"limits": {"cpu": "500m"}}}, "probes": {"liveness": {"periodSeconds": 3}}}
     throttled = environments("throttled").apply(limited)
     both = [free, throttled]
     ready(both)

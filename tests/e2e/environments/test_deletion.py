@@ -11,7 +11,6 @@ from tests.e2e.environments.conftest import (
     load_images,
     open_namespace,
     own_namespace,
-    remove_namespace,
 )
 from tests.environment import Environment, eventually, ready
 from tests.live import Cluster
@@ -120,6 +119,6 @@ def test_ten_at_once_become_ready_and_go_with_their_namespace(kube: Cluster, doo
     )
     assert {int(pod["status"]["containerStatuses"][0]["restartCount"]) for pod in kube.items("pods", doomed)} == {0}
 
-    remove_namespace(kube, doomed)
+    kube.delete("namespace", doomed, seconds=150)
     for uid in pods.values():
         eventually(lambda uid=uid: nothing_left(node, uid), f"nothing of the pod {uid} on the node", 60)

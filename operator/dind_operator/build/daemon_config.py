@@ -13,9 +13,8 @@ from dind_operator.api.owned import owned_exec_opt
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.build import endpoint, network
 from dind_operator.build.errors import UnbuildableError
+from dind_operator.build.variables import DATA_ROOT, SOCKET
 
-SOCKET = "/run/dind/docker.sock"
-DATA_ROOT = "/var/lib/docker"
 CGROUP_PARENT = "/docker"
 """Nested containers' parent below the pod's own group; the wrapper gives it limit - reserve."""
 CGROUP_DRIVER = "native.cgroupdriver=cgroupfs"

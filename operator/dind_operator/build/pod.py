@@ -8,21 +8,15 @@ from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.build import apparmor, endpoint, network, privileges, registry, storage, workloads
-from dind_operator.build.daemon_config import SOCKET, daemon_config
+from dind_operator.build.daemon_config import daemon_config
 from dind_operator.build.intent import digest, intent_hash
 from dind_operator.build.memory import plan_memory
 from dind_operator.build.owned import object_labels, owner_reference
 from dind_operator.build.probes import probes
 from dind_operator.build.settings import DEFAULT_MINUTE_SECONDS, BuildSettings
+from dind_operator.build.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, INTENT_VARIABLE, SOCKET
 
 TOOL_MOUNT = "/dind"
-INTENT_VARIABLE = "DIND_INTENT_HASH"
-"""The hash lives in a container's environment, which nobody can edit; the annotation only shows it."""
-BUILD_VARIABLE = "DIND_BUILD_HASH"
-CREDENTIALS_VARIABLE = "DIND_CREDENTIALS"
-"""Which of the endpoint's certificates the server Secret held when the pod was made: their fingerprints and times, nothing
-secret. In neither hash: a renewal is no change of the spec and none of the operator."""
-
 MINUTE_VARIABLE = "DIND_MINUTE_SECONDS"
 """As in image/dind-helper/periods.c."""
 

@@ -10,9 +10,9 @@ from dind_operator.api import names
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, HostPathStorage
-from dind_operator.build.daemon_config import DATA_ROOT
 from dind_operator.build.errors import UnbuildableError
 from dind_operator.build.settings import BuildSettings
+from dind_operator.build.variables import DATA_ROOT
 
 DRIVER_VARIABLE = "DIND_STORAGE_DRIVER"
 """The driver that the user chose for dockerd. Without it the scripts see to it that dockerd finds one that is no copy."""

@@ -10,8 +10,8 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, Workload, WorkloadsSpec
 from dind_operator.api.workload_fields import DOCKER_HOST, SOCKET_PATH, WORKSPACE_PATH
-from dind_operator.build.daemon_config import SOCKET
 from dind_operator.build.own_secrets import check_secrets
+from dind_operator.build.variables import SOCKET
 
 CLI_VARIABLE = "DIND_CLI"
 """Where the daemon's wrapper puts the docker CLI of its image. Without it none is copied."""

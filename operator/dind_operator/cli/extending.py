@@ -7,9 +7,9 @@ from typing import Any
 
 from dind_operator.api import names
 from dind_operator.api.lifetime import InvalidDuration, parse_duration
+from dind_operator.api.timestamps import parse_time
 from dind_operator.cli.errors import CliError, Exit
 from dind_operator.cli.manifest import is_duration
-from dind_operator.reconcile.backoff import parse_time
 
 YEARS = range(2000, 9000)
 """What the operator takes for a time (``reconcile/lifetimes.py``)."""

@@ -8,9 +8,9 @@ from typing import Any
 from dind_operator.api.condition_types import ConditionType
 from dind_operator.api.reasons import Reason
 from dind_operator.api.spec import OperatingMode
+from dind_operator.api.timestamps import parse_time
 from dind_operator.cli.errors import CliError, Exit
 from dind_operator.cli.extending import kept_until
-from dind_operator.reconcile.backoff import parse_time
 from dind_operator.runtime.redact import visible
 
 Object = dict[str, Any]

@@ -1,6 +1,6 @@
 """When a failed pod may be made again. The state is in status, so that it survives restarts of the operator."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 MAX_DELAY = timedelta(minutes=5)
 """The kubelet's own cap for restarts of a container."""
@@ -18,11 +18,3 @@ def delay(count: int, first: timedelta) -> timedelta:
     """Once, twice, four times the first … to 5 minutes, by how many pods in a row have failed."""
     doublings = min(max(count, 1) - 1, 10)
     return min(first * int(2**doublings), MAX_DELAY)
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """A time of the API; None for nothing or nonsense."""
-    try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from dind_operator.api.conditions import format_time
+from dind_operator.api.timestamps import parse_time
 from dind_operator.build.certificates import CLOCK_SKEW, Facts
 from dind_operator.build.endpoint import client_secret_name
-from dind_operator.build.pod import CREDENTIALS_VARIABLE
+from dind_operator.build.variables import CREDENTIALS_VARIABLE
 from dind_operator.reconcile import pods
-from dind_operator.reconcile.backoff import parse_time
 
 
 @dataclass(frozen=True, slots=True)

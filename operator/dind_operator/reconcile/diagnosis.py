@@ -11,8 +11,8 @@ from typing import Any
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import Phase
-from dind_operator.reconcile import apparmor, pods, preload, storage
-from dind_operator.reconcile.failures import MAX_DETAIL, Failure, container_failure, never_ran, not_started
+from dind_operator.reconcile import pods, preload, storage
+from dind_operator.reconcile.failures import MAX_DETAIL, Failure, explained, failure_in, never_ran, not_started
 from dind_operator.reconcile.reports import CgroupReport
 from dind_operator.reconcile.verdict import Part, Verdict, blocked, late, waiting
 
@@ -53,25 +53,6 @@ def diagnose(pod: pods.Pod, *, answered_before: bool) -> Verdict:
     return replace(verdict, parts={**parts, **verdict.parts, ConditionType.DAEMON_READY: daemon})
 
 
-def failure_of(pod: pods.Pod) -> Failure | None:
-    """The last failure of the daemon or, before it ever ran, of mount-cgroups."""
-    return _failure(pod, DAEMON_CONTAINER) or _failure(pod, INIT_CONTAINER)
-
-
-def _failure(pod: pods.Pod, name: str) -> Failure | None:
-    status = pods.container_status(pod, name)
-    failure = container_failure(status, name)
-    if failure is None or not never_ran(status):
-        return failure
-    return _explained(pod, failure, str(pods.last_end(status).get("message") or ""))
-
-
-def _explained(pod: pods.Pod, failure: Failure, said: str) -> Failure:
-    """A container that the runtime cannot start, for a cause that can be told from its words."""
-    cause = apparmor.not_loaded(pod, said)
-    return replace(failure, reason=Reason.APPARMOR_UNAVAILABLE, message=cause) if cause else failure
-
-
 def _scheduled(pod: pods.Pod) -> Part:
     node = pods.node_name(pod)
     if node is not None:
@@ -103,7 +84,7 @@ def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionTy
         parts[ConditionType.CGROUPS_MOUNTED] = _cgroups_part(report.cgroup, report.mode, memory_limited=memory_limited)
     if report.storage is not None and failed in ("", "Network", "Registry", "Install"):
         parts[ConditionType.STORAGE_HEALTHY] = storage.checked(report.storage)
-    failure = _failure(pod, INIT_CONTAINER) if failed else None
+    failure = failure_in(pod, INIT_CONTAINER) if failed else None
     kind = _CHECKED.get(failed)
     if failure is not None and kind is not None:
         parts[kind] = Part.false(failure.reason, failure.message)
@@ -130,7 +111,7 @@ def _init_trouble(pod: pods.Pod) -> Verdict | None:
     trouble = _cannot_start(pod, status, INIT_CONTAINER)
     if trouble is not None:
         return trouble
-    failure = _failure(pod, INIT_CONTAINER)
+    failure = failure_in(pod, INIT_CONTAINER)
     if failure is not None:
         return blocked(failure.reason, failure.message)
     return waiting(Phase.STARTING, Reason.INITIALIZING, "mount-cgroups prepares the node for the daemon.")
@@ -146,7 +127,7 @@ def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Verdict:
     trouble = _cannot_start(pod, status, DAEMON_CONTAINER)
     if trouble is not None:
         return trouble
-    failure = _failure(pod, DAEMON_CONTAINER)
+    failure = failure_in(pod, DAEMON_CONTAINER)
     if failure is not None and not status.get("started"):
         return _failing(status, failure)
     if status.get("started") and answered_before:
@@ -207,8 +188,8 @@ def _cannot_start(pod: pods.Pod, status: dict[str, Any], container: str) -> Verd
             f"Correct {field}, or make the registry reachable from the node.",
         )
     # The kubelet alternates between such a reason and CrashLoopBackOff: the end that the runtime wrote is the same in both.
-    failure = _failure(pod, container) if never_ran(status) else None
+    failure = failure_in(pod, container) if never_ran(status) else None
     if failure is None and waits.get("reason") in _CREATE_REASONS:
-        failure = _explained(pod, not_started(container, detail), detail)
+        failure = explained(pod, not_started(container, detail), detail)
     running = "running" in (status.get("state") or {})
     return blocked(failure.reason, failure.message) if failure is not None and not running else None

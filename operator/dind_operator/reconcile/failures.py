@@ -1,7 +1,7 @@
 """Why a daemon or its pod failed, in one documented word and a sentence. A tenant's own text is never passed on."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dind_operator.api.conditions import Reason
@@ -243,3 +243,23 @@ def _checked(error: CheckError, code: int) -> Failure:
 
 def _with_detail(text: str, detail: str) -> str:
     return f"{text} The kubelet said: {detail}" if detail else text
+
+
+def failure_of(pod: pods.Pod) -> Failure | None:
+    """The last failure of the daemon or, before it ever ran, of mount-cgroups."""
+    return failure_in(pod, DAEMON_CONTAINER) or failure_in(pod, INIT_CONTAINER)
+
+
+def failure_in(pod: pods.Pod, name: str) -> Failure | None:
+    """The last failure of one container."""
+    status = pods.container_status(pod, name)
+    failure = container_failure(status, name)
+    if failure is None or not never_ran(status):
+        return failure
+    return explained(pod, failure, str(pods.last_end(status).get("message") or ""))
+
+
+def explained(pod: pods.Pod, failure: Failure, said: str) -> Failure:
+    """A container that the runtime cannot start, for a cause that can be told from its words."""
+    cause = apparmor.not_loaded(pod, said)
+    return replace(failure, reason=Reason.APPARMOR_UNAVAILABLE, message=cause) if cause else failure

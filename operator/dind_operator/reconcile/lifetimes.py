@@ -15,8 +15,8 @@ from dind_operator.api.conditions import Reason, format_time
 from dind_operator.api.lifetime import Expire, LifetimeSpec
 from dind_operator.api.spec import OperatingMode
 from dind_operator.api.status import Phase
+from dind_operator.api.timestamps import parse_time
 from dind_operator.reconcile import ownership, pods
-from dind_operator.reconcile.backoff import parse_time
 from dind_operator.reconcile.cluster import Note
 from dind_operator.reconcile.observed import Observed
 from dind_operator.reconcile.periods import Periods

@@ -6,7 +6,7 @@ The init container chooses and checks before any daemon starts; what its report 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.cluster import Note
-from dind_operator.reconcile.diagnosis import failure_of
+from dind_operator.reconcile.failures import failure_of
 from dind_operator.reconcile.observed import Observed
 from dind_operator.reconcile.reports import NetworkReport
 from dind_operator.reconcile.verdict import Part

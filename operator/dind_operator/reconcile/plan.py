@@ -24,8 +24,8 @@ from dind_operator.reconcile import (
 )
 from dind_operator.reconcile.actions import NOTHING, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.reconcile.admission import broken
-from dind_operator.reconcile.diagnosis import diagnose, failure_of
-from dind_operator.reconcile.failures import Failure, pod_failure
+from dind_operator.reconcile.diagnosis import diagnose
+from dind_operator.reconcile.failures import Failure, failure_of, pod_failure
 from dind_operator.reconcile.observed import Observed, Policy
 from dind_operator.reconcile.recreation import carried, create, replace_ended, replace_failed, run_again
 from dind_operator.reconcile.status import failure_fields

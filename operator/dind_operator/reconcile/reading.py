@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dind_operator.api.conditions import ConditionType
+from dind_operator.api.timestamps import parse_time
 from dind_operator.reconcile import activity, folders, lifetimes, pods, preload, sandboxes, workloads
 from dind_operator.reconcile.actions import Plan
-from dind_operator.reconcile.backoff import parse_time
 from dind_operator.reconcile.cluster import Cluster, Key
-from dind_operator.reconcile.diagnosis import failure_of
 from dind_operator.reconcile.errors import ClusterError
+from dind_operator.reconcile.failures import failure_of
 from dind_operator.reconcile.folders import Rival
 from dind_operator.reconcile.looks import ACTIVITY_SECONDS, Looks
 from dind_operator.reconcile.observed import NodeView, Observed

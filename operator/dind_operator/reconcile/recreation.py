@@ -9,6 +9,7 @@ from typing import Any
 from dind_operator.api.conditions import ConditionType, Reason, format_time
 from dind_operator.api.spec import UpdatePolicy
 from dind_operator.api.status import Phase
+from dind_operator.api.timestamps import parse_time
 from dind_operator.reconcile import backoff, endpoint, pods, workloads
 from dind_operator.reconcile.actions import CreatePod, DeletePod, Plan
 from dind_operator.reconcile.failures import Failure, pod_failure
@@ -25,7 +26,7 @@ SOON_SECONDS = 1.0
 def create(observed: Observed, desired: dict[str, Any]) -> Plan:
     """Make the pod, if its time has come and its endpoint is there."""
     old = observed.environment.get("status") or {}
-    not_before = backoff.parse_time(old.get("recreateAfter"))
+    not_before = parse_time(old.get("recreateAfter"))
     if not_before is not None and not_before > observed.now and not _spec_changed(observed):
         failure = old.get("lastFailure") or {}
         message = (

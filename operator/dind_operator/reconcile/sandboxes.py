@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.names import INIT_CONTAINER
+from dind_operator.api.timestamps import parse_time
 from dind_operator.reconcile import pods
-from dind_operator.reconcile.backoff import parse_time
 from dind_operator.reconcile.observed import NodeView
 from dind_operator.reconcile.verdict import Verdict, blocked
 

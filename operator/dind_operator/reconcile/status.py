@@ -5,7 +5,7 @@ from typing import Any
 from dind_operator.api.conditions import ConditionType, format_time, read_conditions, set_condition
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import clip
-from dind_operator.build.daemon_config import SOCKET
+from dind_operator.build.variables import SOCKET
 from dind_operator.reconcile import activity, endpoint, lifetimes, network, pods, preload, registry, workloads
 from dind_operator.reconcile.failures import Failure
 from dind_operator.reconcile.isolation import isolation

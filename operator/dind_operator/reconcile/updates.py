@@ -5,7 +5,7 @@ from typing import Any
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.spec import UpdatePolicy
-from dind_operator.build.pod import BUILD_VARIABLE, INTENT_VARIABLE
+from dind_operator.build.variables import BUILD_VARIABLE, INTENT_VARIABLE
 from dind_operator.reconcile import pods
 from dind_operator.reconcile.verdict import Part
 

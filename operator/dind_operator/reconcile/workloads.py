@@ -11,7 +11,7 @@ from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.spec import RestartPolicy
 from dind_operator.api.status import Phase, clip
 from dind_operator.build.intent import intent_hash
-from dind_operator.build.pod import INTENT_VARIABLE
+from dind_operator.build.variables import INTENT_VARIABLE
 from dind_operator.reconcile import lifetimes, ownership, pods
 from dind_operator.reconcile.observed import Observed
 from dind_operator.reconcile.verdict import Part, Verdict, blocked, waiting

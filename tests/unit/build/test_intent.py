@@ -7,8 +7,9 @@ from tests.unit.objects import SETTINGS, model, spec
 
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.build.intent import digest, intent_hash
-from dind_operator.build.pod import INTENT_VARIABLE, daemon_pod
+from dind_operator.build.pod import daemon_pod
 from dind_operator.build.settings import BuildSettings
+from dind_operator.build.variables import INTENT_VARIABLE
 
 DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
     "operatingMode": "Running",

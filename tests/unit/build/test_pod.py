@@ -12,15 +12,13 @@ from tests.unit.objects import SETTINGS, UID, model, spec
 from dind_operator.api.spec import AppArmorType
 from dind_operator.build import apparmor
 from dind_operator.build.pod import (
-    BUILD_VARIABLE,
     CONTAINERD_SHUTDOWN_SECONDS,
-    CREDENTIALS_VARIABLE,
-    INTENT_VARIABLE,
     MAX_SHUTDOWN_SECONDS,
     daemon_pod,
     grace_period_seconds,
 )
 from dind_operator.build.settings import BuildSettings
+from dind_operator.build.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, INTENT_VARIABLE
 
 
 def built(fields: dict[str, Any] | None = None, settings: BuildSettings = SETTINGS) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from tests.unit.objects import NODE, container, failed_pod, init_done, scheduled
 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import Phase
-from dind_operator.reconcile.diagnosis import diagnose, failure_of
-from dind_operator.reconcile.failures import pod_failure
+from dind_operator.reconcile.diagnosis import diagnose
+from dind_operator.reconcile.failures import failure_of, pod_failure
 
 CONFINED = {"security": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"}}}
 # As containerd 1.6 to 2.1 and runc say it.

@@ -1,12 +1,12 @@
 """How long a failed pod waits for its successor."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dind_operator.reconcile.backoff import MAX_DELAY, RECOVERED_AFTER, delay, next_count, parse_time
+from dind_operator.reconcile.backoff import MAX_DELAY, RECOVERED_AFTER, delay, next_count
 
 SECOND = timedelta(seconds=1)
 
@@ -33,12 +33,3 @@ def test_it_is_always_positive_and_bounded(count: int, first: int) -> None:
 )
 def test_a_pod_that_was_well_for_ten_minutes_starts_the_count_anew(ran: timedelta | None, count: int) -> None:
     assert next_count(7, ran) == count
-
-
-@pytest.mark.parametrize("text", [None, "", "soon", "2025-13-01T00:00:00Z"])
-def test_nonsense_is_no_time(text: str | None) -> None:
-    assert parse_time(text) is None
-
-
-def test_a_time_of_the_api_is_read_in_utc() -> None:
-    assert parse_time("2025-06-01T12:00:00Z") == datetime(2025, 6, 1, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ from tests.unit.objects import PREFLIGHT, container, init_done, scheduled, set_c
 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import ConditionStatus, Phase
-from dind_operator.reconcile.diagnosis import diagnose, failure_of
+from dind_operator.reconcile.diagnosis import diagnose
+from dind_operator.reconcile.failures import failure_of
 from dind_operator.reconcile.verdict import Verdict
 
 BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}

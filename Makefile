@@ -41,7 +41,7 @@ crds: venv ## Generate crds/ from the models (a test fails when they differ)
 
 .PHONY: docs
 docs: venv ## Generate docs/api.md from the models (a test fails when they differ)
-	@$(PY) -c 'import sys; from dind_operator.api.docs import api_markdown; sys.stdout.write(api_markdown())' >docs/.new && mv docs/.new docs/api.md
+	@$(PY) -c 'import sys; from dind_operator.crd.reference import api_markdown; sys.stdout.write(api_markdown())' >docs/.new && mv docs/.new docs/api.md
 
 .PHONY: chart-crds
 chart-crds: ## Copy crds/ into the chart (a test fails when they differ)

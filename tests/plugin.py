@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 _PROGRAM = """#!/bin/sh
 PYTHONPATH={source} exec {python} -c 'import sys; from {module} import main; sys.exit(main())' "$@"
 """
-_PROGRAMS = {"kubectl-dind": "dind_operator.cli.main", "kubectl_complete-dind": "dind_operator.cli.completion"}
+_PROGRAMS = {"kubectl-dind": "dind_operator.plugin.main", "kubectl_complete-dind": "dind_operator.plugin.completion"}
 
 
 class Plugin:

@@ -13,7 +13,7 @@ from tests.cluster import images
 from tests.cluster.store import Image
 from tests.live import Cluster, Object
 
-from dind_operator.build.certificates import Issued, issue_authority, issue_server, new_key
+from dind_operator.features.endpoint.x509 import Issued, issue_authority, issue_server, new_key
 
 FOLDER = Path(__file__).parent / "cluster" / "registry"
 TARGET = "docker-registry"

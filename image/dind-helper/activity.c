@@ -21,7 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The same in reconcile/lifetimes.py. */
+/* The same in features/lifetime/expiry.py. */
 #define STEP_PART 12
 
 #define ROOT "/sys/fs/cgroup"

@@ -54,9 +54,9 @@ def _lines(text: str) -> int:
 def _run() -> int:
     from kubernetes.aio.config import ConfigException  # noqa: PLC0415 - `crds` must not load a client
 
-    from dind_operator.runtime import logs  # noqa: PLC0415
-    from dind_operator.runtime.run import run_operator  # noqa: PLC0415
-    from dind_operator.runtime.settings import Settings  # noqa: PLC0415
+    from dind_operator.manager import logs  # noqa: PLC0415
+    from dind_operator.manager.manager import run_operator  # noqa: PLC0415
+    from dind_operator.manager.settings import Settings  # noqa: PLC0415
 
     try:
         settings = Settings()
@@ -74,14 +74,14 @@ def _run() -> int:
 
 
 def _crds() -> int:
-    from dind_operator.api.crd import crd_yaml  # noqa: PLC0415
+    from dind_operator.crd.definition import crd_yaml  # noqa: PLC0415
 
     sys.stdout.write(crd_yaml())
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
-    from dind_operator.runtime.report import print_report  # noqa: PLC0415
+    from dind_operator.report.gather import print_report  # noqa: PLC0415
 
     return asyncio.run(print_report(options.name, options.namespace, options.lines, options.output, options.node_log))
 

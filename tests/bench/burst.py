@@ -19,12 +19,12 @@ from tests.bench.operator_process import OperatorProcess
 from tests.cluster.progress import say
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.build.certificates import new_key
-from dind_operator.build.pod import daemon_pod
-from dind_operator.build.settings import BuildSettings
-from dind_operator.reconcile.cluster import ObjectKind
-from dind_operator.reconcile.endpoint_objects import Found, wanted
-from dind_operator.runtime.paths import owned_path
+from dind_operator.controller.manifest import daemon_pod
+from dind_operator.features.endpoint.desired import Found, wanted
+from dind_operator.features.endpoint.x509 import new_key
+from dind_operator.manager.api_paths import owned_path
+from dind_operator.pod.defaults import BuildSettings
+from dind_operator.state.cluster import ObjectKind
 
 _MERGE = "application/merge-patch+json"
 _SETTINGS = BuildSettings(daemon_image="dind.local/daemon:dev", node_tool_image="dind.local/node-tool:dev")

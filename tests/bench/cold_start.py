@@ -16,7 +16,7 @@ from tests.bench.burst import environment, make_namespace, pod_of
 from tests.cluster.progress import say
 
 from dind_operator.api import names
-from dind_operator.build.variables import SOCKET
+from dind_operator.pod.variables import SOCKET
 
 HELPER = "/usr/local/lib/dind/dind-helper"
 """The probes' program where the daemon's image has it; the environment uses the copy that its init container brought."""

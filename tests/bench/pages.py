@@ -12,7 +12,7 @@ from tests.bench.own_memory import MIB, Sample
 from tests.bench.reserve import FREE, LIMIT, Reserve
 
 from dind_operator.api.quantity import parse_bytes
-from dind_operator.build.settings import DEFAULT_RESERVE_MEMORY
+from dind_operator.pod.defaults import DEFAULT_RESERVE_MEMORY
 
 PREFACE = """# Benchmarks
 

@@ -15,7 +15,7 @@ from tests.kube.client import Executed
 from tests.live import Cluster, Object, condition, eventually, is_ready
 
 from dind_operator.api.reasons import Reason
-from dind_operator.runtime.election import LEASE_NAME
+from dind_operator.manager.leader_election import LEASE_NAME
 
 pytestmark = pytest.mark.serial
 

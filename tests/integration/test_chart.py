@@ -14,7 +14,7 @@ from tests.installation import CRD, Installation, made
 from tests.live import ApiError, Cluster, eventually
 from tests.policy_cases import CASES
 
-from dind_operator.runtime.election import LEASE_NAME
+from dind_operator.manager.leader_election import LEASE_NAME
 
 # One worker runs this file: it has an API server of its own.
 pytestmark = pytest.mark.xdist_group("chart")

@@ -9,11 +9,11 @@ from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.build.pod import daemon_pod
-from dind_operator.build.settings import BuildSettings
-from dind_operator.reconcile.credentials import Credentials, Running
-from dind_operator.reconcile.observed import EndpointState, NodeView, Observed, Policy
-from dind_operator.reconcile.reports import DaemonReport
+from dind_operator.controller.manifest import daemon_pod
+from dind_operator.features.endpoint.credentials import Credentials, Running
+from dind_operator.pod.defaults import BuildSettings
+from dind_operator.state.node_reports import DaemonReport
+from dind_operator.state.observed import EndpointState, NodeView, Observed, Policy
 
 NOW = datetime(2025, 6, 1, 12, 0, 0, tzinfo=UTC)
 SETTINGS = BuildSettings(

@@ -1,5 +1,5 @@
 {{/* The installation's policy, once for the operator (JSON) and once for the API server (CEL). What is null is no rule.
-     The operator's twin of all this is operator/dind_operator/build/guardrails.py. */}}
+     The operator's twin of all this is operator/dind_operator/features/policy/rules.py. */}}
 
 {{/* What is set of .Values.policy.rules, as JSON. */}}
 {{- define "dind-operator.policyRules" -}}

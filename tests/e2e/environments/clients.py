@@ -16,7 +16,7 @@ from tests.environment import Environment
 from tests.kube.client import Executed
 from tests.live import Object
 
-from dind_operator.build.endpoint import PORT
+from dind_operator.features.endpoint.service import PORT
 
 CERTS = "/docker-certs"
 CLIENT_LABELS = {"app": "ci"}

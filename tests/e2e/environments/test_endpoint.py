@@ -28,8 +28,8 @@ from tests.environment import eventually
 from tests.live import Cluster
 from tests.policies import allows_ingress
 
-from dind_operator.build.certificates import CERTIFICATE_LIFE, Issued, issue_client, new_key
-from dind_operator.build.endpoint import PORT
+from dind_operator.features.endpoint.service import PORT
+from dind_operator.features.endpoint.x509 import CERTIFICATE_LIFE, Issued, issue_client, new_key
 
 # A deleted Secret is noticed by a look, once a minute.
 LOOK_SECONDS = 120

@@ -8,7 +8,7 @@ from tests.e2e.environments.conftest import Environments, load_images
 from tests.environment import Environment, eventually
 from tests.policies import allows_ingress
 
-from dind_operator.build.endpoint import PORT
+from dind_operator.features.endpoint.service import PORT
 
 BROWSER = {"app": "browser"}
 NAMED = {"allowFrom": [{"podSelector": {"matchLabels": BROWSER}}], "ports": [{"port": 8080}]}

@@ -10,8 +10,8 @@ from tests.integration.harness.space import Space
 from tests.kube.api import Api
 from tests.kube.eventually import eventually
 
-from dind_operator.runtime import election
-from dind_operator.runtime.election import LeadershipLostError
+from dind_operator.manager import leader_election as election
+from dind_operator.manager.leader_election import LeadershipLostError
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 

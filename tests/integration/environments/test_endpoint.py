@@ -1,6 +1,6 @@
 """The endpoint's Secrets, Service and NetworkPolicy on a real API server, through the life of an environment.
 
-What TLS makes of the certificates is tested in tests/unit/build/test_certificates.py; what dockerd does, in tests/e2e.
+What TLS makes of the certificates is tested in tests/unit/features/endpoint/test_x509.py; what dockerd does, in tests/e2e.
 """
 
 from __future__ import annotations

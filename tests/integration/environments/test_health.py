@@ -8,7 +8,7 @@ from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
 from tests.kube.eventually import eventually
 
-from dind_operator.runtime import controller
+from dind_operator.manager import worker as controller
 
 
 def metric(operator: RunningOperator, name: str) -> float | None:

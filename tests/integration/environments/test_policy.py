@@ -23,7 +23,7 @@ from tests.kube.client import ApiError, Object
 from tests.policy_cases import CASES, HIGHEST, Case
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.build.guardrails import GuardRails, violations
+from dind_operator.features.policy.rules import GuardRails, violations
 
 # The policies of all cases are made once, by the one worker that runs this file.
 pytestmark = pytest.mark.xdist_group("policy")

@@ -14,8 +14,8 @@ from tests.integration.harness.running import RunningOperator, kubeconfig
 from tests.integration.harness.space import Space
 from tests.kube.client import Object
 
-from dind_operator.reconcile.errors import ClusterError, ErrorClass
-from dind_operator.runtime.client import ApiCluster
+from dind_operator.controller.api_errors import ClusterError, ErrorClass
+from dind_operator.manager.client import ApiCluster
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.kube.api import Api
 from tests.kube.eventually import eventually
 from tests.live import condition
 
-from dind_operator.runtime.election import LEASE_NAME
+from dind_operator.manager.leader_election import LEASE_NAME
 
 UNSEEN = {
     # Asked for by an admission plugin that some clusters turn on, whenever blockOwnerDeletion is set.

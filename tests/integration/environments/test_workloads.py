@@ -13,7 +13,7 @@ from tests.integration.harness.space import Space
 from tests.kube.api import Api
 from tests.kube.client import ApiError, Object
 
-from dind_operator.reconcile.errors import error_of
+from dind_operator.controller.api_errors import error_of
 
 
 def spec(policy: str = "Never", **more: Any) -> Object:

@@ -16,10 +16,10 @@ from tests.cluster.controlplane import free_ports
 from tests.integration.harness.proxy import Proxy
 from tests.kube.eventually import eventually
 
-from dind_operator.runtime.client import ApiCluster
-from dind_operator.runtime.logs import JsonFormatter
-from dind_operator.runtime.run import Operator
-from dind_operator.runtime.settings import Settings
+from dind_operator.manager.client import ApiCluster
+from dind_operator.manager.logs import JsonFormatter
+from dind_operator.manager.manager import Operator
+from dind_operator.manager.settings import Settings
 
 SETTINGS: dict[str, Any] = {
     "daemon_image": "images.test/daemon:1",

@@ -18,9 +18,11 @@ from tests.integration.image.conftest import Daemon, StartDaemon
 from tests.unit.objects import environment
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.build import certificates, credentials, endpoint
-from dind_operator.build.certificates import CERTIFICATE_LIFE, Issued, issue_authority, issue_client, new_key
-from dind_operator.build.daemon_config import daemon_config
+from dind_operator.controller.daemon_json import daemon_config
+from dind_operator.features.endpoint import secrets as credentials
+from dind_operator.features.endpoint import service as endpoint
+from dind_operator.features.endpoint import x509 as certificates
+from dind_operator.features.endpoint.x509 import CERTIFICATE_LIFE, Issued, issue_authority, issue_client, new_key
 
 HOST = f"tcp://localhost:{endpoint.PORT}"
 FOLDER = "/run/dind"  # the one that the test's side shares with the container

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.helm import REQUIRED, Helm, Manifests, merged
 
-from dind_operator.runtime.settings import Settings
+from dind_operator.manager.settings import Settings
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

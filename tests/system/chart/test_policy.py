@@ -15,8 +15,8 @@ from tests.helm import CHART, REQUIRED, Helm, Manifests, merged
 from tests.policy_cases import CASES
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.build.field_rails import KEYS
-from dind_operator.build.guardrails import GuardRails, violations
+from dind_operator.features.policy.field_rules import KEYS
+from dind_operator.features.policy.rules import GuardRails, violations
 
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 NAME = "dind-operator-policy"

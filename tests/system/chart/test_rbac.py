@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
 
-from dind_operator.runtime.election import LEASE_NAME
+from dind_operator.manager.leader_election import LEASE_NAME
 
 Rule = tuple[str, str, tuple[str, ...]]
 

@@ -14,8 +14,8 @@ from tests.levels import LISTED
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.build.settings import DEFAULT_RESERVE_MEMORY
-from dind_operator.runtime.settings import Settings
+from dind_operator.manager.settings import Settings
+from dind_operator.pod.defaults import DEFAULT_RESERVE_MEMORY
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(

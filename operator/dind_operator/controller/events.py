@@ -1,0 +1,88 @@
+"""What a plan says: the status that follows from a verdict, and the Events about what is worth one."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.controller.actions import Action, Plan
+from dind_operator.controller.pod_health import diagnose
+from dind_operator.controller.status import build_status
+from dind_operator.features.endpoint.condition import endpoint_note
+from dind_operator.features.isolation.condition import isolation_note
+from dind_operator.features.lifetime import expiry as lifetimes
+from dind_operator.features.network import condition as network
+from dind_operator.features.registry import condition as preload
+from dind_operator.features.storage import condition as storage
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part, Verdict
+from dind_operator.state.cluster import Note
+from dind_operator.state.observed import Observed
+
+_TOLD: Final = (
+    Reason.READY,
+    Reason.SUSPENDED,
+    Reason.TIME_TO_LIVE_OVER,
+    Reason.IDLE_TOO_LONG,
+    Reason.WORKLOADS_SUCCEEDED,
+)
+"""Reasons of Ready that are no trouble and worth an Event."""
+
+
+def say(
+    observed: Observed,
+    verdict: Verdict,
+    *,
+    actions: tuple[Action, ...] = (),
+    extra: dict[str, Any] | None = None,
+    requeue_after: float | None = None,
+    status_first: bool = False,
+    also: tuple[Note, ...] = (),
+) -> Plan:
+    """A plan with the status that follows from a verdict, and its Events; ``also`` are some that no condition here tells of."""
+    told = (
+        *notes(observed, verdict),
+        *isolation_note(observed),
+        *endpoint_note(observed),
+        *storage.notes(verdict, observed),
+        *network.notes(observed),
+        *lifetimes.of(observed).notes,
+        *also,
+    )
+    return Plan(
+        actions=actions,
+        status=build_status(observed, verdict, extra),
+        status_first=status_first,
+        requeue_after=requeue_after,
+        # What is wrong with the endpoint may also be why there is no pod: one Event.
+        notes=tuple(dict.fromkeys(told)),
+    )
+
+
+def notes(observed: Observed, verdict: Verdict) -> tuple[Note, ...]:
+    """An Event when Ready takes another reason that is worth telling: trouble, Ready, Suspended, expired."""
+    old = observed.told(ConditionType.READY)
+    if not (verdict.trouble or verdict.ready.reason in _TOLD) or old.get("reason") == verdict.ready.reason:
+        return ()
+    return (Note(verdict.ready.reason.value, verdict.ready.message, warning=verdict.trouble),)
+
+
+def keep(observed: Observed, problem: Verdict) -> Plan:
+    """The spec cannot be followed: a pod that works goes on with what it has, and the problem is told."""
+    pod = observed.pod
+    if pod is None or pods.ended(pod) or pods.terminating(pod):
+        return say(observed, problem)
+    verdict = storage.told(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
+    verdict = preload.told(verdict, observed, pod)
+    stale = Part.false(problem.ready.reason, problem.ready.message)
+    verdict = replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale})
+    if observed.told(ConditionType.UP_TO_DATE).get("reason") == stale.reason:
+        return say(observed, verdict)
+    # Ready does not tell of it.
+    return say(observed, verdict, also=(Note(stale.reason.value, stale.message, warning=True),))
+
+
+def answered_before(observed: Observed, pod: pods.Pod) -> bool:
+    """Whether the daemon of that pod was seen to answer once."""
+    old = observed.told(ConditionType.DAEMON_READY)
+    answered = old.get("reason") in (Reason.READY, Reason.DAEMON_NOT_READY)
+    return answered and (observed.environment.get("status") or {}).get("podUID") == pods.uid(pod)

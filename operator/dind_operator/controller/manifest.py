@@ -1,0 +1,231 @@
+"""The pod of one environment: `mount-cgroups` proves the node, then `daemon` runs dockerd."""
+
+import re
+from typing import Any
+
+from dind_operator.api import names
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
+from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.controller.daemon_json import daemon_config
+from dind_operator.features.endpoint import service as endpoint
+from dind_operator.features.network import pod as network
+from dind_operator.features.registry import pod as registry
+from dind_operator.features.security import apparmor
+from dind_operator.features.security import pod as privileges
+from dind_operator.features.storage import pod as storage
+from dind_operator.features.workloads import pod as workloads
+from dind_operator.pod.defaults import DEFAULT_MINUTE_SECONDS, BuildSettings
+from dind_operator.pod.memory import plan_memory
+from dind_operator.pod.metadata import object_labels, owner_reference
+from dind_operator.pod.probes import probes
+from dind_operator.pod.spec_hash import digest, intent_hash
+from dind_operator.pod.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, INTENT_VARIABLE, SOCKET
+
+TOOL_MOUNT = "/dind"
+MINUTE_VARIABLE = "DIND_MINUTE_SECONDS"
+"""As in image/dind-helper/periods.c."""
+
+DEFAULT_SHUTDOWN_SECONDS = 15
+"""dockerd's own default for ``shutdown-timeout``: how long it waits for its containers, unless one of them was started
+with a stop timeout above 10 s: then that and 5 s (read: moby, Daemon.ShutdownTimeout). Nobody outside can know that one."""
+CONTAINERD_SHUTDOWN_SECONDS = 10
+"""How long dockerd then waits for its containerd (read: moby, libcontainerd/supervisor)."""
+GRACE_MARGIN_SECONDS = 15
+MAX_SHUTDOWN_SECONDS = 3600
+"""A pod must be deletable within some time, whatever daemon.json says."""
+_SHUTDOWN_FLAG = re.compile(r"^--shutdown-timeout(=|$)")
+_GO_OCTAL = re.compile(r"^([+-]?)0_?(?=[0-7])")
+
+
+def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credentials: str | None = None) -> dict[str, Any]:
+    """The manifest of the environment's pod. ``credentials`` goes into a variable of that name.
+
+    Raises UnbuildableError when the spec cannot make a working pod.
+    """
+    spec = environment.spec
+    pod_spec = _pod_spec(environment, settings)
+    annotations = _annotations(spec)
+    intent = intent_hash(spec)
+    build = digest([pod_spec, annotations])
+    told = {INTENT_VARIABLE: intent, BUILD_VARIABLE: build}
+    _add_variables(pod_spec, told | ({CREDENTIALS_VARIABLE: credentials} if credentials is not None else {}))
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": environment.name,
+            "namespace": environment.namespace,
+            "labels": object_labels(environment.name),
+            "annotations": annotations
+            | {names.ANNOTATION_INTENT_HASH: intent, names.ANNOTATION_ENVIRONMENT_UID: environment.uid},
+            "ownerReferences": [owner_reference(environment)],
+        },
+        "spec": pod_spec,
+    }
+
+
+def resolved_daemon_image(spec: DindEnvironmentSpec, settings: BuildSettings) -> str:
+    """The image that the daemon runs, after defaults."""
+    return spec.daemon.image or settings.daemon_image
+
+
+def _annotations(spec: DindEnvironmentSpec) -> dict[str, str]:
+    return {
+        # A moved daemon loses its builds and its cache.
+        names.ANNOTATION_SAFE_TO_EVICT: "false",
+        # `kubectl exec` and `kubectl logs` mean the daemon.
+        names.ANNOTATION_DEFAULT_CONTAINER: DAEMON_CONTAINER,
+        **apparmor.annotations(spec.security.app_armor_profile, [INIT_CONTAINER, DAEMON_CONTAINER]),
+    }
+
+
+def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str, Any]:
+    spec = environment.spec
+    init_containers, containers = workloads.arranged(
+        spec, _init_container(environment, settings), _daemon_container(environment, settings)
+    )
+    pod: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": workloads.restart_policy(spec),
+        "terminationGracePeriodSeconds": grace_period_seconds(spec),
+        "initContainers": init_containers,
+        "containers": containers,
+        "volumes": [
+            storage.volume(spec, settings),
+            # The tool and its report; a runaway write must not fill the node.
+            {"name": names.VOLUME_TOOL, "emptyDir": {"sizeLimit": "16Mi"}},
+            # In memory, whatever the node's disk is mounted with: the socket's access time tells that it is used.
+            {"name": names.VOLUME_SOCKET, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+            *([endpoint.volume(environment.name)] if spec.endpoint.enabled else []),
+            *registry.volumes(environment),
+            *workloads.volumes(environment),
+        ],
+        **privileges.pod_fields(spec, settings),
+        **spec.scheduling.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
+    }
+    if spec.daemon.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": secret.name} for secret in spec.daemon.image_pull_secrets]
+    return pod
+
+
+def grace_period_seconds(spec: DindEnvironmentSpec) -> int:
+    """Longer than the workloads' end and dockerd's own shutdown, as far as ``shutdown-timeout`` in config or args decides on it.
+
+    A nested container with a longer stop timeout prolongs the shutdown and is not known here: its user raises
+    ``shutdown-timeout`` and the grace period follows.
+    """
+    seconds = _shutdown_seconds(spec)
+    if not 0 <= seconds <= MAX_SHUTDOWN_SECONDS:  # to dockerd a negative one means to wait for ever
+        seconds = MAX_SHUTDOWN_SECONDS
+    return seconds + CONTAINERD_SHUTDOWN_SECONDS + GRACE_MARGIN_SECONDS + workloads.grace_seconds(spec)
+
+
+def _shutdown_seconds(spec: DindEnvironmentSpec) -> int:
+    """What dockerd will read: the last of the flags, else the key. The longest for what it may or may not refuse."""
+    args = spec.daemon.args
+    chosen = spec.daemon.config.get("shutdown-timeout", DEFAULT_SHUTDOWN_SECONDS)
+    for argument, following in zip(args, [*args, ""][1:], strict=True):
+        if match := _SHUTDOWN_FLAG.match(argument):
+            chosen = _go_integer(argument[match.end() :] if match[1] else following)
+    return chosen if isinstance(chosen, int) and not isinstance(chosen, bool) else MAX_SHUTDOWN_SECONDS
+
+
+def _go_integer(text: str) -> int | None:
+    """A number as flags of Go programs are written (strconv.ParseInt with base 0): 600, 0x258, 0o1130, 01130, 6_00."""
+    try:
+        return int(_GO_OCTAL.sub(r"\g<1>0o", text), 0)
+    except ValueError:
+        return None
+
+
+def _init_container(environment: DindEnvironment, settings: BuildSettings) -> dict[str, Any]:
+    spec = environment.spec
+    return {
+        "name": INIT_CONTAINER,
+        "image": settings.node_tool_image,
+        "imagePullPolicy": settings.node_tool_pull_policy,
+        "command": ["/usr/local/lib/dind/cgroups-mount", "preflight", "--install", TOOL_MOUNT],
+        "env": _variables(environment, settings),
+        "volumeMounts": [
+            storage.mount(spec, settings),
+            {"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT},
+            *storage.prefix_mounts(spec),
+            *registry.mounts(spec),
+        ],
+        **_shared(spec),
+    }
+
+
+def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> dict[str, Any]:
+    spec = environment.spec
+    container = {
+        "name": DAEMON_CONTAINER,
+        "image": resolved_daemon_image(spec, settings),
+        "command": [f"{TOOL_MOUNT}/entrypoint"],
+        "env": [
+            *_variables(environment, settings),
+            {
+                "name": "DIND_DAEMON_CONFIG",
+                "value": _escaped(daemon_config(spec, registry.daemon_settings(spec, settings))),
+            },
+            {"name": "DIND_SOCKET", "value": SOCKET},
+            *_minute(settings),
+            *workloads.daemon_variables(spec),
+            *({"name": name, "value": value} for name, value in registry.preload_variables(spec).items()),
+        ],
+        "volumeMounts": [
+            storage.mount(spec, settings),
+            {"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT, "readOnly": True},
+            {"name": names.VOLUME_SOCKET, "mountPath": "/run/dind"},
+            *([endpoint.mount()] if spec.endpoint.enabled else []),
+            *workloads.daemon_mounts(spec),
+            *registry.mounts(spec),
+        ],
+        **probes(spec.probes, after=registry.PRELOADED_FILE if spec.daemon.preload else None),
+        **_shared(spec),
+    }
+    if spec.daemon.args:
+        container["args"] = [_escaped(argument) for argument in spec.daemon.args]
+    if spec.daemon.image_pull_policy is not None:
+        container["imagePullPolicy"] = spec.daemon.image_pull_policy.value
+    return container
+
+
+def _minute(settings: BuildSettings) -> list[dict[str, Any]]:
+    """Nothing for a minute of 60 s: an installation that does not change it has the pods it had."""
+    if settings.minute_seconds == DEFAULT_MINUTE_SECONDS:
+        return []
+    return [{"name": MINUTE_VARIABLE, "value": str(settings.minute_seconds)}]
+
+
+def _shared(spec: DindEnvironmentSpec) -> dict[str, Any]:
+    """What both containers must have alike, or the first would prove nothing about the second."""
+    shared: dict[str, Any] = {
+        "securityContext": privileges.security_context(spec),
+        "terminationMessagePolicy": "File",
+    }
+    resources = spec.daemon.resources.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    if resources:
+        shared["resources"] = resources
+    return shared
+
+
+def _variables(environment: DindEnvironment, settings: BuildSettings) -> list[dict[str, Any]]:
+    spec = environment.spec
+    reserve = {"DIND_RESERVE_BYTES": str(plan_memory(spec, settings).held_back)}
+    told = reserve | privileges.variables(spec) | storage.variables(environment) | network.variables(spec, settings)
+    told |= registry.variables(spec)
+    return [*({"name": name, "value": _escaped(value)} for name, value in told.items()), network.node_address()]
+
+
+def _escaped(value: str) -> str:
+    """Kubernetes substitutes ``$(NAME)`` in arguments and variables, and makes one ``$`` of every ``$$``."""
+    return value.replace("$", "$$")
+
+
+def _add_variables(pod_spec: dict[str, Any], variables: dict[str, str]) -> None:
+    every = [*pod_spec["initContainers"], *pod_spec["containers"]]
+    daemon = next(container for container in every if container["name"] == DAEMON_CONTAINER)
+    daemon["env"] += [{"name": name, "value": value} for name, value in variables.items()]

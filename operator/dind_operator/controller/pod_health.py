@@ -1,0 +1,197 @@
+"""What a living pod of ours says about its environment. Pure: the same pod gives the same words.
+
+Words must not flicker while a container alternates between starting and failing: as long as a daemon that failed is not
+ready again, Ready keeps the reason of its last failure.
+"""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
+from dind_operator.api.status import Phase
+from dind_operator.features.registry import condition as preload
+from dind_operator.features.storage import condition as storage
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part, Verdict, blocked, late, waiting
+from dind_operator.state.node_reports import CgroupReport
+from dind_operator.state.pod_failures import MAX_DETAIL, Failure, explained, failure_in, never_ran, not_started
+
+_PULL_REASONS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+_CREATE_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull)?:? ?')
+"""The kubelet alternates between the error and "Back-off … : the error": what follows is the same."""
+_CLAIM_TO_COME = "waiting for ephemeral volume controller"
+"""What the scheduler says for a moment of every pod with a claim, which a controller makes after the pod."""
+_CHECKED = {"Cgroups": ConditionType.CGROUPS_MOUNTED, "Storage": ConditionType.STORAGE_HEALTHY}
+"""The condition that a check of the preflight is about; one of memory or of the installation is Ready's alone."""
+_AFTER_CGROUPS = ("Memory", "Storage", "Network", "Registry", "Install")
+"""Checks that run when the cgroups are mounted and proved."""
+
+
+def diagnose(pod: pods.Pod, *, answered_before: bool) -> Verdict:
+    """The verdict on a pod of ours that is neither over nor being deleted.
+
+    ``answered_before``: this pod's daemon has been ready. Between the first success of the startup probe and that of the
+    readiness probe the kubelet says "started, not ready" of a daemon that is perfectly well.
+    """
+    memory_limited = pods.memory_limited(pod) and pods.variable(pod, "DIND_RESERVE_BYTES") is not None
+    parts = {ConditionType.POD_SCHEDULED: _scheduled(pod), **_preflight_parts(pod, memory_limited=memory_limited)}
+    if pods.node_name(pod) is None:
+        return _unscheduled(parts)
+    verdict = _init_trouble(pod) or _daemon_verdict(pod, answered_before=answered_before)
+    daemon = verdict.parts.get(ConditionType.DAEMON_READY) or replace(verdict.ready)
+    return replace(verdict, parts={**parts, **verdict.parts, ConditionType.DAEMON_READY: daemon})
+
+
+def _scheduled(pod: pods.Pod) -> Part:
+    node = pods.node_name(pod)
+    if node is not None:
+        return Part.true(Reason.SCHEDULED, f"The pod has the node {node}.")
+    condition = pods.condition(pod, "PodScheduled")
+    if condition.get("reason") == "Unschedulable" and _CLAIM_TO_COME not in str(condition.get("message")):
+        return Part.false(
+            Reason.UNSCHEDULABLE,
+            f"No node takes the pod: {str(condition.get('message'))[:MAX_DETAIL]} Change spec.scheduling"
+            f"{', spec.storage' if pods.volume_kind(pod) == 'ephemeral' else ''} or spec.daemon.resources, or add a node"
+            f"{' or a volume' if pods.volume_kind(pod) == 'ephemeral' else ''}.",
+        )
+    return Part.unknown(Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
+
+
+def _unscheduled(parts: dict[ConditionType, Part]) -> Verdict:
+    scheduled = parts[ConditionType.POD_SCHEDULED]
+    trouble = scheduled.reason == Reason.UNSCHEDULABLE
+    return Verdict(Phase.PENDING, Part.false(scheduled.reason, scheduled.message), parts, trouble=trouble)
+
+
+def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionType, Part]:
+    report = pods.preflight(pod)
+    if report is None:
+        return {}
+    parts: dict[ConditionType, Part] = {}
+    failed = report.error.check if report.error is not None else ""
+    if report.cgroup is not None and failed in ("", *_AFTER_CGROUPS):
+        parts[ConditionType.CGROUPS_MOUNTED] = _cgroups_part(report.cgroup, report.mode, memory_limited=memory_limited)
+    if report.storage is not None and failed in ("", "Network", "Registry", "Install"):
+        parts[ConditionType.STORAGE_HEALTHY] = storage.checked(report.storage)
+    failure = failure_in(pod, INIT_CONTAINER) if failed else None
+    kind = _CHECKED.get(failed)
+    if failure is not None and kind is not None:
+        parts[kind] = Part.false(failure.reason, failure.message)
+    return parts
+
+
+def _cgroups_part(report: CgroupReport, mode: str | None, *, memory_limited: bool) -> Part:
+    found = f"cgroup v{report.version} with {', '.join(sorted(report.controllers))}"
+    # A report of a tool from before there were modes names none.
+    proved = f"Mounted and proved in mode {mode}: {found}." if mode else f"Mounted and proved: {found}."
+    if memory_limited:
+        return Part.true(Reason.CGROUPS_MOUNTED, proved)
+    return Part.true(
+        Reason.NO_MEMORY_LIMIT,
+        f"{proved} No memory is reserved for the daemon, because it has no memory limit: a nested container "
+        "may take all of the node's memory. Set spec.daemon.resources.limits.memory.",
+    )
+
+
+def _init_trouble(pod: pods.Pod) -> Verdict | None:
+    status = pods.container_status(pod, INIT_CONTAINER)
+    if (status.get("state") or {}).get("terminated", {}).get("exitCode") == 0:
+        return None
+    trouble = _cannot_start(pod, status, INIT_CONTAINER)
+    if trouble is not None:
+        return trouble
+    failure = failure_in(pod, INIT_CONTAINER)
+    if failure is not None:
+        return blocked(failure.reason, failure.message)
+    return waiting(Phase.STARTING, Reason.INITIALIZING, "mount-cgroups prepares the node for the daemon.")
+
+
+def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Verdict:
+    status = pods.daemon(pod)
+    if status.get("ready"):
+        if _written_off(pod):
+            return _node_lost(pod)
+        ready = Part.true(Reason.READY, "The nested Docker daemon answers.")
+        return Verdict(Phase.RUNNING, ready)
+    trouble = _cannot_start(pod, status, DAEMON_CONTAINER)
+    if trouble is not None:
+        return trouble
+    failure = failure_in(pod, DAEMON_CONTAINER)
+    if failure is not None and not status.get("started"):
+        return _failing(status, failure)
+    if status.get("started") and answered_before:
+        return late()
+    if preload.pulling(pod):
+        answers = Part.true(
+            Reason.PRELOADING_IMAGES, "dockerd answers; the images of spec.daemon.preload are pulled first."
+        )
+        parts = {ConditionType.DAEMON_READY: answers}
+        return waiting(Phase.STARTING, Reason.PRELOADING_IMAGES, answers.message, parts)
+    return waiting(Phase.STARTING, Reason.DAEMON_STARTING, "dockerd is starting.")
+
+
+def _written_off(pod: pods.Pod) -> bool:
+    """A kubelet never says that ready containers are in an unready pod: others said it for a kubelet that is silent.
+
+    With workloads the daemon may be ready and another container not; then only ContainersReady says what the kubelet saw last.
+    """
+    unready = pods.condition(pod, "Ready").get("status") == "False"
+    beside = pods.workload_names(pod) and pods.condition(pod, "ContainersReady").get("status") != "True"
+    return unready and not beside
+
+
+def _node_lost(pod: pods.Pod) -> Verdict:
+    message = (
+        f"The node {pods.node_name(pod)} does not answer; its containers may go on. Bring the node back, delete it, or taint it "
+        "node.kubernetes.io/out-of-service so that the pod can be replaced elsewhere."
+    )
+    return replace(waiting(Phase.RECOVERING, Reason.NODE_LOST, message), trouble=True)
+
+
+def _failing(status: dict[str, Any], failure: Failure) -> Verdict:
+    if not pods.looping(status):
+        return replace(waiting(Phase.RECOVERING, failure.reason, failure.message), trouble=True)
+    if failure.reason is Reason.DAEMON_FAILED:
+        return blocked(Reason.DAEMON_CRASH_LOOP, f"The daemon fails again and again. {failure.message}")
+    return blocked(failure.reason, failure.message)
+
+
+def _cannot_start(pod: pods.Pod, status: dict[str, Any], container: str) -> Verdict | None:
+    """The kubelet cannot make the container at all."""
+    waits = pods.waiting(status)
+    detail = str(waits.get("message") or "")
+    if waits.get("reason") in _PULL_REASONS:
+        image = next(
+            item["image"]
+            for item in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
+            if item["name"] == container
+        )
+        field = (
+            "spec.daemon.image or spec.daemon.imagePullSecrets"
+            if container == DAEMON_CONTAINER
+            else "the chart's images"
+        )
+        return blocked(
+            Reason.IMAGE_PULL_FAILED,
+            f"The node cannot get the image {image} of the container {container}: {_BACK_OFF.sub('', detail)[:MAX_DETAIL]} "
+            f"Correct {field}, or make the registry reachable from the node.",
+        )
+    # The kubelet alternates between such a reason and CrashLoopBackOff: the end that the runtime wrote is the same in both.
+    failure = failure_in(pod, container) if never_ran(status) else None
+    if failure is None and waits.get("reason") in _CREATE_REASONS:
+        failure = explained(pod, not_started(container, detail), detail)
+    running = "running" in (status.get("state") or {})
+    return blocked(failure.reason, failure.message) if failure is not None and not running else None

@@ -1,0 +1,206 @@
+"""One environment: observe, plan, apply, status. Holds no decisions of its own.
+
+The watch cache is only a hint. It may keep ghosts, and it lags behind our own writes, so whatever we wrote or read live is
+laid over it. Before a pod is created or anything is deleted the environment is read live; if it is absent, of another uid or
+being deleted, nothing is written.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from dind_operator.controller.actions import (
+    NOTHING,
+    Action,
+    CreatePod,
+    DeleteEnvironment,
+    DeletePod,
+    Plan,
+    RepairMetadata,
+)
+from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleError, failed_action
+from dind_operator.controller.api_refusals import refused
+from dind_operator.controller.budget_writer import Budgets, told
+from dind_operator.controller.cache_reader import View
+from dind_operator.controller.decide import make_plan
+from dind_operator.controller.endpoint_writer import Endpoints
+from dind_operator.controller.merge_patch import status_changes
+from dind_operator.controller.observe import Reader
+from dind_operator.controller.status import surviving
+from dind_operator.features.lifetime import expiry as lifetimes
+from dind_operator.state.cluster import Cluster, Key, Note
+from dind_operator.state.observed import Observed, Policy
+
+MAX_ROUNDS = 4
+"""How often one call starts over with fresh objects before it leaves the rest to the queue's backoff."""
+
+_FATEFUL = (CreatePod, DeletePod, DeleteEnvironment)
+"""Actions before which the environment is read live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``requeue_after``: seconds after which to look again, None to wait for a change. ``phase`` for the metrics."""
+
+    requeue_after: float | None = None
+    phase: str | None = None
+
+
+class Reconciler:
+    """Brings environments to what they ask for, one call at a time per environment. ``ahead``: as in ``Observed``."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        view: View,
+        policy: Policy,
+        clock: Callable[[], datetime],
+        *,
+        read_logs: bool = True,
+        volume_seconds: float = 0,
+        endpoint_seconds: float = 60,
+        ahead: Callable[[], timedelta] = timedelta,
+    ) -> None:
+        self._cluster = cluster
+        self._view = view
+        self._policy = policy
+        self._clock = clock
+        self._ahead = ahead
+        self._read_logs = read_logs
+        self._reader = Reader(cluster, view, read_logs=read_logs, volume_seconds=volume_seconds)
+        self._budgets = Budgets(cluster, policy)
+        self._endpoints = Endpoints(cluster, policy, endpoint_seconds)
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Do what is to be done about one environment now. Raises ClusterError when it is to be tried again."""
+        for _ in range(MAX_ROUNDS):
+            environment = self._view.environment(key)
+            if environment is None:
+                self._reader.forget(key)
+                self._endpoints.forget(key)
+                return Outcome()
+            try:
+                return await self._round(key, environment)
+            except StaleError:
+                continue
+        raise ClusterError(ErrorClass.CONFLICT, f"{key[0]}/{key[1]} changes faster than it can be looked at")
+
+    async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
+        pod, namespace = self._view.pod(key), self._view.namespace(key[0])
+        observed = Observed(environment, pod, namespace, None, None, self._clock(), budget=told(environment))
+        observed = replace(observed, reads_logs=self._read_logs, ahead=self._ahead(), periods=self._policy.periods)
+        try:
+            observed = await self._reader.all_of(key, observed)
+            observed = await self._keep_beside(key, observed)
+        except ClusterError as error:
+            return await self._finish(key, observed, self._after_error(observed, NOTHING, error))
+        return await self._carry_out(key, observed, make_plan(observed, self._policy))
+
+    async def _keep_beside(self, key: Key, observed: Observed) -> Observed:
+        """Bring what belongs to the environment beside its pod to what is wanted; with what became of it."""
+        budget = await self._budgets.settle(key, observed, lambda: self._verify(key, observed))
+        state = await self._endpoints.bring(key, observed, lambda: self._verify(key, observed))
+        return replace(observed, budget=budget, endpoint=state)
+
+    def _look_again(self, key: Key, observed: Observed, plan: Plan) -> float | None:
+        """When to look again: for what no event tells, for the endpoint from time to time, and when a lifetime ends."""
+        waits = (
+            self._reader.again(key, observed, plan),
+            self._endpoints.wait(key, observed.now),
+            lifetimes.of(observed).wait,
+        )
+        return min(filter(None, waits), default=None)
+
+    async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
+        failed: ClusterError | None = None
+        try:
+            verified = observed.endpoint is not None and observed.endpoint.verified
+            if not verified and any(isinstance(action, _FATEFUL) for action in plan.actions):
+                await self._verify(key, observed)
+            last = DeleteEnvironment() in plan.actions
+            if plan.status_first and plan.status is not None:
+                old = observed.environment.get("status") or {}
+                # Of an environment that is deleted an Event can be recorded before, and nothing afterwards.
+                observed = await self._store(key, observed, surviving(old, plan.status), plan.notes if last else ())
+            for action in plan.actions:
+                await self._act(key, observed, action)
+            if last:
+                return Outcome()
+            if any(isinstance(action, CreatePod) for action in plan.actions):
+                # What is true now is what the new pod says: one status instead of two.
+                raise StaleError
+        except ClusterError as error:
+            plan, failed = self._after_error(observed, plan, error), error
+        outcome = await self._finish(key, observed, plan)
+        if failed is not None and failed.error_class is ErrorClass.RETRY:
+            raise failed
+        return outcome
+
+    async def _finish(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
+        if plan.status is not None:
+            await self._store(key, observed, plan.status, plan.notes)
+        return Outcome(self._look_again(key, observed, plan), plan.status.get("phase") if plan.status else None)
+
+    async def _verify(self, key: Key, observed: Observed) -> None:
+        """Read the environment live; anything but the object that was planned for means: plan again."""
+        seen = observed.environment["metadata"]
+        live = await self._reader.environment(key, observed.environment)
+        if live is None:
+            raise StaleError
+        metadata = live["metadata"]
+        same = (
+            metadata["uid"] == seen["uid"]
+            and metadata.get("generation") == seen.get("generation")
+            and not metadata.get("deletionTimestamp")
+        )
+        if not same:
+            raise StaleError
+
+    async def _act(self, key: Key, observed: Observed, action: Action) -> None:
+        try:
+            match action:
+                case CreatePod(manifest):
+                    self._view.learn_pod(key, await self._cluster.create_pod(manifest))
+                case DeletePod(uid, force):
+                    await self._cluster.delete_pod(key, uid, force=force)
+                case DeleteEnvironment():
+                    await self._cluster.delete_environment(observed.environment)
+                case RepairMetadata(metadata):
+                    assert observed.pod is not None, "metadata is repaired of a pod that was seen"
+                    self._view.learn_pod(key, await self._cluster.patch_pod_metadata(key, observed.pod, metadata))
+        except ClusterError as error:
+            if error.error_class in (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
+                await self._reader.pod(key, observed.pod)
+                if isinstance(action, DeleteEnvironment):
+                    await self._reader.environment(key, observed.environment)
+                raise StaleError from error
+            raise failed_action(error) from error
+
+    def _after_error(self, observed: Observed, plan: Plan, error: ClusterError) -> Plan:
+        """What a user is to hear of becomes a condition; all else goes back to the queue, or ends with the namespace."""
+        if error.error_class is ErrorClass.NAMESPACE_TERMINATING:
+            return replace(plan, status=None, requeue_after=None)
+        if error.reason is None:
+            raise error
+        return refused(observed, plan, error)
+
+    async def _store(
+        self, key: Key, observed: Observed, status: dict[str, Any], notes: tuple[Note, ...] = ()
+    ) -> Observed:
+        """Write what differs, and the notes if anything does; returns what is observed then."""
+        environment = observed.environment
+        changes = status_changes(environment.get("status") or {}, status)
+        if not changes:
+            return observed
+        try:
+            stored = await self._cluster.patch_status(key, environment, changes)
+        except ClusterError as error:
+            if error.error_class in (ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
+                await self._reader.environment(key, environment)
+                raise StaleError from error
+            raise
+        self._view.learn_environment(key, stored)
+        for note in notes:
+            await self._cluster.record(environment, note)
+        return replace(observed, environment=stored)

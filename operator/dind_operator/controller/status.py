@@ -1,0 +1,163 @@
+"""From a verdict to the complete status, keeping what outlives the moment (times of transitions, the last failure)."""
+
+from typing import Any
+
+from dind_operator.api.conditions import ConditionType, format_time, read_conditions, set_condition
+from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
+from dind_operator.api.status import clip
+from dind_operator.features.endpoint import condition as endpoint
+from dind_operator.features.isolation.condition import isolation
+from dind_operator.features.lifetime import condition as activity
+from dind_operator.features.lifetime import expiry as lifetimes
+from dind_operator.features.network import condition as network
+from dind_operator.features.registry import condition as preload
+from dind_operator.features.registry import mirrors as registry
+from dind_operator.features.workloads import condition as workloads
+from dind_operator.pod.variables import SOCKET
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part, Verdict
+from dind_operator.state.observed import NodeView, Observed
+from dind_operator.state.pod_failures import Failure
+
+_KEPT = ("lastFailure", "recreations")
+"""What is said of the environment and not of its present pod."""
+_SURVIVING = ("lastFailure", "recreations", "recreateAfter")
+"""What no pod shows any more once the one that failed is deleted."""
+_OF_THE_POD = ("docker", "node", "daemonImage", "nodeToolImage", "reserveMemory")
+_PARTS = (
+    ConditionType.POD_SCHEDULED,
+    ConditionType.CGROUPS_MOUNTED,
+    ConditionType.STORAGE_HEALTHY,
+    ConditionType.DAEMON_READY,
+    ConditionType.UP_TO_DATE,
+)
+
+
+def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The status that is to be stored, complete: what is absent here is to be absent there.
+
+    ``extra`` holds further top-level fields (lastFailure, recreations, recreateAfter); None removes one.
+    """
+    old = observed.environment.get("status") or {}
+    status: dict[str, Any] = {key: old[key] for key in _KEPT if key in old}
+    status["observedGeneration"] = observed.environment["metadata"].get("generation", 0)
+    status["phase"] = verdict.phase.value
+    status["credentials"] = endpoint.told(observed)
+    status["conditions"] = _conditions(observed, old, verdict)
+    if observed.pod is not None and _is_ours(observed, observed.pod):
+        status |= _pod_fields(observed, observed.pod, old)
+    status["lifetime"] = lifetimes.of(observed).fields
+    status["workloads"] = workloads.fields(observed)
+    status |= extra or {}
+    return {key: value for key, value in status.items() if value is not None}
+
+
+def surviving(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The old status with what of the new one must be stored before a pod is deleted; all else is told when it is."""
+    rest = {key: value for key, value in old.items() if key not in _SURVIVING}
+    kept = rest | {key: new[key] for key in _SURVIVING if key in new}
+    # That it has expired, and by being idle, no pod shows either. A warning is stored with its Event.
+    expired = (new.get("lifetime") or {}).get("expired")
+    kept |= {"lifetime": new["lifetime"]} if expired else {}
+    # Nor what became of workloads.
+    return kept | {"workloads": new["workloads"]} if (new.get("workloads") or {}).get("result") else kept
+
+
+def failure_fields(failure: Failure, observed: Observed, pod: pods.Pod) -> dict[str, Any]:
+    """``lastFailure`` for a failure of ``pod``; what is recorded of the same failure already stays as it is."""
+    old = (observed.environment.get("status") or {}).get("lastFailure") or {}
+    # An end of a container is the time of this failure only if the failure is that end.
+    ended_at = _ended_at(pod, failure.exit_code) if failure.exit_code is not None else None
+    same = old.get("podUID") == pods.uid(pod) and old.get("reason") == failure.reason.value
+    if same and ended_at in (None, old.get("time")):
+        return dict(old)
+    fields = {
+        "reason": failure.reason.value,
+        "message": clip(failure.message),
+        "exitCode": failure.exit_code,
+        "time": ended_at or format_time(observed.now),
+        "podName": pod["metadata"]["name"],
+        "podUID": pods.uid(pod),
+        "nodeName": pods.node_name(pod),
+        "nodeBootID": observed.node.info.get("bootID") if observed.node else None,
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _ended_at(pod: pods.Pod, code: int) -> str | None:
+    """When the container that ended with this code did; None where no container did."""
+    for name in (DAEMON_CONTAINER, INIT_CONTAINER):
+        end = pods.last_end(pods.container_status(pod, name))
+        if end.get("exitCode") == code and end.get("finishedAt"):
+            return str(end["finishedAt"])
+    return None
+
+
+def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
+    generation = observed.environment["metadata"].get("generation", 0)
+    conditions = read_conditions(old)
+    unknown = Part.unknown(verdict.ready.reason, verdict.ready.message)
+    wanted = {ConditionType.READY: verdict.ready} | {kind: verdict.parts.get(kind, unknown) for kind in _PARTS}
+    reached = endpoint.endpoint_part(observed)
+    wanted[ConditionType.ENDPOINT_READY] = reached if reached is not None else unknown
+    inside = isolation(observed)
+    if inside is not None:
+        wanted[ConditionType.ISOLATION_VERIFIED] = inside
+    clear = network.condition(observed)
+    if clear is not None:
+        wanted[ConditionType.NETWORK_CLEAR] = clear
+    if observed.budget is not None:
+        wanted[ConditionType.DISRUPTION_PROTECTED] = observed.budget
+    besides = workloads.condition(observed, workloads.fields(observed))
+    if besides is not None:
+        wanted[ConditionType.WORKLOADS_SUCCEEDED] = besides
+    used = activity.condition(observed)
+    if used is not None:
+        wanted[ConditionType.ACTIVITY_KNOWN] = used
+    loaded = preload.condition(observed)
+    if loaded is not None:
+        wanted[ConditionType.IMAGES_PRELOADED] = loaded
+    for kind, part in wanted.items():
+        conditions = set_condition(conditions, kind, part.status, part.reason, part.message, generation, observed.now)
+    known = {kind.value for kind in wanted}
+    return [condition.to_dict() for condition in conditions if condition.type in known]
+
+
+def _is_ours(observed: Observed, pod: pods.Pod) -> bool:
+    owner = pods.controller(pod)
+    return owner is not None and owner.get("uid") == observed.environment["metadata"]["uid"]
+
+
+def _pod_fields(observed: Observed, pod: pods.Pod, old: dict[str, Any]) -> dict[str, Any]:
+    same_pod = old.get("podUID") == pods.uid(pod)
+    kept = {key: old[key] for key in _OF_THE_POD if same_pod and key in old}
+    restarts = pods.daemon(pod).get("restartCount")
+    if restarts != old.get("restarts"):
+        kept.pop("docker", None)  # said by a container that has ended: it is to be read anew
+    images = {
+        item["name"]: item.get("image") for item in pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
+    }
+    return {
+        **kept,
+        "podName": pod["metadata"]["name"],
+        "podUID": pods.uid(pod),
+        "nodeName": pods.node_name(pod),
+        "endpoint": endpoint.address(observed.environment, pod, SOCKET) if pods.daemon(pod).get("ready") else None,
+        "restarts": restarts if isinstance(restarts, int) else None,
+        "daemonImage": images.get(DAEMON_CONTAINER),
+        "nodeToolImage": images.get(INIT_CONTAINER),
+        "registryMirrors": registry.mirrors(pod),
+        **({"node": _node(observed.node, pod)} if observed.node and observed.node.info else {}),
+        **({"docker": observed.daemon.model_dump(exclude_none=True)} if observed.daemon else {}),
+    }
+
+
+def _node(node: NodeView, pod: pods.Pod) -> dict[str, str]:
+    fields = {
+        key: node.info.get(key)
+        for key in ("osImage", "kernelVersion", "containerRuntimeVersion", "kubeletVersion", "architecture")
+    }
+    report = pods.preflight(pod)
+    if report is not None and report.apparmor is not None:
+        fields["appArmor"] = report.apparmor.profile if report.apparmor.enabled else "Disabled"
+    return {key: clip(value, 256) for key, value in fields.items() if value}

@@ -1,0 +1,1 @@
+"""`spec.disruption`: the PodDisruptionBudget."""

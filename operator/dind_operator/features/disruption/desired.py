@@ -1,0 +1,33 @@
+"""The PodDisruptionBudget of an environment that asks for one: while its pod runs, an eviction of it is refused."""
+
+from typing import Any
+
+from dind_operator.api import names
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.pod.metadata import object_labels, owner_reference
+
+
+def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
+    """The manifest. It selects by our labels, which the operator repairs, and is garbage collected with its owner.
+
+    Not ``maxUnavailable: 0``: for that the disruption controller asks the pod's owner how many pods there should be, and a
+    DindEnvironment has no scale. A pod that is not ready counts as well: an overloaded daemon misses probes, and its build runs.
+    """
+    labels = object_labels(environment.name)
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {
+            "name": environment.name,
+            "namespace": environment.namespace,
+            "labels": labels,
+            "ownerReferences": [owner_reference(environment)],
+        },
+        "spec": {
+            "minAvailable": 1,
+            "selector": {
+                "matchLabels": {key: labels[key] for key in (names.LABEL_MANAGED_BY, names.LABEL_ENVIRONMENT)}
+            },
+            "unhealthyPodEvictionPolicy": "IfHealthyBudget",
+        },
+    }

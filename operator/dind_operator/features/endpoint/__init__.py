@@ -1,0 +1,1 @@
+"""`spec.endpoint` and `spec.publishedPorts`: Service, certificates, NetworkPolicy."""

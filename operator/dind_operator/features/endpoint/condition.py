@@ -1,0 +1,195 @@
+"""What is said of the endpoint, and whether the pod must be made again for it. Pure.
+
+dockerd reads its certificate once, at its start. So what the Secrets hold and what the daemon runs with are two things, and the
+condition EndpointReady is about the latter.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason, format_time
+from dind_operator.api.spec import RestartPolicy, UpdatePolicy
+from dind_operator.features.endpoint import service as endpoint
+from dind_operator.features.endpoint.credentials import Credentials, Running, made_with, told_credentials
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part
+from dind_operator.state.cluster import Note
+from dind_operator.state.observed import Observed
+
+RESTARTED_BEFORE = timedelta(days=7)
+"""With updatePolicy Recreate, the pod is made again when its certificate has so little left and nobody has done it before."""
+SECRET_DELAY = timedelta(minutes=5)
+"""A kubelet brings a changed Secret into a running pod within its sync period and its cache's, two minutes at most by default. A
+container that was started later than this after the change has read the new one."""
+
+_WORTH_AN_EVENT = (
+    Reason.ENDPOINT_CONFLICT,
+    Reason.ENDPOINT_REFUSED,
+    Reason.CREDENTIALS_PENDING,
+    Reason.CERTIFICATE_RENEWED,
+    Reason.CERTIFICATE_EXPIRED,
+)
+_FOUND_BY_LOOKING = (Reason.ENDPOINT_CONFLICT, Reason.ENDPOINT_REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    held: Credentials
+    running: Running
+
+
+def enabled(environment: dict[str, Any]) -> bool:
+    """Whether the spec asks for an endpoint, as the API server stored it."""
+    asked = ((environment.get("spec") or {}).get("endpoint") or {}).get("enabled", True)
+    return bool(asked)
+
+
+def guarded(environment: dict[str, Any]) -> bool:
+    """Whether the spec asks for something beside the pod: an endpoint, or a NetworkPolicy for published ports."""
+    return enabled(environment) or (environment.get("spec") or {}).get("publishedPorts") is not None
+
+
+def in_use(pod: pods.Pod | None) -> bool:
+    """The pod listens on the endpoint's port, or will."""
+    return pod is not None and made_with(pod) is not None and not pods.ended(pod)
+
+
+def address(environment: dict[str, Any], pod: pods.Pod, socket: str) -> str:
+    """Where the daemon of the pod listens, as DOCKER_HOST takes it."""
+    metadata = environment["metadata"]
+    if enabled(environment) and in_use(pod):
+        return endpoint.url(metadata["name"], metadata["namespace"])
+    return f"unix://{socket}"
+
+
+def credentials_now(observed: Observed) -> Credentials | None:
+    """What the Secrets hold: as just seen, else as status tells it."""
+    if observed.endpoint is not None:
+        return observed.endpoint.credentials
+    return told_credentials(observed.environment.get("status") or {})
+
+
+def pod_credentials(observed: Observed) -> str | None:
+    """What a new pod is told of the certificate that it will run with; None without an endpoint."""
+    held = credentials_now(observed) if enabled(observed.environment) else None
+    return held.server.text if held is not None else None
+
+
+def told(observed: Observed) -> dict[str, Any] | None:
+    """``status.credentials``; None for none."""
+    if observed.endpoint is None:
+        return (observed.environment.get("status") or {}).get("credentials")
+    held = observed.endpoint.credentials
+    return held.told(observed.environment["metadata"]["name"]) if held is not None else None
+
+
+def endpoint_part(observed: Observed) -> Part | None:
+    """The condition; None where only the daemon's state says something."""
+    found = problem(observed)
+    if found is not None:
+        return found
+    if not enabled(observed.environment):
+        return Part.false(Reason.ENDPOINT_DISABLED, "There is no endpoint, as spec.endpoint.enabled asks.")
+    pod = observed.pod
+    if pod is None or not pods.daemon(pod).get("ready"):
+        return None
+    if not in_use(pod):
+        return Part.false(
+            Reason.ENDPOINT_NOT_IN_POD,
+            "The pod was made without an endpoint. Nothing is restarted for it; delete the pod when it suits you, and the next one "
+            "has it.",
+        )
+    compared = _compare(observed, pod)
+    return _of(compared, observed) if compared is not None else None
+
+
+def problem(observed: Observed) -> Part | None:
+    """What is in the way of the endpoint, as just seen or as told before."""
+    if observed.endpoint is not None:
+        return observed.endpoint.problem
+    old = observed.told(ConditionType.ENDPOINT_READY)
+    if old.get("reason") not in _FOUND_BY_LOOKING:
+        return None
+    return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
+
+
+def endpoint_note(observed: Observed) -> tuple[Note, ...]:
+    """An Event when something about the endpoint is to be done or known in time."""
+    part = endpoint_part(observed)
+    if part is None or part.reason not in _WORTH_AN_EVENT:
+        return ()
+    if observed.told(ConditionType.ENDPOINT_READY).get("reason") == part.reason:
+        return ()
+    return (Note(part.reason.value, part.message, warning=True),)
+
+
+def restart_wanted(observed: Observed, pod: pods.Pod) -> bool:
+    """The daemon runs with what is revoked, or with what ends soon, and the Secret has better. Not while something is in the
+    way: the next pod could not be made."""
+    if problem(observed) is not None or _runs_to_an_end(observed):
+        return False
+    compared = _compare(observed, pod) if enabled(observed.environment) and in_use(pod) else None
+    if compared is None or compared.running.certificate == compared.held.server.certificate:
+        return False
+    revoked = compared.running.authority != compared.held.server.authority
+    return revoked or observed.now >= compared.running.not_after - RESTARTED_BEFORE
+
+
+def _runs_to_an_end(observed: Observed) -> bool:
+    """Its workloads end, and the daemon with them: no run is broken off for a certificate."""
+    workloads = (observed.environment.get("spec") or {}).get("workloads") or {}
+    return bool(workloads) and workloads.get("restartPolicy", RestartPolicy.NEVER) != RestartPolicy.ALWAYS
+
+
+def _compare(observed: Observed, pod: pods.Pod) -> _Compared | None:
+    held, made = credentials_now(observed), made_with(pod)
+    if held is None or made is None:
+        return None
+    started = _started(pod)
+    read_anew = started is not None and started >= held.issued + SECRET_DELAY
+    return _Compared(held, held.server if read_anew else made)
+
+
+def _started(pod: pods.Pod) -> datetime | None:
+    text = ((pods.daemon(pod).get("state") or {}).get("running") or {}).get("startedAt")
+    return datetime.fromisoformat(text) if text else None
+
+
+def _of(compared: _Compared, observed: Observed) -> Part:
+    held, running = compared.held, compared.running
+    metadata = observed.environment["metadata"]
+    where = endpoint.url(metadata["name"], metadata["namespace"])
+    secret = endpoint.client_secret_name(metadata["name"])
+    end = format_time(running.not_after)
+    if running.authority != held.server.authority:
+        return Part.false(
+            Reason.CREDENTIALS_PENDING,
+            f"The Secret {secret} holds credentials of a new authority, and the daemon still runs with the old one: old "
+            f"certificates get in and new ones do not until the pod is made again. {_who_restarts(observed, None)}",
+        )
+    if observed.now >= running.not_after:
+        return Part.false(
+            Reason.CERTIFICATE_EXPIRED,
+            f"The certificate that the daemon runs with ended at {end}; clients refuse it. Delete the pod: the next has the new one.",
+        )
+    if running.certificate != held.server.certificate:
+        return Part.true(
+            Reason.CERTIFICATE_RENEWED,
+            f"The daemon answers at {where} with a certificate that ends at {end}. The Secret has a new one, which is read when the "
+            f"pod is next made. {_who_restarts(observed, running.not_after - RESTARTED_BEFORE)}",
+        )
+    return Part.true(
+        Reason.ENDPOINT_READY, f"The daemon answers at {where} to clients with the certificate in the Secret {secret}."
+    )
+
+
+def _who_restarts(observed: Observed, at: datetime | None) -> str:
+    policy = (observed.environment.get("spec") or {}).get("updatePolicy", UpdatePolicy.RECREATE)
+    if policy == UpdatePolicy.ON_DELETE:
+        return "updatePolicy is OnDelete: delete the pod."
+    if _runs_to_an_end(observed):
+        return "The pod is not replaced for that, because its workloads run; the daemon ends with them."
+    if at is None:
+        return "The operator replaces the pod."
+    return f"Delete the pod when it suits you; if nobody has by {format_time(at)}, the operator replaces it."

@@ -1,0 +1,247 @@
+"""The endpoint's objects: what was found, and the writes that lead to what is wanted. Pure but for the keys it is given.
+
+An object of our name that is not the environment's own is told and never written. Applied twice, the second time writes
+nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.features.endpoint import network_policy
+from dind_operator.features.endpoint import secrets as credentials
+from dind_operator.features.endpoint import service as endpoint
+from dind_operator.features.endpoint import x509 as certificates
+from dind_operator.features.endpoint.credentials import Credentials
+from dind_operator.features.endpoint.x509 import Facts, Issued, Key
+from dind_operator.state.cluster import ObjectKind
+
+NewKey = Callable[[], Key]
+_ADDRESSES_OF_A_SERVICE = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+"""Given by the API server, and not to be taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The five objects as read live; None where there is none. Private keys are in it: it shows in no ``repr``."""
+
+    ca: dict[str, Any] | None = field(default=None, repr=False)
+    server: dict[str, Any] | None = field(default=None, repr=False)
+    client: dict[str, Any] | None = field(default=None, repr=False)
+    service: dict[str, Any] | None = field(default=None, repr=False)
+    policy: dict[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Store an object. ``seen`` is what it replaces, None to create it."""
+
+    kind: ObjectKind
+    manifest: dict[str, Any] = field(repr=False)
+    seen: dict[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete an object that was seen."""
+
+    kind: ObjectKind
+    seen: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Writes in any order, and what the Secrets hold after them (None: they hold nothing that can be used)."""
+
+    writes: tuple[Write, ...] = ()
+    credentials: Credentials | None = None
+
+
+PARTS: tuple[tuple[str, ObjectKind, Callable[[str], str]], ...] = (
+    ("ca", ObjectKind.SECRET, endpoint.ca_secret_name),
+    ("server", ObjectKind.SECRET, endpoint.server_secret_name),
+    ("client", ObjectKind.SECRET, endpoint.client_secret_name),
+    ("service", ObjectKind.SERVICE, str),
+    ("policy", ObjectKind.NETWORK_POLICY, str),
+)
+"""Field of ``Found``, kind, and the object's name by the environment's."""
+
+
+def own(environment: DindEnvironment, manifest: dict[str, Any] | None) -> bool:
+    """It is there, and controlled by this environment."""
+    owners = (manifest or {}).get("metadata", {}).get("ownerReferences") or []
+    return any(owner.get("controller") and owner.get("uid") == environment.uid for owner in owners)
+
+
+def strangers(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKind, dict[str, Any]]]:
+    """What has the name of something that is wanted and is not ours."""
+    needed = _needed(environment)
+    return [
+        (kind, manifest)
+        for part, kind, _ in PARTS
+        if part in needed
+        if (manifest := getattr(found, part)) is not None and not own(environment, manifest)
+    ]
+
+
+def _needed(environment: DindEnvironment) -> set[str]:
+    """Which parts there are to be. Without an endpoint, what published ports ask for."""
+    needed = {"ca", "server", "client"} if environment.spec.endpoint.enabled else set()
+    needed |= {"policy"} if network_policy.wanted(environment) else set()
+    return needed | ({"service"} if endpoint.service(environment) is not None else set())
+
+
+def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Wanted:
+    """What is to be written. Strangers are left alone; with one among the Secrets, so are all three."""
+    secrets = Wanted()
+    foreign = any(kind is ObjectKind.SECRET for kind, _ in strangers(environment, found))
+    if environment.spec.endpoint.enabled and not foreign:
+        secrets = _secrets(environment, found, now, new_key)
+    policy = network_policy.network_policy(environment) if network_policy.wanted(environment) else None
+    pairs = (
+        (ObjectKind.SERVICE, found.service, endpoint.service(environment), _same_service),
+        (ObjectKind.NETWORK_POLICY, found.policy, policy, _same_policy),
+    )
+    others = [
+        Write(kind, _over(seen, manifest), seen)
+        for kind, seen, manifest, same in pairs
+        if manifest is not None
+        if seen is None or (own(environment, seen) and not (same(seen, manifest) and _labelled(seen, manifest)))
+    ]
+    return Wanted((*secrets.writes, *others), secrets.credentials)
+
+
+def unwanted(environment: DindEnvironment, found: Found, *, in_use: bool) -> tuple[Remove, ...]:
+    """For an endpoint that is off. ``in_use``: a pod still has the server Secret mounted and listens: it could not start
+    again without the one, and would be open to all without the policy."""
+    kept = _needed(environment) | ({"server", "policy"} if in_use else set())
+    return tuple(
+        Remove(kind, manifest)
+        for part, kind, _ in PARTS
+        if part not in kept and own(environment, manifest := getattr(found, part))
+    )
+
+
+def _secrets(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Wanted:
+    name, generation = environment.name, environment.spec.endpoint.credentials_generation
+    writes: list[Write] = []
+
+    def write(manifest: dict[str, Any], seen: dict[str, Any] | None) -> None:
+        writes.append(Write(ObjectKind.SECRET, _over(seen, manifest), seen))
+
+    authority = _present(found.ca, certificate=credentials.CA)
+    if authority is None or not _authority_holds(authority, generation, now):
+        authority = certificates.issue_authority(environment.uid, name, generation, now, new_key())
+        write(credentials.ca_secret(environment, authority), found.ca)
+    server = _present(found.server)
+    if server is None or not _server_holds(environment, found.server, server, authority, now):
+        server = certificates.issue_server(authority, name, endpoint.server_names(environment), now, new_key())
+        write(credentials.server_secret(environment, authority.certificate, server), found.server)
+    client = _present(found.client)
+    if client is None or not _client_holds(environment, found.client, client, authority, now):
+        client = certificates.issue_client(authority, f"{name} client", now, new_key())
+        write(credentials.client_secret(environment, authority.certificate, client), found.client)
+    return Wanted(tuple(writes), Credentials.of(*(_facts(issued) for issued in (authority, server, client))))
+
+
+def _facts(issued: Issued) -> Facts:
+    read = certificates.facts(issued.certificate)
+    assert read is not None, "it was read before, or made here"
+    return read
+
+
+def _present(secret: dict[str, Any] | None, certificate: str = credentials.CERTIFICATE) -> Issued | None:
+    data = credentials.decoded(secret or {})
+    if certificate not in data or credentials.KEY not in data:
+        return None
+    return Issued(data[certificate], data[credentials.KEY])
+
+
+def _authority_holds(authority: Issued, generation: int, now: datetime) -> bool:
+    read = certificates.facts(authority.certificate)
+    # What it signs must not outlive it.
+    lasts = read is not None and now < read.not_after - certificates.CERTIFICATE_LIFE
+    return (
+        read is not None
+        and lasts
+        and read.generation == generation
+        and certificates.belongs(authority, authority.certificate)
+    )
+
+
+def _lasts(issued: Issued, now: datetime) -> bool:
+    read = certificates.facts(issued.certificate)
+    return read is not None and now < read.not_after - certificates.RENEWED_BEFORE
+
+
+def _server_holds(
+    environment: DindEnvironment, seen: dict[str, Any] | None, server: Issued, authority: Issued, now: datetime
+) -> bool:
+    read = certificates.facts(server.certificate)
+    names = {certificates.normal_name(text) for text in endpoint.server_names(environment)}
+    same_authority = credentials.decoded(seen or {}).get(credentials.CA) == authority.certificate
+    return (
+        read is not None
+        and same_authority
+        and read.names == names
+        and _lasts(server, now)
+        and certificates.belongs(server, authority.certificate)
+    )
+
+
+def _client_holds(
+    environment: DindEnvironment, seen: dict[str, Any] | None, client: Issued, authority: Issued, now: datetime
+) -> bool:
+    whole = credentials.client_secret(environment, authority.certificate, client)["data"]
+    return (
+        (seen or {}).get("data") == whole
+        and _lasts(client, now)
+        and certificates.belongs(client, authority.certificate)
+    )
+
+
+def _labelled(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    labels = seen["metadata"].get("labels") or {}
+    return bool(manifest["metadata"]["labels"].items() <= labels.items())
+
+
+def _same_service(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    found, expected = seen.get("spec") or {}, manifest["spec"]
+    ports = [{key: port.get(key) for key in expected["ports"][0]} for port in found.get("ports") or []]
+    pairs = [(found.get(key), expected[key]) for key in ("type", "selector")]
+    # Addresses by which traffic from outside would come in.
+    pairs += [(ports, expected["ports"]), (found.get("externalIPs") or [], [])]
+    return all(one == other for one, other in pairs)
+
+
+def _same_policy(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    return bool(_plain(seen.get("spec")) == _plain(manifest["spec"]))
+
+
+def _plain(value: Any) -> Any:
+    """Without what the API server leaves out when it is empty. An empty selector is not nothing: it means all."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _plain(item) for key, item in value.items()}
+    return {
+        key: item for key, item in kept.items() if item not in (None, []) and not (key == "matchLabels" and not item)
+    }
+
+
+def _over(seen: dict[str, Any] | None, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest in the place of what was seen, with what the API server added to that."""
+    if seen is None:
+        return manifest
+    labels = {**(seen["metadata"].get("labels") or {}), **manifest["metadata"]["labels"]}
+    metadata = {key: value for key, value in seen["metadata"].items() if key != "managedFields"}
+    replaced = {**manifest, "metadata": {**metadata, "labels": labels}}
+    if manifest["kind"] == "Service":
+        given = {key: seen["spec"][key] for key in _ADDRESSES_OF_A_SERVICE if key in seen.get("spec", {})}
+        replaced["spec"] = {**manifest["spec"], **given}
+    if manifest["kind"] == "Secret":
+        replaced["type"] = seen.get("type", manifest["type"])  # it cannot be changed
+    return replaced

@@ -1,0 +1,77 @@
+"""The NetworkPolicy of an environment's pod: who reaches it, and what it reaches."""
+
+from dataclasses import replace
+from typing import Any
+
+from dind_operator.api.endpoint import EndpointPeer
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.published import DAEMON_PORT, Protocol, PublishedPortsSpec
+from dind_operator.api.security import CloudMetadata
+from dind_operator.features.endpoint import service as endpoint
+
+METADATA_ADDRESSES = ("169.254.169.254/32", "fd00:ec2::254/128")
+"""Where clouds give a node's credentials to whoever asks from it: all of them by the first, EC2 by the second, too."""
+_LAST_PORT = 65535
+
+
+def wanted(environment: DindEnvironment) -> bool:
+    """Whether there is to be one: with an endpoint, and where published ports are spoken of."""
+    return environment.spec.endpoint.enabled or environment.spec.published_ports is not None
+
+
+def closed(environment: DindEnvironment) -> DindEnvironment:
+    """The same with the clouds' metadata out of reach."""
+    security = environment.spec.security.model_copy(update={"cloud_metadata": CloudMetadata.CLOSED})
+    return replace(environment, spec=environment.spec.model_copy(update={"security": security}))
+
+
+def network_policy(environment: DindEnvironment) -> dict[str, Any]:
+    """Nobody reaches the pod but whom ``allowFrom`` names; it reaches all but the clouds' metadata."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": endpoint.metadata(environment, environment.name),
+        "spec": {
+            "podSelector": {"matchLabels": endpoint.selector(environment.name)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": _ingress(environment),
+            "egress": [{"to": _everywhere(environment.spec.security.cloud_metadata)}],
+        },
+    }
+
+
+def _ingress(environment: DindEnvironment) -> list[dict[str, Any]]:
+    spec, rules = environment.spec, []
+    if spec.endpoint.enabled and spec.endpoint.allow_from:
+        ports = [{"protocol": "TCP", "port": DAEMON_PORT}]
+        rules.append({"from": _peers(spec.endpoint.allow_from), "ports": ports})
+    published = spec.published_ports
+    if published is not None and published.allow_from:
+        rules.append({"from": _peers(published.allow_from), "ports": _ports(published)})
+    return rules
+
+
+def _peers(peers: list[EndpointPeer]) -> list[dict[str, Any]]:
+    return [peer.to_dict() for peer in peers]
+
+
+def _ports(published: PublishedPortsSpec) -> list[dict[str, Any]]:
+    """Those named, or all but the daemon's: a rule without ports would open that one, too."""
+    if not published.ports:
+        below, above = (1, DAEMON_PORT - 1), (DAEMON_PORT + 1, _LAST_PORT)
+        ranges = [(Protocol.TCP, below), (Protocol.TCP, above)]
+        ranges += [(protocol, (1, _LAST_PORT)) for protocol in (Protocol.UDP, Protocol.SCTP)]
+        return [{"protocol": protocol.value, "port": first, "endPort": last} for protocol, (first, last) in ranges]
+    return [
+        {"protocol": item.protocol.value, "port": item.port}
+        | ({"endPort": item.end_port} if item.end_port is not None else {})
+        for item in published.ports
+    ]
+
+
+def _everywhere(metadata: CloudMetadata) -> list[dict[str, Any]]:
+    blocks: list[dict[str, Any]] = [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]
+    if metadata is CloudMetadata.CLOSED:
+        blocks = [{**block, "except": [address]} for block, address in zip(blocks, METADATA_ADDRESSES, strict=True)]
+    # Some network plugins take a range of addresses for what is outside the cluster only.
+    return [*({"ipBlock": block} for block in blocks), {"namespaceSelector": {}}]

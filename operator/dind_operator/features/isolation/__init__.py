@@ -1,0 +1,1 @@
+"""Whether nested containers stay inside the pod's cgroups."""

@@ -1,0 +1,50 @@
+"""Whether nested containers are inside the pod, as the pod's own helper found it by starting one.
+
+The condition is absent where nothing was found out: no answer is not a good answer. It speaks of one start of the daemon.
+"""
+
+from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part
+from dind_operator.state.cluster import Note
+from dind_operator.state.node_reports import IsolationReport
+from dind_operator.state.observed import Observed
+
+_REASONS = (Reason.ISOLATION_VERIFIED, Reason.NESTED_OUTSIDE_POD)
+
+
+def isolation(observed: Observed) -> Part | None:
+    """The condition for what was observed, or as it is if nothing new was; None for none."""
+    status = observed.environment.get("status") or {}
+    if observed.pod is None:
+        return None
+    if observed.isolation is not None:
+        return _part(observed.isolation)
+    old = observed.told(ConditionType.ISOLATION_VERIFIED)
+    if old.get("reason") not in _REASONS or not pods.same_start(status, observed.pod):
+        return None
+    return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
+
+
+def isolation_note(observed: Observed) -> tuple[Note, ...]:
+    """An Event when nested containers turn out to be outside."""
+    part = isolation(observed)
+    if part is None or part.reason is not Reason.NESTED_OUTSIDE_POD:
+        return ()
+    if observed.told(ConditionType.ISOLATION_VERIFIED).get("reason") == part.reason:
+        return ()
+    return (Note(part.reason.value, part.message, warning=True),)
+
+
+def _part(report: IsolationReport) -> Part | None:
+    if report.inside is None:
+        return None
+    if report.inside:
+        return Part.true(
+            Reason.ISOLATION_VERIFIED, "A container started through the Docker API is in a cgroup below the pod's."
+        )
+    return Part.false(
+        Reason.NESTED_OUTSIDE_POD,
+        f"A container started through the Docker API is outside the pod's cgroup ({report.detail or 'unknown'}): the pod's limits "
+        "do not hold it. Use the project's daemon image or one with an unchanged dockerd, and delete the pod to start again.",
+    )

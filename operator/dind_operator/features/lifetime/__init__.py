@@ -1,0 +1,1 @@
+"""`spec.lifetime`: time to live and idle timeout."""

@@ -1,0 +1,1 @@
+"""`spec.network`: nested networks, MTU, DNS, iptables."""

@@ -1,0 +1,77 @@
+"""The condition NetworkClear: whether the nested networks are clear of what is around the pod, and fit through its interface.
+
+The init container chooses and checks before any daemon starts; what its report says is all there is to know.
+"""
+
+from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part
+from dind_operator.state.cluster import Note
+from dind_operator.state.node_reports import NetworkReport
+from dind_operator.state.observed import Observed
+from dind_operator.state.pod_failures import failure_of
+
+DOCKER_NETWORK_OPTS = 24
+"""The first release of Docker that can be told an MTU for every network (default-network-opts)."""
+
+
+def condition(observed: Observed) -> Part | None:
+    """The condition for what was observed; None for none: a report of an older node tool says nothing of it."""
+    pod = observed.pod
+    report = pods.preflight(pod) if pod is not None else None
+    if pod is None or report is None:
+        return None
+    if report.error is not None and report.error.check == "Network":
+        failure = failure_of(pod)
+        return Part.false(failure.reason, failure.message) if failure is not None else None
+    return _part(report.network, _docker_major(observed, pod)) if report.network is not None else None
+
+
+def notes(observed: Observed) -> tuple[Note, ...]:
+    """An Event when packets turn out not to fit; what stops the daemon is Ready's to tell."""
+    part = condition(observed)
+    if part is None or part.reason is not Reason.MTU_TOO_LARGE:
+        return ()
+    if observed.told(ConditionType.NETWORK_CLEAR).get("reason") == part.reason:
+        return ()
+    return (Note(part.reason.value, part.message, warning=True),)
+
+
+def _part(report: NetworkReport, docker: int | None) -> Part:
+    if report.mtu > report.interfaceMtu > 0:
+        return Part.false(
+            Reason.MTU_TOO_LARGE,
+            f"spec.network.mtu (or mtu of spec.daemon.config) is {report.mtu}, and {report.interface}, by which the pod reaches the "
+            f"world, carries {report.interfaceMtu}: larger packets are lost, and downloads hang where nobody says so. Leave it "
+            f"out, or set it to {report.interfaceMtu} or less.",
+        )
+    return Part.true(Reason.NETWORK_CLEAR, " ".join(_sentences(report, docker)))
+
+
+def _sentences(report: NetworkReport, docker: int | None) -> list[str]:
+    said = []
+    if report.bridge or report.pools:
+        ranges = [f"bridge {report.bridge}"] if report.bridge else []
+        ranges += [f"pools {', '.join(report.pools)}"] if report.pools else []
+        said.append(f"Clear of what is in use around the pod: {'; '.join(ranges)}.")
+    else:
+        said.append("The ranges of nested networks are dockerd's own, as spec.daemon asks.")
+    if report.mtu:
+        said.append(f"MTU {report.mtu}{f', of {report.interface}' if report.mtu == report.interfaceMtu else ''}.")
+        if docker is not None and docker < DOCKER_NETWORK_OPTS:
+            said.append(
+                f"Docker {docker} takes it for the default bridge only: give other networks the option "
+                f"com.docker.network.driver.mtu={report.mtu}, or use Docker {DOCKER_NETWORK_OPTS} or later."
+            )
+    if report.forwarder:
+        said.append("The pod's nameservers are on its loopback or link; the bridge's address hands on what is asked.")
+    return said
+
+
+def _docker_major(observed: Observed, pod: pods.Pod) -> int | None:
+    status = observed.environment.get("status") or {}
+    version = (status.get("docker") or {}).get("serverVersion") if pods.same_start(status, pod) else None
+    if observed.daemon is not None:
+        version = observed.daemon.serverVersion
+    major = str(version or "").partition(".")[0]
+    return int(major) if major.isdecimal() else None

@@ -1,0 +1,97 @@
+"""The nested networks: what of `spec.network` goes into daemon.json as it stands, and what the scripts in image/ are told.
+
+What the user left out is chosen in the pod, where its addresses and routes are known. Of a network with nothing said nothing is
+told but the node's address.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+from dind_operator.api.network_rules import owned_words
+from dind_operator.api.spec import DindEnvironmentSpec, FirewallBackend, IPv6
+from dind_operator.pod.defaults import BuildSettings
+
+NETWORK_VARIABLE = "DIND_NETWORK"
+"""Words of `dind-helper network`, with blanks between them; none of them can hold one."""
+FIREWALL_VARIABLE = "DIND_FIREWALL_BACKEND"
+NODE_VARIABLE = "DIND_NODE_ADDRESS"
+MAX_POOLS = 16
+"""As many as the helper checks; of more in daemon.json the rest is left to dockerd."""
+
+
+def daemon_settings(spec: DindEnvironmentSpec) -> dict[str, Any]:
+    """Keys of daemon.json for what the fields say."""
+    network = spec.network
+    told: dict[str, Any] = {}
+    if network.mtu is not None:
+        told["mtu"] = network.mtu
+    if network.bridge_address is not None:
+        told["bip"] = network.bridge_address
+    if network.address_pools is not None:
+        told["default-address-pools"] = [{"base": pool.base, "size": pool.size} for pool in network.address_pools]
+    dns = network.dns
+    if dns is not None and dns.nameservers:
+        told["dns"] = dns.nameservers
+    if dns is not None and dns.searches:
+        told["dns-search"] = dns.searches
+    if dns is not None and dns.options:
+        told["dns-opts"] = [f"{one.name}:{one.value}" if one.value else one.name for one in dns.options]
+    return told
+
+
+def variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, str]:
+    """What the scripts are told, by the variable's name."""
+    told = {}
+    words = [*_chosen(spec), *_ranges(spec, settings)]
+    if words:
+        told[NETWORK_VARIABLE] = " ".join(words)
+    if spec.network.firewall_backend is not FirewallBackend.AUTO:
+        told[FIREWALL_VARIABLE] = spec.network.firewall_backend.value
+    return told
+
+
+def node_address() -> dict[str, Any]:
+    """The variable by which the pod knows its node's address: nobody has to read the node for it."""
+    return {"name": NODE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
+
+
+def _chosen(spec: DindEnvironmentSpec) -> Iterator[str]:
+    network, config = spec.network, spec.daemon.config
+    yield from (f"own={word}" for word in owned_words(config, spec.daemon.args))
+    if network.mtu is not None:
+        yield f"mtu={network.mtu}"
+    if network.bridge_address is not None:
+        yield f"bip={network.bridge_address}"
+    elif bridge := _range(_value(config, "bip")):
+        yield f"config-bip={bridge}"
+    for pool in network.address_pools or ():
+        yield f"pool={pool.base}"
+    if network.address_pools is None:
+        pools = _value(config, "default-address-pools")
+        bases = (
+            [_range(pool.get("base")) for pool in pools if isinstance(pool, dict)] if isinstance(pools, list) else []
+        )
+        yield from (f"config-pool={base}" for base in bases[:MAX_POOLS] if base)
+    if network.dns is not None and network.dns.nameservers:
+        yield "own=dns"
+    if network.ipv6 is not IPv6.AUTO:
+        yield f"ipv6={'on' if network.ipv6 is IPv6.ENABLED else 'off'}"
+
+
+def _ranges(spec: DindEnvironmentSpec, settings: BuildSettings) -> Iterator[str]:
+    yield from (f"avoid={cidr}" for cidr in spec.network.avoid)
+    yield from (f"cluster={cidr}" for cidr in settings.cluster_cidrs)
+
+
+def _value(config: dict[str, Any], key: str) -> object:
+    """By dockerd's own reading, which does not heed case."""
+    return next((value for name, value in config.items() if name.lower() == key), None)
+
+
+def _range(value: object) -> str | None:
+    """The text of a range; None for what dockerd will refuse with a sentence of its own."""
+    try:
+        return str(ipaddress.ip_interface(value)) if isinstance(value, str) and "/" in value else None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""What the installation lets environments ask for."""

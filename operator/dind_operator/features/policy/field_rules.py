@@ -1,0 +1,46 @@
+"""The installation's policy for fields that say what daemon.json says, and for the Secrets of registries."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from dind_operator.api.registry import RegistrySpec
+from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.features.policy.messages import refused, secret_covered, told
+from dind_operator.features.registry.pod import secret_names
+
+KEYS: Final[Mapping[str, str]] = {
+    "network.addressPools": "default-address-pools",
+    "network.bridgeAddress": "bip",
+    "network.dns.nameservers": "dns",
+    "network.dns.options": "dns-opts",
+    "network.dns.searches": "dns-search",
+    "network.ipv6": "ipv6",
+    "network.mtu": "mtu",
+    "registry.insecureRegistries": "insecure-registries",
+    "registry.mirrors": "registry-mirrors",
+}
+"""Field below spec -> key of daemon.json, in the order in which they are judged. As in the chart's policy."""
+_UNSET: Final[tuple[Any, ...]] = (None, "Auto", [])
+
+
+def keys(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
+    """A field counts as the key that it stands for: else it would walk around the rule for keys."""
+    if allowed is None:
+        return
+    manifest = spec.to_dict()
+    for field, key in KEYS.items():
+        if key not in allowed and _set(manifest, field):
+            yield told("The field", f"spec.{field} ({key} in daemon.json)", allowed, "daemonConfig")
+            return
+
+
+def secrets(registry: RegistrySpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
+    """The Secrets of the namespace that the daemon's container may hold for registries."""
+    return refused("spec.registry Secret", secret_names(registry), allowed, "secrets", secret_covered)
+
+
+def _set(manifest: Mapping[str, Any], field: str) -> bool:
+    found: Any = manifest
+    for part in field.split("."):
+        found = (found or {}).get(part)
+    return found not in _UNSET

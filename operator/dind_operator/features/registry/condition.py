@@ -1,0 +1,110 @@
+"""The condition ImagesPreloaded: how far the images of `spec.daemon.preload` are, told by the daemon's log.
+
+A container wrote the log, so only numbers and a known word are taken from it; the names are those that the pod was made with,
+and which images the pod waits for is read from it too, not from a spec that may have changed since.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.api.status import ConditionStatus
+from dind_operator.features.registry.pod import PRELOAD_VARIABLE
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part, Verdict, late
+from dind_operator.state.node_reports import PreloadReport
+from dind_operator.state.observed import Observed
+
+MIN_PAUSE_SECONDS = 3.0
+MAX_PAUSE_SECONDS = 60.0
+PAUSE_PART = 20
+"""A twentieth of the time that the daemon has run: what has taken an hour need not be looked at every three seconds."""
+
+_KINDS: Final = {
+    "UntrustedCertificate": "the registry's certificate is of an authority that dockerd does not know. Give it in "
+    "spec.registry.caBundles",
+    "NoTls": "the registry does not speak TLS. Name it in spec.registry.insecureRegistries",
+    "Denied": "the registry denies access, or has no such image. Correct the credentials in the Secret of "
+    "spec.registry.pullSecret, or the image's name",
+    "NotFound": "the registry has no such image. Correct its name or tag",
+    "RateLimited": "the registry has had too many pulls. Wait, give credentials in spec.registry.pullSecret, or use a mirror",
+    "Unreachable": "the registry cannot be reached from the pod. Check its name, its port, and what the network allows",
+    "DiskFull": "the docker volume is full. Enlarge spec.storage",
+    "Failed": "dockerd could not pull it. The log of the container daemon has its sentence",
+}
+"""By the helper's word: what is wrong and what to do. Any other word is told as the last."""
+
+
+def images(pod: pods.Pod) -> list[str]:
+    """What the pod's daemon is to have before it is ready."""
+    return (pods.variable(pod, PRELOAD_VARIABLE) or "").split()
+
+
+def pulling(pod: pods.Pod) -> bool:
+    """The daemon answers and its images may be missing: it was started and is not ready."""
+    status = pods.daemon(pod)
+    return bool(images(pod)) and bool(status.get("started")) and not status.get("ready")
+
+
+def pause(observed: Observed) -> float | None:
+    """Seconds until the log is to be looked at again; None where nothing is pulled."""
+    if observed.pod is None or not observed.reads_logs or pods.terminating(observed.pod) or not pulling(observed.pod):
+        return None
+    ran = pods.ran_for(observed.pod, observed.now)
+    return min(max((ran.total_seconds() if ran else 0) / PAUSE_PART, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
+
+
+def condition(observed: Observed) -> Part | None:
+    """The condition ImagesPreloaded; None for a pod that waits for no image."""
+    pod = observed.pod
+    if pod is None or pods.ended(pod) or not (wanted := images(pod)):
+        return None
+    old = observed.told(ConditionType.IMAGES_PRELOADED)
+    same = pods.same_start(observed.environment.get("status") or {}, pod)
+    if pods.daemon(pod).get("ready") or (same and old.get("reason") == Reason.IMAGES_PRELOADED):
+        return Part.true(Reason.IMAGES_PRELOADED, f"{_count(len(wanted), wanted)} of spec.daemon.preload.")
+    if not pulling(pod):
+        return Part.unknown(Reason.NOT_CHECKED, "Images are pulled once the daemon answers.")
+    if observed.preload is not None:
+        return _progress(observed.preload, wanted)
+    if same and old.get("reason") in (Reason.PRELOADING_IMAGES, Reason.PRELOAD_FAILED):
+        return Part.false(Reason(str(old["reason"])), str(old.get("message")))
+    if observed.reads_logs:
+        return Part.false(Reason.PRELOADING_IMAGES, f"dockerd answers and begins to pull {len(wanted)} images.")
+    return Part.false(
+        Reason.PRELOADING_IMAGES,
+        f"dockerd answers and pulls {len(wanted)} images. How far it is stands in the daemon's log, which this installation does "
+        "not let the operator read: kubectl logs, container daemon, lines of dind-preload.",
+    )
+
+
+def told(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
+    """The verdict, with what a daemon that answers is still waiting for."""
+    if verdict.ready.reason is not Reason.PRELOADING_IMAGES:
+        return verdict
+    part = condition(observed)
+    assert part is not None, f"the diagnosis of the pod {pod['metadata']['name']} says that images are pulled"
+    if part.status is ConditionStatus.TRUE:
+        # They are there, and still it is not ready: it does not answer in time.
+        silent = late()
+        return replace(silent, parts={**verdict.parts, ConditionType.DAEMON_READY: silent.ready})
+    return replace(verdict, ready=part, trouble=part.reason is Reason.PRELOAD_FAILED)
+
+
+def _progress(report: PreloadReport, wanted: list[str]) -> Part:
+    so_far = f"{_count(report.done, wanted)} so far"
+    at_work = f"; pulling {_name(report.pulling, wanted)}" if report.pulling else ""
+    if report.failing is None:
+        return Part.false(Reason.PRELOADING_IMAGES, f"{so_far}{at_work}.")
+    why = _KINDS.get(report.kind, _KINDS["Failed"])
+    return Part.false(
+        Reason.PRELOAD_FAILED, f"{_name(report.failing, wanted)} cannot be had: {why}; it is tried again. {so_far}."
+    )
+
+
+def _count(done: int, wanted: list[str]) -> str:
+    return f"{min(done, len(wanted))} of {len(wanted)} images are there"
+
+
+def _name(number: int, wanted: list[str]) -> str:
+    return wanted[number - 1] if number <= len(wanted) else f"image {number}"

@@ -1,0 +1,92 @@
+"""Registries in the pod: dockerd's settings, the volume with authorities and credentials, what the wrapper is told.
+
+A path that is mounted must not have a colon, and a registry with a port has one. So everything is in one projected volume,
+and the wrapper links it to where dockerd and the docker CLI look. Sources are optional to the kubelet: of a volume that it
+cannot mount it writes an Event only, while mount-cgroups, which looks for the files, says what is missing.
+"""
+
+from typing import Any
+
+from dind_operator.api import names
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.registry import CaBundle, RegistrySpec
+from dind_operator.api.registry_rules import configured, flagged
+from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.reserved_secrets import check_secrets
+
+FILES_MOUNT = "/run/dind-registry"
+"""As in image/registry.sh."""
+CREDENTIALS_KEY = ".dockerconfigjson"
+"""Of a Secret of type kubernetes.io/dockerconfigjson."""
+PRELOAD_VARIABLE = "DIND_PRELOAD"
+PRELOADED_FILE = "/run/dind-private/preloaded"
+"""There once every image is. It goes with the container: of a daemon that starts again it is asked again."""
+
+
+def daemon_settings(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
+    """What daemon.json says of registries. The user's own key or flag, even an empty one, leaves the default mirrors out."""
+    registry, daemon = spec.registry, spec.daemon
+    own = configured(daemon.config, "registry-mirrors") or flagged(daemon.args, "registry-mirror")
+    mirrors = registry.mirrors or ([] if own else list(settings.default_registry_mirrors))
+    return {
+        **({"registry-mirrors": mirrors} if mirrors else {}),
+        **({"insecure-registries": registry.insecure_registries} if registry.insecure_registries else {}),
+    }
+
+
+def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
+    """The volume of authorities and credentials, for root alone; none where nothing is asked for.
+
+    Raises UnbuildableError for the Secrets of the environment's own authority and daemon.
+    """
+    spec = environment.spec
+    check_secrets(environment, "spec.registry", secret_names(spec.registry))
+    sources = [_authority(bundle) for bundle in spec.registry.ca_bundles]
+    if spec.registry.pull_secret is not None:
+        sources.append(_source("secret", spec.registry.pull_secret.name, CREDENTIALS_KEY, "auth/config.json"))
+    return [{"name": names.VOLUME_REGISTRY, "projected": {"defaultMode": 0o400, "sources": sources}}] if sources else []
+
+
+def mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
+    """Its mount, in both containers."""
+    if not (spec.registry.ca_bundles or spec.registry.pull_secret):
+        return []
+    return [{"name": names.VOLUME_REGISTRY, "mountPath": FILES_MOUNT, "readOnly": True}]
+
+
+def variables(spec: DindEnvironmentSpec) -> dict[str, str]:
+    """What must be in the volume, as ``registry=Kind/name/key`` and ``Secret/name/key``: for a sentence when it is not."""
+    bundles = " ".join(f"{bundle.registry}={_named(bundle)}" for bundle in spec.registry.ca_bundles)
+    secret = spec.registry.pull_secret
+    return {
+        **({"DIND_REGISTRY_CAS": bundles} if bundles else {}),
+        **({"DIND_REGISTRY_CREDENTIALS": f"Secret/{secret.name}/{CREDENTIALS_KEY}"} if secret is not None else {}),
+    }
+
+
+def preload_variables(spec: DindEnvironmentSpec) -> dict[str, str]:
+    """The images that are pulled before the daemon is ready."""
+    return {PRELOAD_VARIABLE: " ".join(spec.daemon.preload)} if spec.daemon.preload else {}
+
+
+def secret_names(registry: RegistrySpec) -> list[str]:
+    """Of every Secret that it refers to."""
+    pull = [registry.pull_secret.name] if registry.pull_secret is not None else []
+    return pull + [bundle.secret_ref.name for bundle in registry.ca_bundles if bundle.secret_ref is not None]
+
+
+def _named(bundle: CaBundle) -> str:
+    if bundle.config_map_ref is not None:
+        return f"ConfigMap/{bundle.config_map_ref.name}/{bundle.config_map_ref.key}"
+    assert bundle.secret_ref is not None, "the model demands one of them"
+    return f"Secret/{bundle.secret_ref.name}/{bundle.secret_ref.key}"
+
+
+def _authority(bundle: CaBundle) -> dict[str, Any]:
+    kind, name, key = _named(bundle).split("/", 2)
+    return _source(kind[0].lower() + kind[1:], name, key, f"certs.d/{bundle.registry}/ca.crt")
+
+
+def _source(kind: str, name: str, key: str, path: str) -> dict[str, Any]:
+    return {kind: {"name": name, "items": [{"key": key, "path": path}], "optional": True}}

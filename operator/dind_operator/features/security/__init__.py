@@ -1,0 +1,1 @@
+"""`spec.security`: security modes, AppArmor, user namespaces."""

@@ -1,0 +1,70 @@
+"""A pod in a user namespace whose sandbox the node cannot make: told from what the node says of its runtime.
+
+Of a sandbox that fails the kubelet writes an Event only, which the operator may not read; the pod just stays Pending. But
+kubelets from 1.31 on list in the node's status which handlers their runtime has and what each can do.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.api.names import INIT_CONTAINER
+from dind_operator.api.timestamps import parse_time
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Verdict, blocked
+from dind_operator.state.observed import NodeView
+
+PATIENCE = timedelta(seconds=30)
+"""A sandbox takes well under a second, ten at once on a busy node were seen to take several."""
+REMEDY = (
+    "Mode UserNamespace needs containerd 2.1 or later (or a runtime that does the same) with a handler that has "
+    "cgroup_writable = true, runc 1.2 or later and Linux 6.3 or later: add it on the node, name the RuntimeClass of another "
+    "handler in spec.security.runtimeClassName, or choose other nodes with spec.scheduling."
+)
+
+
+def waits(pod: pods.Pod) -> bool:
+    """A pod in a user namespace has a node, and the node has not made its sandbox yet."""
+    return (
+        pod["spec"].get("hostUsers") is False
+        and pods.node_name(pod) is not None
+        and pods.condition(pod, "PodReadyToStartContainers").get("status") == "False"
+        and not _begun(pod)
+    )
+
+
+def told(verdict: Verdict, pod: pods.Pod, node: NodeView | None, now: datetime) -> Verdict:
+    """The verdict, with what stands in the way of the sandbox where that is known."""
+    trouble = _trouble(pod, node, now) if waits(pod) else None
+    if trouble is None:
+        return verdict
+    parts = {**verdict.parts, ConditionType.DAEMON_READY: trouble.ready}
+    return replace(verdict, phase=trouble.phase, ready=trouble.ready, trouble=True, parts=parts)
+
+
+def _begun(pod: pods.Pod) -> bool:
+    status = pods.container_status(pod, INIT_CONTAINER)
+    return bool(pods.last_end(status)) or "running" in (status.get("state") or {})
+
+
+def _trouble(pod: pods.Pod, node: NodeView | None, now: datetime) -> Verdict | None:
+    if node is None or node.gone:
+        return None
+    handlers = node.runtime_handlers
+    if handlers and not any(handlers.values()):
+        return _blocked(f"The container runtime of the node {node.name} gives no pod a user namespace.")
+    since = parse_time(pods.condition(pod, "PodReadyToStartContainers").get("lastTransitionTime"))
+    if since is None or now - since < PATIENCE:
+        return None
+    name = pod["spec"].get("runtimeClassName")
+    if name in handlers:
+        return None
+    known = f"; it has {', '.join(sorted(filter(None, handlers)))}" if any(handlers) else ""
+    return _blocked(
+        f"The node {node.name} cannot make the pod's sandbox. Its container runtime seems to have no handler for the RuntimeClass "
+        f"{name}{known}. The pod's events have its words."
+    )
+
+
+def _blocked(what: str) -> Verdict:
+    return blocked(Reason.RUNTIME_HANDLER_MISSING, f"{what} {REMEDY}")

@@ -1,0 +1,1 @@
+"""`spec.storage`: the volume at /var/lib/docker."""

@@ -1,0 +1,119 @@
+"""The condition StorageHealthy: whether the docker volume carries layers without copying them, and has room.
+
+Three hands write it, each when it can: the init container's check, the daemon that names its storage driver, and the line in the
+daemon's log that tells of a full volume. What the last one said stands until it says otherwise or the container is another.
+"""
+
+from dataclasses import replace
+
+from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.api.status import ConditionStatus
+from dind_operator.features.storage.pod import DRIVER_VARIABLE
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part, Verdict
+from dind_operator.state.cluster import Note
+from dind_operator.state.node_reports import StorageReport, VolumeReport
+from dind_operator.state.observed import Observed
+
+COPYING = "vfs"
+"""The storage driver that works everywhere, by copying every layer whole."""
+_FAILURES = frozenset(
+    {
+        Reason.STORAGE_NOT_OVERLAY_CAPABLE,
+        Reason.STORAGE_NOT_WRITABLE,
+        Reason.FUSE_OVERLAYFS_MISSING,
+        Reason.STORAGE_DRIVER_FAILED,
+        Reason.DISK_FULL,
+        Reason.HOST_PATH_IS_LINK,
+        Reason.HOST_PATH_IN_USE,
+    }
+)
+"""Of the reasons why a daemon is not ready, those that are the volume's."""
+
+
+def checked(report: StorageReport) -> Part:
+    """What the init container's check has found out."""
+    if report.overlay:
+        return Part.true(
+            Reason.STORAGE_HEALTHY, f"An overlay can be mounted on the docker volume ({report.filesystem})."
+        )
+    return Part.unknown(
+        Reason.NOT_CHECKED,
+        f"No overlay was tried or can be mounted on the docker volume ({report.filesystem}); what the driver "
+        f"{report.driver or 'of dockerd'} makes of it shows when dockerd answers.",
+    )
+
+
+def told(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
+    """The verdict, with what is known of the volume beyond the check."""
+    part = _part(verdict, observed, pod)
+    return verdict if part is None else replace(verdict, parts={**verdict.parts, ConditionType.STORAGE_HEALTHY: part})
+
+
+def notes(verdict: Verdict, observed: Observed) -> tuple[Note, ...]:
+    """An Event when a working daemon's volume becomes unfit; what stops the daemon is Ready's to tell."""
+    part = verdict.parts.get(ConditionType.STORAGE_HEALTHY)
+    if part is None or part.status != ConditionStatus.FALSE or verdict.ready.status != ConditionStatus.TRUE:
+        return ()
+    if observed.told(ConditionType.STORAGE_HEALTHY).get("reason") == part.reason:
+        return ()
+    return (Note(part.reason.value, part.message, warning=True),)
+
+
+def _part(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Part | None:
+    if verdict.ready.status != ConditionStatus.TRUE and verdict.ready.reason in _FAILURES:
+        return Part.false(verdict.ready.reason, verdict.ready.message)
+    if pods.preflight(pod) is None or not pods.daemon(pod).get("started"):
+        return None
+    return _full(observed, pod) or _driver(observed, pod)
+
+
+def _full(observed: Observed, pod: pods.Pod) -> Part | None:
+    if observed.volume is not None:
+        return _full_part(observed.volume) if observed.volume.full else None
+    old = observed.told(ConditionType.STORAGE_HEALTHY)
+    if old.get("reason") != Reason.DISK_FULL or not pods.same_start(observed.environment.get("status") or {}, pod):
+        return None
+    return Part.false(Reason.DISK_FULL, str(old.get("message")))
+
+
+def _full_part(volume: VolumeReport) -> Part:
+    used, limit = _amount(volume.usedBytes), _amount(volume.limitBytes)
+    files = f" and {volume.usedInodes} of {volume.limitInodes} files" if volume.limitInodes else ""
+    return Part.false(
+        Reason.DISK_FULL,
+        f"The docker volume is full, or nearly: {used} of {limit}{files} are used. Builds fail and the daemon goes on. Remove what "
+        "is not needed (docker system prune), or give spec.storage a larger volume.",
+    )
+
+
+def _driver(observed: Observed, pod: pods.Pod) -> Part | None:
+    """By the driver that dockerd named; None where the check's word stands."""
+    driver = _named_driver(observed, pod)
+    if driver == COPYING:
+        if pods.variable(pod, DRIVER_VARIABLE) == COPYING:
+            return Part.true(
+                Reason.STORAGE_HEALTHY, "dockerd copies every layer whole (storage driver vfs), as spec.daemon asks."
+            )
+        return Part.false(
+            Reason.COPYING_DRIVER,
+            "dockerd found no better storage driver than vfs, which copies every layer whole: slow, and many times the size. "
+            "Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave storage-driver out of spec.daemon.",
+        )
+    report = pods.preflight(pod)
+    if driver is None or report is None or report.storage is None or report.storage.overlay:
+        return None
+    return Part.true(
+        Reason.STORAGE_HEALTHY, f"dockerd uses {driver} on the docker volume ({report.storage.filesystem})."
+    )
+
+
+def _named_driver(observed: Observed, pod: pods.Pod) -> str | None:
+    if observed.daemon is not None:
+        return observed.daemon.storageDriver
+    status = observed.environment.get("status") or {}
+    return (status.get("docker") or {}).get("storageDriver") if pods.same_start(status, pod) else None
+
+
+def _amount(count: int) -> str:
+    return f"{count / 2**30:.1f}Gi" if count >= 10 * 2**30 else f"{count / 2**20:.0f}Mi"

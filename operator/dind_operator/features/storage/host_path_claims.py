@@ -1,0 +1,125 @@
+"""One environment a folder of the node: who has which, and who comes second.
+
+A pod that is there has its folder. Between environments without a pod the older one comes first, unless it is stopped by something
+else. Environments that are kept on different nodes, each by name, may have the same path. Two pods that are made at the same
+moment are told apart by the lock on the folder itself, in image/storage.sh.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dind_operator.api.conditions import Reason
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.names import VOLUME_DOCKER_DATA
+from dind_operator.api.spec import OperatingMode
+from dind_operator.api.status import Phase
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Verdict, blocked
+
+HOSTNAME = "kubernetes.io/hostname"
+_STOPPED = (Phase.FAILED.value, Phase.SUSPENDED.value, Phase.SUCCEEDED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another environment. ``held`` is its pod's folder, ``wanted`` the one it will have; ``since`` orders by age."""
+
+    name: str
+    uid: str
+    since: str
+    held: str | None
+    wanted: str | None
+    hostname: str | None
+
+
+def wanted(environment: Mapping[str, Any]) -> str | None:
+    """The folder that a raw environment asks for."""
+    storage = (environment.get("spec") or {}).get("storage") or {}
+    path: str | None = (storage.get("hostPath") or {}).get("path")
+    return path
+
+
+def of(environment: DindEnvironment) -> str | None:
+    """The folder that an environment asks for."""
+    host_path = environment.spec.storage.host_path
+    return None if host_path is None else host_path.path
+
+
+def of_pod(pod: pods.Pod) -> str | None:
+    """The folder of the node that a pod's daemon has."""
+    prefix = (pods.docker_volume(pod).get("hostPath") or {}).get("path")
+    mounts = pods.daemon_container(pod).get("volumeMounts") or []
+    folder = next((mount.get("subPath") for mount in mounts if mount.get("name") == VOLUME_DOCKER_DATA), None)
+    return f"{prefix}/{folder}" if prefix and folder else None
+
+
+def rivals(environments: Iterable[dict[str, Any]], with_folders: Iterable[pods.Pod]) -> list[Rival]:
+    """Everyone who has a folder or asks for one. A pod counts for its environment also when that asks for another by now."""
+    held: dict[str, tuple[str, pods.Pod]] = {}
+    for pod in with_folders:
+        owner, path = pods.controller(pod), of_pod(pod)
+        if owner is not None and path is not None and pods.owner_name(pod) and not pods.ended(pod):
+            held[str(owner.get("uid"))] = (path, pod)
+    found = [_rival(environment, held.pop(environment["metadata"]["uid"], None)) for environment in environments]
+    # Of environments that are gone, or ask for none any more.
+    found += [_of_pod_alone(uid, path, pod) for uid, (path, pod) in held.items()]
+    return [rival for rival in found if rival.held or rival.wanted]
+
+
+def taken(environment: DindEnvironment, others: Iterable[Rival]) -> Verdict | None:
+    """What to say when the environment's folder is another's; None when it may have it."""
+    path = of(environment)
+    if path is None:
+        return None
+    hostname = (environment.spec.scheduling.node_selector or {}).get(HOSTNAME)
+    for other in others:
+        if hostname and other.hostname and hostname != other.hostname:
+            continue
+        theirs = _before(environment, path, other)
+        if theirs is not None:
+            return blocked(
+                Reason.HOST_PATH_IN_USE,
+                f"spec.storage.hostPath.path {path} is not free: the environment {other.name} has {theirs}. Choose a folder of "
+                f"its own, or keep each on a node of its own with {HOSTNAME} in spec.scheduling.nodeSelector.",
+            )
+    return None
+
+
+def _before(environment: DindEnvironment, path: str, other: Rival) -> str | None:
+    """The folder that the other has before this environment has ``path``; None if there is none."""
+    if other.held is not None and _overlap(path, other.held):
+        return other.held
+    older = (other.since, other.uid) < (environment.creation_timestamp, environment.uid)
+    return other.wanted if other.wanted is not None and older and _overlap(path, other.wanted) else None
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _rival(environment: dict[str, Any], held: tuple[str, pods.Pod] | None) -> Rival:
+    metadata, spec = environment["metadata"], environment.get("spec") or {}
+    suspended = spec.get("operatingMode") == OperatingMode.SUSPENDED
+    stopped = (
+        suspended or (environment.get("status") or {}).get("phase") in _STOPPED or metadata.get("deletionTimestamp")
+    )
+    return Rival(
+        name=f"{metadata['namespace']}/{metadata['name']}",
+        uid=metadata["uid"],
+        since=metadata.get("creationTimestamp") or "",
+        held=held[0] if held else None,
+        wanted=None if stopped else wanted(environment),
+        hostname=((spec.get("scheduling") or {}).get("nodeSelector") or {}).get(HOSTNAME),
+    )
+
+
+def _of_pod_alone(uid: str, path: str, pod: pods.Pod) -> Rival:
+    return Rival(
+        name=f"{pod['metadata']['namespace']}/{pods.owner_name(pod)}",
+        uid=uid,
+        since="",
+        held=path,
+        wanted=None,
+        hostname=(pod["spec"].get("nodeSelector") or {}).get(HOSTNAME),
+    )

@@ -1,0 +1,108 @@
+"""The docker volume: what backs it, how it is mounted, and what the scripts in image/ are told of it.
+
+Of a disk emptyDir with no storage driver chosen nothing is told: such a pod must stay the same, to the letter.
+"""
+
+import re
+from typing import Any
+
+from dind_operator.api import names
+from dind_operator.api.conditions import Reason
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.spec import DindEnvironmentSpec, HostPathStorage
+from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.errors import UnbuildableError
+from dind_operator.pod.variables import DATA_ROOT
+
+DRIVER_VARIABLE = "DIND_STORAGE_DRIVER"
+"""The driver that the user chose for dockerd. Without it the scripts see to it that dockerd finds one that is no copy."""
+OWNER_VARIABLE = "DIND_OWNER"
+"""Whose folder it is, for whoever finds it in use: namespace/name."""
+FOLDER_VARIABLE = "DIND_HOST_FOLDER"
+"""The folder's name below the prefix."""
+PREFIX_MOUNT = "/dind-host-prefix"
+"""Where the init container sees the folder of the node in which the environment's own must really lie."""
+
+_DRIVER_KEY = "storage-driver"
+_DRIVER_FLAG = re.compile(r"^--?storage-driver(?:=(.*))?$")
+_DRIVER_SHORT = re.compile(r"^-D*s=?(.*)$")
+
+
+def volume(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
+    """The pod's volume at /var/lib/docker.
+
+    Of a hostPath it is the prefix that is mounted, and the environment's folder by ``subPath``: so the kubelet makes the folder,
+    and never follows a link out of the prefix. Raises UnbuildableError (HostPathNotAllowed).
+    """
+    storage = spec.storage
+    if storage.host_path is not None:
+        prefix, _ = _split(storage.host_path, settings)
+        source: dict[str, Any] = {"hostPath": {"path": prefix, "type": "DirectoryOrCreate"}}
+    elif storage.ephemeral is not None:
+        template = storage.ephemeral.volume_claim_template.model_dump(mode="json", by_alias=True, exclude_none=True)
+        source = {"ephemeral": {"volumeClaimTemplate": template}}
+    elif storage.empty_dir is not None:
+        source = {
+            "emptyDir": storage.empty_dir.model_dump(
+                mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
+            )
+        }
+    return {"name": names.VOLUME_DOCKER_DATA, **source}
+
+
+def mount(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
+    """Its mount in both containers."""
+    mounted = {"name": names.VOLUME_DOCKER_DATA, "mountPath": DATA_ROOT}
+    if spec.storage.host_path is not None:
+        mounted["subPath"] = _split(spec.storage.host_path, settings)[1]
+    return mounted
+
+
+def prefix_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
+    """What the init container sees besides: with the prefix it can tell whether the folder is what its path says."""
+    if spec.storage.host_path is None:
+        return []
+    return [{"name": names.VOLUME_DOCKER_DATA, "mountPath": PREFIX_MOUNT, "readOnly": True}]
+
+
+def variables(environment: DindEnvironment) -> dict[str, str]:
+    """What the scripts are told, by the variable's name."""
+    spec = environment.spec
+    told: dict[str, str] = {}
+    driver = chosen_driver(spec)
+    if driver is not None:
+        told[DRIVER_VARIABLE] = driver
+    if spec.storage.host_path is not None:
+        told[FOLDER_VARIABLE] = spec.storage.host_path.path.rpartition("/")[2]
+        told[OWNER_VARIABLE] = f"{environment.namespace}/{environment.name} {environment.uid}"
+    return told
+
+
+def chosen_driver(spec: DindEnvironmentSpec) -> str | None:
+    """The storage driver that the user's daemon.json or arguments name, as dockerd will read them; None if none."""
+    chosen = spec.daemon.config.get(_DRIVER_KEY)
+    args = spec.daemon.args
+    for argument, following in zip(args, [*args, ""][1:], strict=True):
+        if match := _DRIVER_FLAG.match(argument):
+            chosen = following if match[1] is None else match[1]
+        elif match := _DRIVER_SHORT.match(argument):
+            chosen = match[1] or following
+    return chosen if isinstance(chosen, str) and chosen else None
+
+
+def _split(host_path: HostPathStorage, settings: BuildSettings) -> tuple[str, str]:
+    """The allowed prefix and the folder's name in it."""
+    parent, _, name = host_path.path.rpartition("/")
+    if parent in settings.host_path_prefixes:
+        return parent, name
+    allowed = settings.host_path_prefixes
+    remedy = (
+        f"Choose a folder directly below one of: {', '.join(allowed)}"
+        if allowed
+        else "Have an administrator allow a prefix (the chart's hostPath.allowedPrefixes)"
+    )
+    raise UnbuildableError(
+        Reason.HOST_PATH_NOT_ALLOWED,
+        f"spec.storage.hostPath.path is {host_path.path}, and this installation allows "
+        f"{'it not there' if allowed else 'no folders of nodes'}. {remedy}, or use another kind of spec.storage.",
+    )

@@ -1,0 +1,1 @@
+"""`spec.workloads`: containers beside the daemon."""

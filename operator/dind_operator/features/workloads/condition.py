@@ -1,0 +1,232 @@
+"""How the workloads of an environment are, and whether their run is over. Pure.
+
+A run belongs to a spec: its hash is in the pod, and with the result in status, which outlives the pod. So what is over stays over
+when the pod is removed and the operator restarted, and a new spec is a new run.
+"""
+
+from typing import Any
+
+from dind_operator.api.conditions import ConditionStatus, Reason, format_time
+from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
+from dind_operator.api.spec import RestartPolicy
+from dind_operator.api.status import Phase, clip
+from dind_operator.features.lifetime import expiry as lifetimes
+from dind_operator.pod.spec_hash import intent_hash
+from dind_operator.pod.variables import INTENT_VARIABLE
+from dind_operator.state import ownership
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part, Verdict, blocked, waiting
+from dind_operator.state.observed import Observed
+
+Fields = dict[str, Any]
+
+_UNKNOWN_END = "ContainerStatusUnknown"
+"""The kubelet's word for a container whose end it has not seen: its exit code says nothing of it."""
+_CANNOT_START = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+_NEVER_STARTED = "1970"
+"""What a runtime writes as the start of a container that it could not start."""
+MAX_DETAIL = 400
+
+_RESULTS: dict[str, Reason] = {
+    reason.value: reason for reason in (Reason.WORKLOADS_SUCCEEDED, Reason.WORKLOADS_FAILED, Reason.WORKLOADS_LOST)
+}
+
+
+def fields(observed: Observed) -> Fields | None:
+    """``status.workloads`` as it is to be; None for none.
+
+    A run that is stopped because there is to be no pod is forgotten: it begins anew with the next pod.
+    """
+    found = _fields(observed)
+    stopped = found is not None and not found.get("result") and lifetimes.rests(observed)
+    return None if stopped else found
+
+
+def _fields(observed: Observed) -> Fields | None:
+    old: Fields | None = (observed.environment.get("status") or {}).get("workloads")
+    pod = observed.pod
+    if pod is None or ownership.stranger(pod, observed.environment["metadata"]) is not None:
+        return _without_pod(observed, old)
+    if not pods.workload_names(pod):
+        return None
+    same = old is not None and old.get("podUID") == pods.uid(pod)
+    if same and (old or {}).get("result"):
+        return old
+    if pods.terminating(pod):
+        # What ends now was ended. Whoever ended it has said what that means.
+        return old if same else None
+    return _of_pod(observed, pod)
+
+
+def over(observed: Observed, environment: DindEnvironment) -> Fields | None:
+    """The run that is over and stands for the present spec; None where there is none, and a pod is to be."""
+    found = fields(observed)
+    asked = environment.spec.workloads
+    if asked is None or found is None or not found.get("result"):
+        return None
+    return found if found.get("intent") == intent_hash(environment.spec) else None
+
+
+def ended(observed: Observed, pod: pods.Pod) -> Fields | None:
+    """The run of that pod, if it is over; None for any other pod."""
+    found = fields(observed)
+    over_there = found is not None and found.get("result") and found.get("podUID") == pods.uid(pod)
+    return found if over_there else None
+
+
+def told_over(environment: dict[str, Any], pod: pods.Pod) -> bool:
+    """Status has the end of this pod's workloads already: nothing more comes of it."""
+    found: Fields = (environment.get("status") or {}).get("workloads") or {}
+    return bool(found.get("result")) and found.get("podUID") == pods.uid(pod)
+
+
+def may_be_lost(environment: dict[str, Any]) -> bool:
+    """Status tells of workloads that run: a pod that is not to be seen must be looked for."""
+    found: Fields = (environment.get("status") or {}).get("workloads") or {}
+    return bool(found) and not found.get("result")
+
+
+def verdict(found: Fields) -> Verdict:
+    """What is said of an environment whose run is over."""
+    part = _result_part(found)
+    if part.reason is Reason.WORKLOADS_SUCCEEDED:
+        return waiting(Phase.SUCCEEDED, part.reason, part.message)
+    return blocked(part.reason, part.message)
+
+
+def condition(observed: Observed, found: Fields | None) -> Part | None:
+    """The condition WorkloadsSucceeded; None where there are none to speak of."""
+    if not ((observed.environment.get("spec") or {}).get("workloads") or found):
+        return None
+    if found is None:
+        return Part.unknown(Reason.WORKLOADS_PENDING, "The workloads start when there is a pod and its daemon answers.")
+    if found.get("result"):
+        return _result_part(found)
+    stuck = _stuck(observed.pod) if observed.pod is not None else None
+    if stuck is not None:
+        return stuck
+    running = [item["name"] for item in found.get("containers", []) if item.get("startedAt")]
+    if not running:
+        return Part.unknown(Reason.WORKLOADS_PENDING, "The workloads start when the daemon answers.")
+    return Part.unknown(Reason.WORKLOADS_RUNNING, _told(found))
+
+
+def _without_pod(observed: Observed, old: Fields | None) -> Fields | None:
+    """What is known of a run whose pod is gone."""
+    spec = observed.environment.get("spec") or {}
+    if old is None or old.get("result"):
+        return old if spec.get("workloads") else None
+    policy = (spec.get("workloads") or {}).get("restartPolicy", RestartPolicy.NEVER)
+    begun = any(item.get("startedAt") for item in old.get("containers", []))
+    # A pod that went for another spec is no loss.
+    if policy != RestartPolicy.NEVER or not begun or old.get("intent") != _present_intent(observed):
+        return None
+    return {**old, "result": Reason.WORKLOADS_LOST.value, "finishedAt": format_time(observed.now)}
+
+
+def _present_intent(observed: Observed) -> str | None:
+    try:
+        return intent_hash(DindEnvironment.from_dict(observed.environment).spec)
+    except InvalidEnvironment:
+        return None
+
+
+def _of_pod(observed: Observed, pod: pods.Pod) -> Fields:
+    found: Fields = {
+        "containers": [_container(name, pods.container_status(pod, name)) for name in pods.workload_names(pod)],
+        "podUID": pods.uid(pod),
+        "intent": pods.variable(pod, INTENT_VARIABLE),
+    }
+    result = _result(pod)
+    if result is not None:
+        ends = [item["finishedAt"] for item in found["containers"] if item.get("finishedAt")]
+        known = ends if result is not Reason.WORKLOADS_LOST else []
+        found |= {"result": result.value, "finishedAt": max(known, default=format_time(observed.now))}
+    return found
+
+
+def _container(name: str, status: dict[str, Any]) -> Fields:
+    state = status.get("state") or {}
+    end, running = state.get("terminated") or {}, state.get("running") or {}
+    # Between two starts of a workload its last end is what there is to see.
+    end = end or ({} if running else (status.get("lastState") or {}).get("terminated") or {})
+    started = running.get("startedAt") or end.get("startedAt")
+    known = {
+        "name": name,
+        "startedAt": started if not str(started or "").startswith(_NEVER_STARTED) else None,
+        "finishedAt": end.get("finishedAt"),
+        "exitCode": end.get("exitCode"),
+        "reason": pods.waiting(status).get("reason") or end.get("reason"),
+        "restarts": status.get("restartCount") or None,
+    }
+    return {
+        key: clip(value, 256) if isinstance(value, str) else value for key, value in known.items() if value is not None
+    }
+
+
+def _result(pod: pods.Pod) -> Reason | None:
+    """What the run of a pod came to; None if it is not over, or was none that counts: the pod is then replaced as any other."""
+    policy = pod["spec"].get("restartPolicy")
+    if not pods.ended(pod) or policy == RestartPolicy.ALWAYS:
+        return None
+    ends = [
+        (pods.container_status(pod, name).get("state") or {}).get("terminated") for name in pods.workload_names(pod)
+    ]
+    known = all(end and end.get("reason") != _UNKNOWN_END for end in ends)
+    if known and not pods.status_reason(pod) and not _disrupted(pod):
+        return Reason.WORKLOADS_SUCCEEDED if pods.phase(pod) == "Succeeded" else Reason.WORKLOADS_FAILED
+    return Reason.WORKLOADS_LOST if policy == RestartPolicy.NEVER and any(ends) else None
+
+
+def _disrupted(pod: pods.Pod) -> bool:
+    return pods.condition(pod, "DisruptionTarget").get("status") == "True"
+
+
+def _result_part(found: Fields) -> Part:
+    reason = _RESULTS.get(str(found.get("result")), Reason.WORKLOADS_FAILED)
+    again = "Raise spec.workloads.run to run them again."
+    if reason is Reason.WORKLOADS_SUCCEEDED:
+        return Part.true(reason, f"All workloads ended with exit code 0; the daemon has ended, too. {again}")
+    if reason is Reason.WORKLOADS_LOST:
+        return Part.false(
+            reason,
+            f"The pod was lost before its workloads ended: evicted, deleted, or gone with its node. With restartPolicy Never "
+            f"nothing is run twice. {_told(found)} {again} With restartPolicy OnFailure that happens by itself.",
+        )
+    return Part.false(reason, f"The workloads ended and not all succeeded. {_told(found)} Look at the log. {again}")
+
+
+def _told(found: Fields) -> str:
+    return " ".join(_told_of(item) for item in found.get("containers", []))
+
+
+def _told_of(item: Fields) -> str:
+    if "exitCode" in item:
+        return f"{item['name']} ended with exit code {item['exitCode']} ({item.get('reason', 'no reason')})."
+    return f"{item['name']} was started." if item.get("startedAt") else f"{item['name']} was not started."
+
+
+def _stuck(pod: pods.Pod) -> Part | None:
+    """A workload that the kubelet cannot make."""
+    for name in pods.workload_names(pod):
+        waits = pods.waiting(pods.container_status(pod, name))
+        if waits.get("reason") in _CANNOT_START:
+            detail = str(waits.get("message") or waits["reason"])[:MAX_DETAIL]
+            return Part(
+                ConditionStatus.FALSE,
+                Reason.WORKLOAD_CANNOT_START,
+                f"The node cannot start the workload {name}: {detail}. Correct the image, Secret or ConfigMap that it names in "
+                "spec.workloads.containers, or daemon.imagePullSecrets.",
+            )
+    return None

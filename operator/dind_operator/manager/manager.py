@@ -1,0 +1,171 @@
+"""Puts the parts together and runs them until a signal, a lost Lease or a failure ends it."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import kopf
+from kopf._core.engines.peering import Identity  # the type of an argument of kopf.operator; not exported
+
+from dind_operator.controller.reconciler import Reconciler
+from dind_operator.manager.cache import ClusterView
+from dind_operator.manager.client import ApiCluster, connect
+from dind_operator.manager.clock_skew import utc_now
+from dind_operator.manager.health import serve
+from dind_operator.manager.kopf_session import watch_session
+from dind_operator.manager.leader_election import LeadershipLostError, lead
+from dind_operator.manager.metrics import Metrics
+from dind_operator.manager.settings import Settings
+from dind_operator.manager.watches import build_registry, kopf_settings
+from dind_operator.manager.worker import Controller
+from dind_operator.pod.defaults import DEFAULT_MINUTE_SECONDS
+
+logger = logging.getLogger("dind_operator")
+
+ENDING_SECONDS = 5.0
+"""Kopf ends in milliseconds; after a failure a task of it may hang for ever."""
+CANCELLATIONS = 5
+"""How often a task is asked; two were enough for all that were seen."""
+
+
+class Operator:
+    """One operator process. ``run`` may be called once."""
+
+    def __init__(self, settings: Settings, cluster: ApiCluster, clock: Callable[[], datetime] = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._cluster = cluster
+        self._metrics = Metrics()
+        self._stop = asyncio.Event()
+        self._leading = False
+        self.controller = Controller(
+            cluster, self._metrics, workers=settings.workers, resync_seconds=settings.resync_seconds
+        )
+        self.port: int | None = None
+        if settings.minute_seconds != DEFAULT_MINUTE_SECONDS:
+            logger.warning(
+                "DIND_MINUTE_SECONDS is %d: environments expire in %d/60 of the time that their spec.lifetime states. That is for "
+                "tests; remove the variable anywhere else",
+                *(settings.minute_seconds, settings.minute_seconds),
+            )
+
+    def stop(self) -> None:
+        """End ``run`` in order."""
+        self._stop.set()
+
+    def take_signals(self) -> None:
+        """End in order at SIGTERM and SIGINT. Only a main thread has signals; a test's operator does without."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self.stop)
+
+    async def run(self) -> None:
+        """Serve probes and metrics; reconcile while leading. Raises what ended it, if it was not ``stop``."""
+        queue = self.controller.queue
+        self._metrics.watch_queue(lambda: queue.depth, queue.oldest_wait)
+        async with serve(
+            self._settings.listen_port, self._metrics, live=self._problem, ready=self._not_ready
+        ) as self.port:
+            if not self._settings.leader_election:
+                await self._reconcile()
+                return
+            leading = asyncio.create_task(
+                lead(self._cluster, self._settings.pod_namespace, self._settings.pod_name, self._reconcile)
+            )
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if self._leading:
+                await leading
+            stopping.cancel()
+            leading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await leading
+
+    async def _reconcile(self) -> None:
+        self._leading = True
+        self._metrics.leader.set(1)
+        registry = build_registry(
+            self.controller, self._attach, lambda: watch_session(self._cluster, self.controller.relisted)
+        )
+        before = asyncio.all_tasks()
+        # Not kopf.operator(): when a watch fails for good that may wait for ever for the other ones.
+        watching = await kopf.spawn_tasks(
+            registry=registry,
+            settings=kopf_settings(),
+            clusterwide=True,
+            stop_flag=self._stop,
+            # Kopf would otherwise ask for the user's name, and the image's user has none.
+            identity=Identity(self._settings.pod_name or "dind-operator"),
+        )
+        # Kopf has just put its own signal handlers over ours; with those nobody could tell a signal from a failure.
+        self.take_signals()
+        working = asyncio.create_task(self.controller.run(), name="controller")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait({*watching, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if not self._stop.is_set():
+                raise RuntimeError("the watches ended by themselves")
+        finally:
+            self._stop.set()
+            working.cancel()
+            stopping.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+            # Kopf takes every other task for its own and would wait five seconds for it: an open scrape is one.
+            others = asyncio.all_tasks() - set(watching)
+            ending = asyncio.create_task(kopf.run_tasks(watching, ignored=others), name="kopf's end")
+            await asyncio.wait({ending}, timeout=ENDING_SECONDS)
+            await _cancel_all_but(before)
+
+    def _attach(self, view: ClusterView) -> None:
+        reconciler = Reconciler(
+            self._cluster,
+            view,
+            self._settings.policy,
+            self._clock,
+            read_logs=self._settings.read_pod_logs,
+            volume_seconds=self._settings.volume_check_seconds,
+            endpoint_seconds=self._settings.endpoint_check_seconds,
+            ahead=self._cluster.ahead,
+        )
+        self.controller.attach(view, reconciler)
+        self._metrics.watch_environments(
+            lambda: [(view.environment(key) or {}).get("status") or {} for key in view.environments.known()]
+        )
+
+    def _problem(self) -> str | None:
+        return self.controller.stuck() if self._leading else None
+
+    def _not_ready(self) -> str | None:
+        # A follower is ready to take over; it must not block a rollout.
+        return self.controller.unready() if self._leading else None
+
+
+async def _cancel_all_but(others: set[asyncio.Task[Any]]) -> None:
+    """After a failure Kopf leaves watchers behind, each of which may swallow a cancellation and go on."""
+    for _ in range(CANCELLATIONS):
+        tasks = asyncio.all_tasks() - others - {asyncio.current_task()}
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=1.0)
+
+
+async def run_operator(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT (exit code 0), a lost Lease or a failure (1)."""
+    async with await connect() as cluster:
+        operator = Operator(settings, cluster)
+        operator.take_signals()
+        try:
+            await operator.run()
+        except LeadershipLostError as error:
+            logger.error("%s; ending, to be started anew as a follower", error)
+            return 1
+        return 0

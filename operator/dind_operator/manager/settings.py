@@ -1,0 +1,140 @@
+"""The installation's settings, from environment variables (prefix ``DIND_``). The chart sets them from its values."""
+
+import json
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from dind_operator.api.names import SUBDOMAIN_PATTERN
+from dind_operator.api.quantity import parse_bytes
+from dind_operator.api.registry import Mirror
+from dind_operator.api.storage import is_plain_path
+from dind_operator.features.policy.rules import GuardRails
+from dind_operator.pod.defaults import (
+    DEFAULT_MINUTE_SECONDS,
+    DEFAULT_RESERVE_MEMORY,
+    DEFAULT_RUNTIME_CLASS,
+    BuildSettings,
+)
+from dind_operator.state.observed import Policy
+from dind_operator.state.periods import REAL, Periods
+
+
+def _quantity(text: str) -> str:
+    parse_bytes(text)
+    return text
+
+
+def _listed(value: object) -> object:
+    """The JSON of a variable; pydantic-settings' own reader ends with a traceback when it is none."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _prefixes(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Plain paths, none within another: or the folder of one environment could lie in that of another."""
+    for path in found:
+        if not is_plain_path(path):
+            raise ValueError(f"{path!r} is no absolute path without '.', '..', '//' and a '/' at its end")
+        if outer := next((other for other in found if path.startswith(other + "/")), None):
+            raise ValueError(f"{path!r} lies within {outer!r}: leave one of them out")
+    return found
+
+
+HostPathPrefixes = Annotated[
+    tuple[Annotated[str, Field(max_length=256)], ...],
+    NoDecode,
+    BeforeValidator(_listed),
+    AfterValidator(_prefixes),
+    Field(max_length=64),
+]
+
+
+def _ranges(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Ranges of addresses, of either version, in one spelling."""
+    return tuple(str(ip_network(text, strict=False)) for text in found)
+
+
+ClusterCidrs = Annotated[
+    tuple[Annotated[str, Field(max_length=49)], ...],
+    NoDecode,
+    BeforeValidator(_listed),
+    AfterValidator(_ranges),
+    Field(max_length=32),
+]
+
+
+class Settings(BaseSettings):
+    """Durations are in seconds. A value that cannot be used ends the program with a sentence that names the variable."""
+
+    model_config = SettingsConfigDict(env_prefix="DIND_", frozen=True)
+
+    daemon_image: Annotated[str, Field(min_length=1)]
+    node_tool_image: Annotated[str, Field(min_length=1)]
+    node_tool_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    default_reserve_memory: Annotated[str, AfterValidator(_quantity)] = DEFAULT_RESERVE_MEMORY
+    default_runtime_class: Annotated[str, Field(pattern=SUBDOMAIN_PATTERN, max_length=253)] = DEFAULT_RUNTIME_CLASS
+
+    # As JSON: ["/srv/dind"]. Commas and colons may stand in a path.
+    host_path_prefixes: HostPathPrefixes = ()
+
+    # As JSON: ["10.96.0.0/12", "10.244.0.0/16"].
+    cluster_cidrs: ClusterCidrs = ()
+    # As JSON: ["https://mirror.example.com"]. Of environments that name none.
+    default_registry_mirrors: Annotated[
+        tuple[Mirror, ...], NoDecode, BeforeValidator(_listed), Field(max_length=8)
+    ] = ()
+
+    # As JSON: the chart's policy.rules. None: no policy.
+    guard_rails: Annotated[GuardRails | None, NoDecode, BeforeValidator(_listed)] = None
+
+    require_namespace_label: bool = True
+    read_pod_logs: bool = True
+    volume_check_seconds: Annotated[float, Field(ge=0, le=86400)] = 60
+    endpoint_check_seconds: Annotated[float, Field(ge=1, le=86400)] = 60
+    workers: Annotated[int, Field(ge=1, le=256)] = 32
+    resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300
+
+    # The chart has no values for these: they are for tests, which wait for less (extraEnv).
+    minute_seconds: Annotated[int, Field(ge=1, le=60)] = DEFAULT_MINUTE_SECONDS
+    blocked_check_seconds: Annotated[float, Field(ge=1, le=300)] = REAL.blocked_check_seconds
+    # No part of a second: times in status have none.
+    backoff_seconds: Annotated[int, Field(ge=1, le=300)] = int(REAL.backoff.total_seconds())
+
+    listen_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    leader_election: bool = True
+    pod_namespace: str = "default"
+    pod_name: str = ""
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def policy(self) -> Policy:
+        """What of it the plan needs."""
+        build = BuildSettings(
+            daemon_image=self.daemon_image,
+            node_tool_image=self.node_tool_image,
+            node_tool_pull_policy=self.node_tool_pull_policy,
+            default_reserve_memory=self.default_reserve_memory,
+            default_runtime_class=self.default_runtime_class,
+            host_path_prefixes=self.host_path_prefixes,
+            cluster_cidrs=self.cluster_cidrs,
+            default_registry_mirrors=self.default_registry_mirrors,
+            minute_seconds=self.minute_seconds,
+        )
+        return Policy(
+            build=build,
+            require_namespace_label=self.require_namespace_label,
+            guard_rails=self.guard_rails,
+            periods=self._periods,
+        )
+
+    @property
+    def _periods(self) -> Periods:
+        return Periods(
+            minute=timedelta(seconds=self.minute_seconds),
+            blocked_check_seconds=self.blocked_check_seconds,
+            backoff=timedelta(seconds=self.backoff_seconds),
+        )

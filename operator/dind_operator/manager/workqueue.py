@@ -1,0 +1,115 @@
+"""A coalescing work queue: each key at most once in it, one worker at a time per key, backoff by key.
+
+A key that is added while it is being worked on is worked on once more afterwards, so no change is lost and none is
+worked on twice at once.
+"""
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from dind_operator.state.cluster import Key
+
+FIRST_BACKOFF = 0.25
+MAX_BACKOFF = 60.0
+JITTER = 0.2
+"""A fifth: after an outage of the API server not everything comes back in the same instant."""
+
+
+class WorkQueue:
+    """Keys to look at, now or later. Times are of the monotonic clock, in seconds."""
+
+    def __init__(self) -> None:
+        self._ready: OrderedDict[Key, float] = OrderedDict()
+        self._active: dict[Key, float] = {}
+        self._again: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._due: dict[Key, float] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._order = itertools.count()
+        self._wake = asyncio.Event()
+        self._timer_wake = asyncio.Event()
+
+    def add(self, key: Key) -> None:
+        """Look at ``key`` as soon as a worker is free."""
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._ready:
+            self._ready[key] = time.monotonic()
+            self._wake.set()
+
+    def add_after(self, key: Key, delay: float) -> None:
+        """Look at ``key`` in ``delay`` seconds, or earlier if it was to be looked at earlier."""
+        due = time.monotonic() + delay
+        if key in self._due and self._due[key] <= due:
+            return
+        self._due[key] = due
+        heapq.heappush(self._heap, (due, next(self._order), key))
+        self._timer_wake.set()
+
+    def fail(self, key: Key) -> float:
+        """Look at ``key`` again after its backoff; returns the delay."""
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        delay: float = min(FIRST_BACKOFF * 2 ** min(count - 1, 16), MAX_BACKOFF)
+        delay *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - spreads load, guards nothing
+        self.add_after(key, delay)
+        return delay
+
+    def succeed(self, key: Key) -> None:
+        """Forget the failures of ``key``."""
+        self._failures.pop(key, None)
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait for a worker."""
+        return len(self._ready)
+
+    def oldest_wait(self) -> float:
+        """Seconds that the key at the head has waited for a worker; 0 if none waits."""
+        return time.monotonic() - next(iter(self._ready.values())) if self._ready else 0.0
+
+    def longest_work(self) -> float:
+        """Seconds for which the slowest worker has been at its present key; 0 if none works."""
+        return time.monotonic() - min(self._active.values()) if self._active else 0.0
+
+    async def run(self, workers: int, work: Callable[[Key], Awaitable[None]]) -> None:
+        """Work until cancelled. ``work`` must not raise; it calls ``fail`` or ``succeed`` itself."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._timer(), name="queue-timer")
+            for number in range(workers):
+                group.create_task(self._worker(work), name=f"queue-worker-{number}")
+
+    async def _worker(self, work: Callable[[Key], Awaitable[None]]) -> None:
+        while True:
+            while not self._ready:
+                self._wake.clear()
+                await self._wake.wait()
+            key, _ = self._ready.popitem(last=False)
+            self._active[key] = time.monotonic()
+            try:
+                await work(key)
+            finally:
+                del self._active[key]
+                if key in self._again:
+                    self._again.discard(key)
+                    self.add(key)
+
+    async def _timer(self) -> None:
+        while True:
+            self._timer_wake.clear()
+            now = time.monotonic()
+            while self._heap and self._heap[0][0] <= now:
+                due, _, key = heapq.heappop(self._heap)
+                if self._due.get(key) == due:
+                    del self._due[key]
+                    self.add(key)
+            timeout = self._heap[0][0] - now if self._heap else None
+            # Not wait_for(): before Python 3.12 it may swallow a cancellation.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._timer_wake.wait()

@@ -1,0 +1,29 @@
+"""`kubectl dind docker`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from dind_operator.plugin import options
+from dind_operator.plugin.kubectl import Kubectl, become, program
+from dind_operator.plugin.session.open import open_session
+
+
+@click.command()
+@options.name_argument
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@options.targeted
+def docker(kubectl: Kubectl, name: str, arguments: tuple[str, ...]) -> None:
+    """Run docker, on this machine, against the environment. Its exit code is docker's.
+
+    \b
+    kubectl dind docker builder -- ps --all
+    kubectl dind docker builder -- run --rm -it alpine
+    """
+    line = [program("docker"), *arguments]
+    session = open_session(kubectl, name, str(os.getpid()))
+    # A context that the user has chosen for himself is not meant here.
+    mine = {key: value for key, value in os.environ.items() if key not in ("DOCKER_CONTEXT", "DOCKER_TLS")}
+    become(line, mine | session.variables())

@@ -1,0 +1,1 @@
+"""A forwarded port of an environment, kept open by a process of its own and shared by the user's commands."""

@@ -1,0 +1,89 @@
+"""`kubectl port-forward` to an environment's pod as a child process, on one local port that stays the same."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from contextlib import suppress
+
+from dind_operator.features.endpoint.service import PORT
+from dind_operator.plugin.errors import CliError, Exit
+from dind_operator.plugin.kubectl import Kubectl
+
+_FORWARDING = re.compile(r"^Forwarding from 127\.0\.0\.1:(\d+) ->")
+_START_SECONDS = 15
+_END_SECONDS = 5
+
+
+class Forward:
+    """The forwarded port. ``port`` is 0 until the first start; later starts ask for the same, so that clients find it again."""
+
+    def __init__(self, kubectl: Kubectl, name: str) -> None:
+        self._kubectl = kubectl
+        self._name = name
+        self._process: subprocess.Popen[str] | None = None
+        self._forwarding = threading.Event()
+        self._ended = threading.Event()
+        self.port = 0
+        self.said = ""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    def runs(self) -> bool:
+        """Whether kubectl still forwards."""
+        return self._process is not None and self._process.poll() is None and self._forwarding.is_set()
+
+    def start(self) -> None:
+        """Forward to the present pod, in place of whatever was. Raises CliError if kubectl does not come to it."""
+        self.stop()
+        self._forwarding, self._ended = threading.Event(), threading.Event()
+        # Loopback of one family: the other's port of this number may be somebody else's.
+        line = self._kubectl.line(
+            "port-forward", "--address=127.0.0.1", f"pods/{self._name}", f"{self.port or ''}:{PORT}"
+        )
+        self._process = subprocess.Popen(
+            line,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        # kubectl says a line for each connection; nobody reading them would stop it.
+        threading.Thread(target=self._read, args=(self._process, self._forwarding, self._ended), daemon=True).start()
+        end = time.monotonic() + _START_SECONDS
+        while not self._forwarding.wait(0.02):
+            if self._ended.is_set() or time.monotonic() > end:
+                self.stop()
+                raise CliError(
+                    f"kubectl port-forward to {self._name} did not start: {self.said or 'no answer'}", Exit.NOT_READY
+                )
+
+    def stop(self) -> None:
+        """End it and wait for its end."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _read(self, process: subprocess.Popen[str], forwarding: threading.Event, ended: threading.Event) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                found = _FORWARDING.match(line)
+                if found:
+                    self.port = int(found[1])
+                    forwarding.set()
+                else:
+                    self.said = line.strip()
+        ended.set()

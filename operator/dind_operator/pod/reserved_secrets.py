@@ -1,0 +1,20 @@
+"""Secrets that no field of the spec may bring into a container: the environment's own, beside the client's."""
+
+from collections.abc import Iterable
+
+from dind_operator.api import names
+from dind_operator.api.conditions import Reason
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.pod.errors import UnbuildableError
+
+
+def check_secrets(environment: DindEnvironment, field: str, referred: Iterable[str]) -> None:
+    """Raise UnbuildableError for the Secrets of the environment's own authority and daemon."""
+    own = {f"{environment.name}{suffix}" for suffix in (names.CA_SUFFIX, names.SERVER_SUFFIX)}
+    for name in referred:
+        if name in own:
+            raise UnbuildableError(
+                Reason.INVALID_SPEC,
+                f"{field} refers to the Secret {name}, which is the environment's own and is for the operator and the "
+                f"daemon only. Use {environment.name}{names.CLIENT_SUFFIX}, or the socket, which workloads have in DOCKER_HOST.",
+            )

@@ -1,0 +1,267 @@
+"""Why a daemon or its pod failed, in one documented word and a sentence. A tenant's own text is never passed on."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dind_operator.api.conditions import Reason
+from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
+from dind_operator.state import apparmor_failures as apparmor
+from dind_operator.state import pod_status as pods
+from dind_operator.state import sidecar_support as sidecars
+from dind_operator.state.node_reports import CheckError, daemon_end, preflight_report
+
+KILLED_BY_SIGKILL = 137
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """``exit_code`` is None where no program ended. ``repeats``: a new pod would meet the same until something changes."""
+
+    reason: Reason
+    message: str
+    exit_code: int | None = None
+    repeats: bool = False
+
+
+_NOT_FATAL = re.compile(r"""\blevel=(trace|debug|info|warn|error)|"level": ?"(trace|debug|info|warn|error)""")
+"""Lines of a daemon that goes on: at a normal start it tells of rules it could not delete and of drivers that did not fit.
+What ended it is the plain line after them, or one of level fatal or panic."""
+MAX_DETAIL = 400
+_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+"""Why, in a runtime's words, a container ended that never ran."""
+_CONTAINER_ID = re.compile(r"\b[0-9a-f]{64}\b")
+
+_TAIL_PATTERNS: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
+    (
+        re.compile(
+            r"unable to configure the Docker daemon|directives (are specified both|don't match)|"
+            r"failed to start daemon:.*invalid (daemon )?config"
+        ),
+        Reason.INVALID_DAEMON_CONFIG,
+        "dockerd refused its configuration. Correct spec.daemon.config or spec.daemon.args; `report` shows dockerd's sentence.",
+    ),
+    (
+        re.compile(
+            r"unknown (shorthand )?flag|flag needs an argument|invalid argument .* for .* flag|accepts? no argument"
+        ),
+        Reason.INVALID_DAEMON_CONFIG,
+        "dockerd refused an argument. Correct spec.daemon.args; `report` shows dockerd's sentence.",
+    ),
+    (
+        re.compile(r"[Dd]evices cgroup isn't mounted|cgroups?: .*(not mounted|no such file)"),
+        Reason.CGROUPS_NOT_MOUNTABLE,
+        "dockerd found no usable cgroups. Attach `report` to a bug report: the wrapper should have mounted them.",
+    ),
+    (
+        re.compile(r"no space left on device"),
+        Reason.DISK_FULL,
+        "The docker volume or the node's disk is full. Enlarge spec.storage, or free space on the node.",
+    ),
+    (
+        re.compile(r"error initializing graphdriver|driver not supported|failed to mount overlay|prior storage driver"),
+        Reason.STORAGE_DRIVER_FAILED,
+        "dockerd cannot use its storage driver on the docker volume. Leave storage-driver out of spec.daemon.config, or choose "
+        "a volume whose file system supports it; `report` shows dockerd's sentence.",
+    ),
+    (
+        re.compile(
+            r"failed to start daemon:.*(iptables|nft|network|bridge)|Error initializing network controller|"
+            r"failed to (create|initialize|register) .*(NAT|network|bridge)|ip6?tables v[0-9][^:]*:"
+        ),
+        Reason.NETWORK_SETUP_FAILED,
+        "dockerd could not set up its network (bridge or packet filter). The node's kernel must offer what the image's iptables "
+        "uses; `report` shows dockerd's sentence.",
+    ),
+    (
+        re.compile(r"failed to start containerd: timeout waiting for containerd to start"),
+        Reason.DAEMON_FAILED,
+        "dockerd gives its own containerd 15 seconds to start, and on this node that was not enough; it is started again. Give "
+        "the environment more cpu (spec.daemon.resources), or choose a node that is less busy.",
+    ),
+)
+
+_WRAPPER_REASONS: dict[str, tuple[Reason, str]] = {
+    "ConfigInvalid": (
+        Reason.INVALID_DAEMON_CONFIG,
+        "dockerd refused its configuration. Correct spec.daemon.config or spec.daemon.args; `report` shows dockerd's sentence.",
+    ),
+}
+"""Reasons of the wrapper that are not reasons of a condition."""
+
+_TOOL_REASONS = frozenset(
+    {
+        Reason.CGROUPS_NOT_MOUNTABLE,
+        Reason.CONTROLLER_MISSING,
+        Reason.CHILD_GROUP_FAILED,
+        Reason.NESTED_LIMIT_NOT_POSITIVE,
+        Reason.CGROUP_VERSION_UNSUPPORTED,
+        Reason.USER_NAMESPACE_MISSING,
+        Reason.CGROUP_NOT_WRITABLE,
+        Reason.PROC_MASKED,
+        Reason.SECURITY_MODE_UNKNOWN,
+        Reason.STORAGE_NOT_OVERLAY_CAPABLE,
+        Reason.STORAGE_NOT_WRITABLE,
+        Reason.FUSE_OVERLAYFS_MISSING,
+        Reason.DISK_FULL,
+        Reason.HOST_PATH_IS_LINK,
+        Reason.HOST_PATH_IN_USE,
+        Reason.REGISTRY_FILES_MISSING,
+        Reason.INSTALL_FAILED,
+        Reason.NETWORK_COLLISION,
+        Reason.FIREWALL_UNAVAILABLE,
+        Reason.DAEMON_NOT_FOUND,
+        Reason.DAEMON_NOT_RUNNABLE,
+        Reason.DOCKER_CLI_NOT_FOUND,
+    }
+)
+"""What a check may give as its reason. A tenant can write the message too, and must not name itself Ready or Evicted."""
+
+_EVICTED = (
+    "The kubelet evicted the pod; {lost}. Set or raise spec.storage.emptyDir.sizeLimit and spec.daemon.resources, or use nodes "
+    "with more room."
+)
+
+_LOST = {
+    "emptyDir": "the images, layers and volumes in its emptyDir are gone",
+    "ephemeral": "the images, layers and volumes on the volume that was claimed for it are gone",
+    "hostPath": "what Docker has in the folder of the node stays there",
+}
+"""By the kind of the docker volume, what becomes of it with the pod."""
+
+
+def pod_failure(pod: pods.Pod) -> Failure:
+    """Why a pod that is over is over."""
+    reason = pods.status_reason(pod)
+    said = pods.status_message(pod)
+    if reason == "AppArmor":
+        return Failure(Reason.APPARMOR_UNAVAILABLE, _with_detail(apparmor.refused(pod), said), repeats=True)
+    if reason == sidecars.REFUSED_BY_KUBELET:
+        return Failure(Reason.SIDECARS_UNSUPPORTED, sidecars.unsupported("The node's kubelet"), repeats=True)
+    if reason == "Evicted":
+        lost = _LOST.get(pods.volume_kind(pod), "what it held is gone")
+        return Failure(Reason.EVICTED, _with_detail(_EVICTED.format(lost=lost), said))
+    if not reason:
+        failure = container_failure(pods.daemon(pod), DAEMON_CONTAINER) or container_failure(
+            pods.container_status(pod, INIT_CONTAINER), INIT_CONTAINER
+        )
+        if failure is not None:
+            return failure
+    text = f"The pod ended with {reason or 'phase ' + pods.phase(pod)}; it is replaced."
+    return Failure(Reason.POD_FAILED, _with_detail(text, said))
+
+
+def container_failure(status: dict[str, Any], name: str) -> Failure | None:
+    """Why a container ended last; None if it never did, or ended well. A daemon that ends well again and again does not."""
+    end = pods.last_end(status)
+    code = end.get("exitCode")
+    if not isinstance(code, int):
+        return None
+    if code == 0:
+        return _ENDS_WELL if name == DAEMON_CONTAINER and pods.looping(status) else None
+    if end.get("reason") in _NOT_STARTED:
+        return not_started(name, str(end.get("message") or ""), code)
+    if name == INIT_CONTAINER:
+        return _preflight_failure(end.get("message"), code)
+    return _daemon_failure(end.get("message"), code, oom=end.get("reason") == "OOMKilled")
+
+
+def never_ran(status: dict[str, Any]) -> bool:
+    """The last end of the container is one of a container that the runtime could not start."""
+    return pods.last_end(status).get("reason") in _NOT_STARTED
+
+
+def not_started(name: str, detail: str, code: int | None = None) -> Failure:
+    """The node's runtime cannot start a container; its sentence may hold an id that is another one at each try."""
+    said = _CONTAINER_ID.sub("…", detail)[:MAX_DETAIL]
+    return Failure(
+        Reason.POD_FAILED,
+        f"The node cannot start the container {name}: {said} Look at the pod's events; the node's container runtime names the cause.",
+        code,
+    )
+
+
+_ENDS_WELL = Failure(
+    Reason.DAEMON_CRASH_LOOP,
+    "dockerd ends again and again without an error (exit code 0): something in the pod stops it, or a probe does. The pod's events "
+    "and `report` say which.",
+    0,
+)
+
+
+def _preflight_failure(message: object, code: int) -> Failure:
+    report = preflight_report(str(message or ""))
+    if report is not None and report.error is not None:
+        return _checked(report.error, code)
+    return Failure(
+        Reason.PREFLIGHT_FAILED,
+        f"The init container {INIT_CONTAINER} ended with exit code {code} and left no report. Look at its log.",
+        code,
+    )
+
+
+def _daemon_failure(message: object, code: int, *, oom: bool) -> Failure:
+    if oom:
+        return Failure(
+            Reason.OUT_OF_MEMORY,
+            "The daemon ran out of memory and took all nested containers with it. Raise spec.daemon.resources.limits.memory or "
+            "spec.daemon.reserve.memory.",
+            code,
+        )
+    end = daemon_end(str(message or ""))
+    if end.error is not None:
+        return _wrapper_failure(end.error.reason, code)
+    if code == KILLED_BY_SIGKILL:
+        return Failure(
+            Reason.DAEMON_FAILED,
+            "dockerd was killed (SIGKILL): by the kubelet's liveness probe, by the node, or by hand. The pod's events say which.",
+            code,
+        )
+    fatal = "\n".join(line for line in end.tail.splitlines() if not _NOT_FATAL.search(line))
+    for pattern, reason, text in _TAIL_PATTERNS:
+        if pattern.search(fatal):
+            return Failure(reason, text, code)
+    return Failure(Reason.DAEMON_FAILED, f"dockerd ended with exit code {code}; `report` shows its last lines.", code)
+
+
+def _wrapper_failure(reason: str, code: int) -> Failure:
+    """The wrapper gave up before dockerd ran. Its message may quote dockerd, so only the reason is taken."""
+    if reason in _WRAPPER_REASONS:
+        word, text = _WRAPPER_REASONS[reason]
+        return Failure(word, text, code)
+    if reason in _TOOL_REASONS:
+        word = Reason(reason)
+        return Failure(word, f"{word.meaning} {word.remedy}".strip(), code)
+    return Failure(
+        Reason.DAEMON_FAILED, "The daemon's wrapper could not prepare the container; `report` shows why.", code
+    )
+
+
+def _checked(error: CheckError, code: int) -> Failure:
+    """A check of our own tool; its reason is taken only if it is one that a check may give."""
+    known = error.reason in _TOOL_REASONS
+    return Failure(Reason(error.reason) if known else Reason.PREFLIGHT_FAILED, error.message, code)
+
+
+def _with_detail(text: str, detail: str) -> str:
+    return f"{text} The kubelet said: {detail}" if detail else text
+
+
+def failure_of(pod: pods.Pod) -> Failure | None:
+    """The last failure of the daemon or, before it ever ran, of mount-cgroups."""
+    return failure_in(pod, DAEMON_CONTAINER) or failure_in(pod, INIT_CONTAINER)
+
+
+def failure_in(pod: pods.Pod, name: str) -> Failure | None:
+    """The last failure of one container."""
+    status = pods.container_status(pod, name)
+    failure = container_failure(status, name)
+    if failure is None or not never_ran(status):
+        return failure
+    return explained(pod, failure, str(pods.last_end(status).get("message") or ""))
+
+
+def explained(pod: pods.Pod, failure: Failure, said: str) -> Failure:
+    """A container that the runtime cannot start, for a cause that can be told from its words."""
+    cause = apparmor.not_loaded(pod, said)
+    return replace(failure, reason=Reason.APPARMOR_UNAVAILABLE, message=cause) if cause else failure

@@ -1,0 +1,39 @@
+"""Whom the operator serves, and what it may make for him."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.objects import POLICY, environment, model, namespace, observed
+
+from dind_operator.features.policy.admission import broken, served
+from dind_operator.features.policy.rules import GuardRails
+from dind_operator.state.observed import Observed
+
+ENDS = {"deletionTimestamp": "2025-06-01T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "with_label", "without"),
+    [
+        (observed(), True, True),
+        (observed(space=namespace(labelled=False)), False, True),
+        (replace(observed(), namespace=None), False, True),
+        (observed(environment(None, **ENDS)), False, False),
+        (observed(space=namespace(ending=True)), False, False),
+    ],
+    ids=["open", "closed", "not seen yet", "ends", "its namespace ends"],
+)
+def test_who_is_served(seen: Observed, *, with_label: bool, without: bool) -> None:
+    assert served(seen, POLICY) is with_label
+    assert served(seen, replace(POLICY, require_namespace_label=False)) is without
+
+
+def test_what_is_broken_is_told_in_one_text() -> None:
+    asked = model({"disruptionPolicy": "Protect"})
+    assert broken(asked, POLICY) == ""
+    rails = GuardRails.model_validate({"disruptionPolicies": ["Allow"], "requireTtl": True})
+    told = broken(asked, replace(POLICY, guard_rails=rails))
+    assert told.startswith("spec.disruptionPolicy Protect is not allowed")
+    assert ". spec.lifetime.ttl is not set" in told

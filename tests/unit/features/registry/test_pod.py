@@ -1,0 +1,116 @@
+"""Registries in the pod."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.objects import SETTINGS, model, spec
+
+from dind_operator.controller.manifest import daemon_pod
+from dind_operator.features.registry import pod as registry
+
+FULL: dict[str, Any] = {
+    "registry": {
+        "caBundles": [
+            {"registry": "r.example.com:5000", "configMapRef": {"name": "corporate-ca"}},
+            {"registry": "docker.io", "secretRef": {"name": "hub", "key": "tls.crt"}},
+        ],
+        "pullSecret": {"name": "login"},
+    },
+    "daemon": {"preload": ["golang:1.24", "base"]},
+}
+DEFAULTS = replace(SETTINGS, default_registry_mirrors=("https://all.example.com",))
+
+
+def containers(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    pod = daemon_pod(model(fields), SETTINGS)["spec"]
+    return pod, pod["initContainers"][0], pod["containers"][0]
+
+
+def variables(container: dict[str, Any]) -> dict[str, str]:
+    return {item["name"]: item["value"] for item in container["env"] if "value" in item}
+
+
+def test_nothing_asked_for_is_nothing_in_the_pod() -> None:
+    assert "dind-registry" not in json.dumps(daemon_pod(model({}), SETTINGS))
+    assert registry.daemon_settings(spec({}), SETTINGS) == {}
+    assert registry.preload_variables(spec({})) == {}
+
+
+def test_one_volume_has_what_is_referred_to_and_is_mounted_into_both_containers() -> None:
+    pod, init, daemon = containers(FULL)
+    (volume,) = (item for item in pod["volumes"] if item["name"] == "dind-registry")
+    items = [{"key": "ca.crt", "path": "certs.d/r.example.com:5000/ca.crt"}]
+    assert volume["projected"]["defaultMode"] == 0o400
+    assert volume["projected"]["sources"] == [
+        {"configMap": {"name": "corporate-ca", "items": items, "optional": True}},
+        {
+            "secret": {
+                "name": "hub",
+                "items": [{"key": "tls.crt", "path": "certs.d/docker.io/ca.crt"}],
+                "optional": True,
+            }
+        },
+        {
+            "secret": {
+                "name": "login",
+                "items": [{"key": ".dockerconfigjson", "path": "auth/config.json"}],
+                "optional": True,
+            }
+        },
+    ]
+    mount = {"name": "dind-registry", "mountPath": "/run/dind-registry", "readOnly": True}
+    assert mount in init["volumeMounts"]
+    assert mount in daemon["volumeMounts"]
+    # The API server takes no mount with a colon in its path.
+    assert not any(":" in item["mountPath"] for item in init["volumeMounts"] + daemon["volumeMounts"])
+
+
+def test_the_wrapper_is_told_what_must_be_there() -> None:
+    _, init, daemon = containers(FULL)
+    for container in (init, daemon):
+        told = variables(container)
+        assert told["DIND_REGISTRY_CAS"] == (
+            "r.example.com:5000=ConfigMap/corporate-ca/ca.crt docker.io=Secret/hub/tls.crt"
+        )
+        assert told["DIND_REGISTRY_CREDENTIALS"] == "Secret/login/.dockerconfigjson"
+    assert variables(daemon)["DIND_PRELOAD"] == "golang:1.24 base"
+    assert "DIND_PRELOAD" not in variables(init)
+
+
+def test_only_readiness_waits_for_images() -> None:
+    _, _, daemon = containers(FULL)
+    commands = {kind: daemon[f"{kind}Probe"]["exec"]["command"] for kind in ("startup", "readiness", "liveness")}
+    assert commands["readiness"][-2:] == ["--after", registry.PRELOADED_FILE]
+    assert "--wait" in commands["readiness"]
+    _, _, plain = containers({})
+    for kind in ("startup", "liveness"):
+        assert commands[kind] == plain[f"{kind}Probe"]["exec"]["command"]
+    assert "--after" not in plain["readinessProbe"]["exec"]["command"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "mirrors"),
+    [
+        ({}, ["https://all.example.com"]),
+        ({"registry": {"mirrors": ["https://own.example.com"]}}, ["https://own.example.com"]),
+        (
+            {"daemon": {"config": {"registry-mirrors": ["https://in-config.example.com"]}}},
+            ["https://in-config.example.com"],
+        ),
+        ({"daemon": {"config": {"registry-mirrors": []}}}, []),
+        ({"daemon": {"args": ["--registry-mirror=https://flag.example.com"]}}, None),
+    ],
+)
+def test_the_default_is_for_those_that_say_nothing(fields: dict[str, Any], mirrors: list[str] | None) -> None:
+    pod = daemon_pod(model(fields), DEFAULTS)["spec"]
+    config = json.loads(variables(pod["containers"][0])["DIND_DAEMON_CONFIG"])
+    assert config.get("registry-mirrors") == mirrors
+
+
+def test_insecure_registries_are_dockerds() -> None:
+    fields = {"registry": {"insecureRegistries": ["10.0.0.5:5000"]}}
+    assert registry.daemon_settings(spec(fields), SETTINGS) == {"insecure-registries": ["10.0.0.5:5000"]}

@@ -1,0 +1,52 @@
+"""Whose pod it is."""
+
+from typing import Any
+
+import pytest
+from tests.unit.objects import environment, running_pod
+
+from dind_operator.api.conditions import Reason
+from dind_operator.state.ownership import stranger
+
+
+def pod_of(owners: list[dict[str, Any]] | None) -> dict[str, Any]:
+    pod = running_pod()
+    pod["metadata"]["ownerReferences"] = owners
+    return pod
+
+
+OURS = environment()["metadata"]
+OWN = running_pod()["metadata"]["ownerReferences"][0]
+
+
+def test_no_pod_and_our_own_pod_are_no_strangers() -> None:
+    assert stranger(None, OURS) is None
+    assert stranger(running_pod(), OURS) is None
+
+
+@pytest.mark.parametrize(
+    ("owners", "reason"),
+    [
+        ([OWN | {"uid": "earlier"}], Reason.WAITING_FOR_PREDECESSOR),
+        ([OWN | {"uid": "earlier", "apiVersion": "dind.dev/v1"}], Reason.WAITING_FOR_PREDECESSOR),
+        ([], Reason.POD_CONFLICT),
+        (None, Reason.POD_CONFLICT),
+        ([OWN | {"controller": False}], Reason.POD_CONFLICT),
+        ([OWN | {"uid": "x", "kind": "ReplicaSet", "apiVersion": "apps/v1"}], Reason.POD_CONFLICT),
+        ([OWN | {"uid": "x", "apiVersion": "dind.dev.example.com/v1"}], Reason.POD_CONFLICT),
+        ([OWN | {"uid": "x", "name": "another"}], Reason.POD_CONFLICT),
+    ],
+)
+def test_a_stranger_is_waited_for_or_reported(owners: list[dict[str, Any]] | None, reason: Reason) -> None:
+    verdict = stranger(pod_of(owners), OURS)
+    assert verdict is not None
+    assert verdict.ready.reason is reason
+
+
+def test_a_conflict_names_who_holds_the_name() -> None:
+    verdict = stranger(
+        pod_of([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "x", "controller": True}]),
+        OURS,
+    )
+    assert verdict is not None
+    assert "StatefulSet db" in verdict.ready.message

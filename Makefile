@@ -40,8 +40,9 @@ crds: venv ## Generate crds/ from the models (a test fails when they differ)
 	@$(PY) -m dind_operator crds >crds/.new && mv crds/.new crds/dind.dev_dindenvironments.yaml
 
 .PHONY: docs
-docs: venv ## Generate docs/api.md from the models (a test fails when they differ)
+docs: venv ## Generate docs/api.md from the models, and the rights in docs/security.md from the chart (tests fail when they differ)
 	@$(PY) -c 'import sys; from dind_operator.crd.reference import api_markdown; sys.stdout.write(api_markdown())' >docs/.new && mv docs/.new docs/api.md
+	@home=$$(mktemp -d); $(PY) -m tests.rights "$$home"; rm -r "$$home"
 
 .PHONY: chart-crds
 chart-crds: ## Copy crds/ into the chart (a test fails when they differ)

@@ -100,8 +100,8 @@ class DaemonSpec(ApiModel):
         min_length=1,
         max_length=512,
         pattern=IMAGE_PATTERN,
-        description="Any image that has dockerd, also Alpine's. Left out, the operator's own; which one is shown in "
-        "`status.daemonImage`.",
+        description="Image of the daemon's container. It must contain dockerd and a POSIX shell. Defaults to the image of the "
+        "installation; `status.daemonImage` shows which image runs.",
         examples=["docker:28-dind"],
         json_schema_extra=shape(
             IMAGE_PATTERN, "image is no image reference: write it as registry/name:tag or name@digest"

@@ -32,7 +32,10 @@ ANNOTATION_EXTEND: Final = f"{GROUP}/extend-until"
 ANNOTATION_ENVIRONMENT_UID: Final = f"{GROUP}/environment-uid"
 # Read by kubelets before 1.30; later ones read the field. Followed by the container's name.
 ANNOTATION_APPARMOR_PREFIX: Final = "container.apparmor.security.beta.kubernetes.io/"
+# Cluster Autoscaler's.
 ANNOTATION_SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+# Karpenter's.
+ANNOTATION_DO_NOT_DISRUPT: Final = "karpenter.sh/do-not-disrupt"
 ANNOTATION_DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 
 INIT_CONTAINER: Final = "mount-cgroups"

@@ -74,6 +74,7 @@ def _annotations(spec: DindEnvironmentSpec) -> dict[str, str]:
     return {
         # A moved daemon loses its builds and its cache.
         names.ANNOTATION_SAFE_TO_EVICT: "false",
+        names.ANNOTATION_DO_NOT_DISRUPT: "true",
         # `kubectl exec` and `kubectl logs` mean the daemon.
         names.ANNOTATION_DEFAULT_CONTAINER: DAEMON_CONTAINER,
         **apparmor.annotations(spec.security.app_armor_profile, [INIT_CONTAINER, DAEMON_CONTAINER]),

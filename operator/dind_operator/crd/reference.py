@@ -35,7 +35,7 @@ spec: {{}}
 The name becomes a pod's name and part of other names: at most {names.NAME_MAX_LENGTH} lower-case letters, digits and `-`,
 starting with a letter. Defaults that may change with a release (images, the memory reserve) are chosen when the pod is
 made and shown in `status`; they are never written into `spec`. `kubectl explain {names.KIND.lower()}.spec` shows the
-same texts.
+same texts without the examples.
 """
 
 _CONDITIONS_INTRO: Final = """\

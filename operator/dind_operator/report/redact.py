@@ -35,6 +35,8 @@ _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----)[^-]*")
 _REFERENCES = frozenset({"imagePullSecrets", "pullSecret", "secret", "secretKeyRef", "secretRef"})
 """Keys that look secret and, in the spec, are objects with the names of Secrets. A text there is one all the same."""
 _NAME = "secretName"
+_COUNT = "credentialsGeneration"
+"""A number of the spec. Any other number below such a key may be a password."""
 _VARIABLE = frozenset({"name", "value"})
 """A container's variable, as a pod has it. What it holds is a tenant's own, and no name tells whether it may be shown."""
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -61,8 +63,9 @@ def masked(value: Any, depth: int = 0) -> Any:
 
 
 def _secret(key: str, value: Any) -> bool:
+    plain = isinstance(value, bool) or (key == _COUNT and isinstance(value, int))
     names = key == _NAME or (key in _REFERENCES and isinstance(value, dict | list))
-    return not names and _SECRET_KEY.search(key) is not None
+    return not names and not plain and _SECRET_KEY.search(key) is not None
 
 
 def masked_text(text: str) -> str:

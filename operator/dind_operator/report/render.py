@@ -30,7 +30,7 @@ def render(facts: dict[str, Any]) -> str:
 
 def _section(title: str, content: Any) -> list[str]:
     if title == "conditions":
-        return [line for item in content for line in _condition(item)]
+        return _conditions(content)
     if title == "events":
         return [_event(item) for item in content]
     if title == "apparmor messages":
@@ -56,11 +56,15 @@ def _pairs(content: dict[str, Any], indent: str = "  ") -> list[str]:
     return lines
 
 
-def _condition(item: dict[str, Any]) -> list[str]:
-    head = (
-        f"  {item.get('type')!s:<15}{item.get('status')!s:<9}{item.get('reason')!s:<27}{item.get('lastTransitionTime')}"
-    )
-    return [visible(head), f"      {visible(str(item.get('message')))}"]
+def _conditions(content: list[dict[str, Any]]) -> list[str]:
+    """Type, status, reason and time in columns as wide as their longest entry; the message below."""
+    keys = ("type", "status", "reason")
+    widths = {key: max((len(str(item.get(key))) for item in content), default=0) + 2 for key in keys}
+    lines = []
+    for item in content:
+        cells = "".join(f"{item.get(key)!s:<{widths[key]}}" for key in keys)
+        lines += [visible(f"  {cells}{item.get('lastTransitionTime')}"), f"      {visible(str(item.get('message')))}"]
+    return lines
 
 
 def _event(item: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tests import rights
 from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
 
 from dind_operator.manager.leader_election import LEASE_NAME
@@ -168,3 +169,9 @@ def test_the_account_of_helm_test_is_bound_to_nothing(defaults: Manifests) -> No
         for subject in binding["subjects"]
     ]
     assert name not in bound
+
+
+def test_the_documented_rights_are_those_of_the_chart(helm4: Helm) -> None:
+    text = rights.PAGE.read_text()
+    assert rights.page(text, helm4.template()) == text, "`make docs` writes them"
+    assert "| `secrets` | get, create, update, delete |" in text

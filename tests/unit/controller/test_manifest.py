@@ -69,6 +69,7 @@ def test_it_holds_no_token_and_is_not_moved_away() -> None:
     pod = built()
     assert pod["spec"]["automountServiceAccountToken"] is False
     assert pod["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+    assert pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
 
 
 def test_it_is_owned_by_the_environment_and_found_by_its_labels() -> None:

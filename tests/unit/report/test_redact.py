@@ -151,3 +151,12 @@ def test_a_megabyte_of_anything_is_masked_in_a_moment(piece: str) -> None:
 @given(st.text("pas=:@/ \"'\ntoken", max_size=200))
 def test_masking_never_fails(text: str) -> None:
     masked_text(text)
+
+
+def test_a_count_and_a_switch_are_shown_and_other_numbers_may_be_passwords() -> None:
+    shown = {"endpoint": {"credentialsGeneration": 3}, "tokenRequired": True}
+    assert masked(shown) == shown
+    assert masked({"password": 1234, "credentialsGeneration": "text"}) == {
+        "password": "***",
+        "credentialsGeneration": "***",
+    }

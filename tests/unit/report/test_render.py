@@ -30,6 +30,16 @@ def gathered(tenant: str) -> Gathered:
     )
 
 
+def test_conditions_are_in_columns_however_long_their_names_are() -> None:
+    env = environment()
+    kinds = ("Ready", "IsolationVerified", "DisruptionProtected")
+    env["status"] = {"conditions": [{"type": kind, "status": "True", "reason": "Because"} for kind in kinds]}
+    text = render_report(Gathered(environment=env, time=NOW))
+    lines = [line for line in text.splitlines() if line.strip().startswith(kinds)]
+    assert [line.split()[:3] for line in lines] == [[kind, "True", "Because"] for kind in kinds]
+    assert len({line.index("True") for line in lines}) == 1
+
+
 def headings(text: str) -> list[str]:
     return [line for line in text.splitlines() if HEADING.match(line)]
 

@@ -101,7 +101,7 @@ cgroup_mount_v2() {
 	read -r cgroup_controllers <"$cgroup_root/cgroup.controllers" || cgroup_controllers=''
 	# shellcheck disable=SC2034  # read by preflight.sh
 	cgroup_delegated=1
-	cgroup_delegate "$cgroup_root" || fail Cgroups ChildGroupFailed "The controllers of $cgroup_root could not be \
+	cgroup_delegate "$cgroup_root" || fail Cgroups CgroupSetupFailed "The controllers of $cgroup_root could not be \
 passed on to child groups: other processes keep entering the container's group. Remove what runs beside the daemon in \
 its container, or try again."
 }
@@ -160,7 +160,7 @@ memory_detect() {
 # Sets nested_limit to the container's limit minus DIND_RESERVE_BYTES; to nothing when there is no limit or no reserve.
 # The remainder keeps an out-of-memory build from taking the daemon with it.
 nested_limit_compute() {
-	doing Memory NestedLimitNotPositive "Reading the container's memory limit"
+	doing Memory MemoryLimitTooLow "Reading the container's memory limit"
 	nested_limit=''
 	memory_detect
 	case ${DIND_RESERVE_BYTES-} in
@@ -175,7 +175,7 @@ nested_limit_compute() {
 its own. Start it with --memory, or nested containers may take what the daemon needs."
 		return 0
 	fi
-	[ "$DIND_RESERVE_BYTES" -lt "$memory_limit" ] || fail Memory NestedLimitNotPositive "Nothing is left for nested \
+	[ "$DIND_RESERVE_BYTES" -lt "$memory_limit" ] || fail Memory MemoryLimitTooLow "Nothing is left for nested \
 containers: the memory limit is $memory_limit bytes and $DIND_RESERVE_BYTES bytes are held back for the daemon (and \
 for a docker volume in memory). $(remedy "Raise daemon.resources.limits.memory, or lower daemon.reserve.memory or the \
 volume's sizeLimit." "Raise --memory, or lower DIND_RESERVE_BYTES.")"
@@ -185,7 +185,7 @@ volume's sizeLimit." "Raise --memory, or lower DIND_RESERVE_BYTES.")"
 # Limits the group that dockerd puts its containers into (cgroup-parent /docker).
 nested_limit_apply() {
 	[ -n "$nested_limit" ] || return 0
-	doing Memory NestedLimitNotPositive "Limiting the memory of nested containers"
+	doing Memory MemoryLimitTooLow "Limiting the memory of nested containers"
 	if [ "$cgroup_version" = 2 ]; then
 		mkdir -p "$cgroup_root/docker"
 		# Swap is an allowance of its own here, which the container's group already bounds.
@@ -216,7 +216,7 @@ memory_swap_v1() {
 # Limits the processes of nested containers, where this container has such a limit, so that the daemon can still start
 # some when they have used up theirs. The pod's own limit is in a group above, which cannot be read from here.
 nested_pids_apply() {
-	doing Cgroups ChildGroupFailed "Limiting the processes of nested containers"
+	doing Cgroups CgroupSetupFailed "Limiting the processes of nested containers"
 	folder=$cgroup_root
 	[ "$cgroup_version" = 2 ] || folder=$cgroup_root/pids
 	[ -r "$folder/pids.max" ] && read -r value <"$folder/pids.max" && [ "$value" != max ] || return 0

@@ -39,7 +39,7 @@ report_apparmor_state() {
 
 preflight_cgroups() {
 	cgroup_mount
-	doing Cgroups ChildGroupFailed "Making a child group"
+	doing Cgroups CgroupSetupFailed "Making a child group"
 	child=dind-preflight
 	if [ "$cgroup_version" = 1 ]; then child_limits_v1; else child_limits_v2; fi
 	child_process
@@ -47,7 +47,7 @@ preflight_cgroups() {
 }
 
 child_failed() {
-	fail Cgroups ChildGroupFailed "A child group inside the container's own cgroup does not work: could not $1 ($2). \
+	fail Cgroups CgroupSetupFailed "A child group inside the container's own cgroup does not work: could not $1 ($2). \
 Nested containers would not start. Check that the container is privileged and that no other agent on the node manages \
 its cgroup."
 }
@@ -159,14 +159,14 @@ container lacks. Use security.mode Privileged, on a node whose kernel has fuse, 
 
 # By rename, so that a daemon that still runs from an older copy keeps it, and a copy cut short is never used.
 preflight_install() {
-	doing Install InstallFailed "Copying the tool to $1"
+	doing Install NodeToolInstallFailed "Copying the tool to $1"
 	# Proved a moment ago on the same volume: the wrapper need not prove it again, which takes a second on a busy disk.
 	rm -f "$1/overlay-works"
 	[ "$report_overlay" = false ] || : >"$1/overlay-works"
 	for name in $tool_files; do
 		temporary=$1/.$name.new
 		out=$({ cp "$lib/$name" "$temporary" && chmod 755 "$temporary" && mv -f "$temporary" "$1/$name"; } 2>&1) ||
-			fail Install InstallFailed "The tool could not be copied to $1: $out. The volume needs about 200 KiB free \
+			fail Install NodeToolInstallFailed "The tool could not be copied to $1: $out. The volume needs about 200 KiB free \
 and must be mounted read-write in the init container."
 	done
 }

@@ -59,11 +59,11 @@ host_folder=${DIND_HOST_FOLDER-}
 # The kubelet follows no link out of the prefix, but one within it leads to the folder of somebody else.
 host_folder_check() {
 	[ -n "$host_folder" ] || return 0
-	doing Storage HostPathIsLink "Checking the folder of the node"
+	doing Storage HostPathIsSymlink "Checking the folder of the node"
 	found=$host_prefix/$host_folder
 	# shellcheck disable=SC3013  # dash and busybox know -ef; without it there is only a text to compare
 	if [ -L "$found" ] || [ ! -d "$found" ] || ! [ "$found" -ef "$docker_volume" ]; then
-		fail Storage HostPathIsLink "storage.hostPath.path leads to another folder of the node than it says: '$host_folder' is \
+		fail Storage HostPathIsSymlink "storage.hostPath.path leads to another folder of the node than it says: '$host_folder' is \
 a symbolic link there, or was one just now. Have the link removed on the node, or choose another folder."
 	fi
 	host_folder_free

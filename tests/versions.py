@@ -103,7 +103,7 @@ def networks_fit(environment: Environment, release: str, seconds: float) -> None
     major, network = int(release.partition(".")[0]), {"mtu": 1300, "ipv6": "Enabled"}
     environment.apply({**spec(release), "network": network})
     environment.wait(
-        lambda found: "MTU 1300" in condition(found, "NetworkClear").get("message", "") and is_ready(found),
+        lambda found: "MTU 1300" in condition(found, "NetworkReady").get("message", "") and is_ready(found),
         "a daemon with the new MTU",
         seconds,
     )
@@ -121,6 +121,6 @@ def networks_fit(environment: Environment, release: str, seconds: float) -> None
     assert ("inet6 fd" in other) == (major >= 27)
     told = eventually(lambda: environment.status().get("docker"), "Docker's versions", 30, environment.story)
     assert told["serverVersion"].startswith(f"{release}.")
-    message = eventually(lambda: environment.condition("NetworkClear")["message"], "the condition", 30)
+    message = eventually(lambda: environment.condition("NetworkReady")["message"], "the condition", 30)
     assert ("takes it for the default bridge only" in message) == (major < 24)
     environment.apply(spec(release)).ready()

@@ -734,6 +734,6 @@ FULL_STATUS = {
         "idleSince": "2026-01-02T11:00:00Z",
         "ttlWarnedAt": "2026-01-02T11:50:00Z",
         "idleWarnedAt": "2026-01-02T11:50:00Z",
-        "expired": {"reason": "TimeToLiveOver", "time": "2026-01-02T12:00:00Z"},
+        "expired": {"reason": "TTLExpired", "time": "2026-01-02T12:00:00Z"},
     },
 }

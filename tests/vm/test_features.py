@@ -64,7 +64,7 @@ def test_endpoint_networks_registry_preload_and_a_job(
 ) -> None:
     pusher = vm_environments(f"pusher-{mode.lower()}")
     pusher.apply({**spec(mode), "network": NETWORK, "registry": asking(registry)}).ready(START_SECONDS)
-    for kind in ("NetworkClear", "EndpointReady"):
+    for kind in ("NetworkReady", "EndpointReady"):
         assert pusher.condition(kind)["status"] == "True", pusher.condition(kind)
     load_images(pusher)
     the_networks_are_as_asked_for(pusher)

@@ -71,10 +71,12 @@ class LabelRequirement(ApiModel):
         json_schema_extra=validations(rule(f"(self.operator in ['In', 'NotIn']) == {_HAS_VALUES}", _VALUES))
     )
 
-    key: LabelKey = Field(description="The label's key.")
-    operator: SelectorOperator = Field(description="How the label is compared.")
+    key: LabelKey = Field(description="Key of the label that the requirement applies to.")
+    operator: SelectorOperator = Field(description="Operator that relates the label to the values.")
     values: Annotated[list[LabelValue], Field(max_length=16)] | None = Field(
-        default=None, description="The values, for In and NotIn.", json_schema_extra=_ATOMIC
+        default=None,
+        description="Values of the label. Required for the operators In and NotIn, and not allowed for others.",
+        json_schema_extra=_ATOMIC,
     )
 
     @model_validator(mode="after")
@@ -87,10 +89,14 @@ class LabelSelector(ApiModel):
     """Which pods or namespaces are meant."""
 
     match_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] | None = Field(
-        default=None, description="Labels that must have these values.", json_schema_extra=LABEL_MAP
+        default=None,
+        description="Labels with the values that an object must have to match.",
+        json_schema_extra=LABEL_MAP,
     )
     match_expressions: Annotated[list[LabelRequirement], Field(max_length=16)] | None = Field(
-        default=None, description="Comparisons that must all hold.", json_schema_extra=_ATOMIC
+        default=None,
+        description="Label requirements. An object must meet all of them to match.",
+        json_schema_extra=_ATOMIC,
     )
 
 
@@ -111,10 +117,14 @@ class NodeRequirement(ApiModel):
         )
     )
 
-    key: LabelKey = Field(description="The label or field.")
-    operator: NodeOperator = Field(description="How it is compared; Gt and Lt compare whole numbers.")
+    key: LabelKey = Field(description="Key of the label or field that the requirement applies to.")
+    operator: NodeOperator = Field(
+        description="Operator that relates the key to the values. Gt and Lt compare integers."
+    )
     values: Annotated[list[NodeValue], Field(max_length=32)] | None = Field(
-        default=None, description="The values; none for Exists and DoesNotExist.", json_schema_extra=_ATOMIC
+        default=None,
+        description="Values to compare with. Must be empty for the operators Exists and DoesNotExist.",
+        json_schema_extra=_ATOMIC,
     )
 
     @model_validator(mode="after")
@@ -127,10 +137,10 @@ class NodeSelectorTerm(ApiModel):
     """Comparisons that must all hold for a node."""
 
     match_expressions: Annotated[list[NodeRequirement], Field(max_length=16)] | None = Field(
-        default=None, description="Comparisons of the node's labels.", json_schema_extra=_ATOMIC
+        default=None, description="Requirements for labels of the node.", json_schema_extra=_ATOMIC
     )
     match_fields: Annotated[list[NodeRequirement], Field(max_length=4)] | None = Field(
-        default=None, description="Comparisons of the node's fields (metadata.name).", json_schema_extra=_ATOMIC
+        default=None, description="Requirements for fields of the node (metadata.name).", json_schema_extra=_ATOMIC
     )
 
 
@@ -138,48 +148,53 @@ class NodeSelector(ApiModel):
     """Terms of which at least one must hold."""
 
     node_selector_terms: Annotated[list[NodeSelectorTerm], Field(min_length=1, max_length=8)] = Field(
-        description="At least one of these must hold.", json_schema_extra=_ATOMIC
+        description="Node selector terms. A node must match at least one of them.", json_schema_extra=_ATOMIC
     )
 
 
 class PreferredNodes(ApiModel):
     """A preference for nodes, with its weight."""
 
-    weight: WholeNumber = Field(ge=1, le=100, description="How much the preference counts.")
-    preference: NodeSelectorTerm = Field(description="Which nodes are preferred.")
+    weight: WholeNumber = Field(ge=1, le=100, description="Weight of the preference, compared with other preferences.")
+    preference: NodeSelectorTerm = Field(description="Node selector term of the preferred nodes.")
 
 
 class NodeAffinity(ApiModel):
-    """Nodes to run on."""
+    """Rules for nodes that can run the pod."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = Field(
-        default=None, description="The pod runs only on nodes that match."
+        default=None, description="Rules that a node must meet to run the pod."
     )
     preferred_during_scheduling_ignored_during_execution: (
         Annotated[list[PreferredNodes], Field(max_length=8)] | None
-    ) = Field(default=None, description="Nodes that match are preferred.", json_schema_extra=_ATOMIC)
+    ) = Field(default=None, description="Rules for nodes that the scheduler prefers.", json_schema_extra=_ATOMIC)
 
 
 class PodAffinityTerm(ApiModel):
     """Pods to be near to or far from, and what near means."""
 
     topology_key: LabelKey = Field(
-        description="The node label whose equal values mean near.", examples=["kubernetes.io/hostname"]
+        description="Label of nodes whose values are the topology domains.", examples=["kubernetes.io/hostname"]
     )
-    label_selector: LabelSelector | None = Field(default=None, description="Which pods are meant.")
+    label_selector: LabelSelector | None = Field(
+        default=None, description="Label selector for the pods that the rule applies to."
+    )
     namespaces: Annotated[list[NamespaceName], Field(max_length=16)] | None = Field(
-        default=None, description="Namespaces of those pods; without it, the environment's own.", json_schema_extra=_SET
+        default=None,
+        description="Namespaces of the pods that the rule applies to. Defaults to the environment's namespace.",
+        json_schema_extra=_SET,
     )
     namespace_selector: LabelSelector | None = Field(
-        default=None, description="Namespaces by label, added to `namespaces`; {} is all of them."
+        default=None,
+        description="Label selector for namespaces in addition to `namespaces`. {} selects all namespaces.",
     )
 
 
 class WeightedPodTerm(ApiModel):
     """A preference about other pods, with its weight."""
 
-    weight: WholeNumber = Field(ge=1, le=100, description="How much the preference counts.")
-    pod_affinity_term: PodAffinityTerm = Field(description="Which pods, and what near means.")
+    weight: WholeNumber = Field(ge=1, le=100, description="Weight of the preference, compared with other preferences.")
+    pod_affinity_term: PodAffinityTerm = Field(description="Pods and topology domains that the preference applies to.")
 
 
 class PodAffinity(ApiModel):
@@ -187,15 +202,23 @@ class PodAffinity(ApiModel):
 
     required_during_scheduling_ignored_during_execution: (
         Annotated[list[PodAffinityTerm], Field(max_length=8)] | None
-    ) = Field(default=None, description="Must hold when the pod is placed.", json_schema_extra=_ATOMIC)
+    ) = Field(default=None, description="Rules that must be met when the pod is scheduled.", json_schema_extra=_ATOMIC)
     preferred_during_scheduling_ignored_during_execution: (
         Annotated[list[WeightedPodTerm], Field(max_length=8)] | None
-    ) = Field(default=None, description="Preferred when the pod is placed.", json_schema_extra=_ATOMIC)
+    ) = Field(
+        default=None,
+        description="Rules that the scheduler prefers to meet when the pod is scheduled.",
+        json_schema_extra=_ATOMIC,
+    )
 
 
 class Affinity(ApiModel):
-    """Nodes and pods to be near to or far from."""
+    """Affinity rules of the pod."""
 
-    node_affinity: NodeAffinity | None = Field(default=None, description="Nodes to run on.")
-    pod_affinity: PodAffinity | None = Field(default=None, description="Pods to share a node or zone with.")
-    pod_anti_affinity: PodAffinity | None = Field(default=None, description="Pods to keep away from.")
+    node_affinity: NodeAffinity | None = Field(default=None, description="Rules for nodes that can run the pod.")
+    pod_affinity: PodAffinity | None = Field(
+        default=None, description="Rules for pods that should run in the same topology domain, such as a node or zone."
+    )
+    pod_anti_affinity: PodAffinity | None = Field(
+        default=None, description="Rules for pods that should not run in the same topology domain."
+    )

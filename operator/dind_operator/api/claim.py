@@ -33,7 +33,7 @@ class AccessMode(StrEnum):
 
 
 class ClaimRequests(ApiModel):
-    """How much is claimed."""
+    """Requested resources of the volume."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -43,7 +43,7 @@ class ClaimRequests(ApiModel):
         )
     )
 
-    storage: Quantity = Field(description="The size of the volume, at least.", examples=["20Gi"])
+    storage: Quantity = Field(description="Minimum size of the volume.", examples=["20Gi"])
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -53,47 +53,50 @@ class ClaimRequests(ApiModel):
 
 
 class ClaimResources(ApiModel):
-    """The size of the claim."""
+    """Resources of the PersistentVolumeClaim."""
 
-    requests: ClaimRequests = Field(description="How much is claimed.")
+    requests: ClaimRequests = Field(description="Requested resources of the volume.")
 
 
 class ClaimMetadata(ApiModel):
     """What the claim carries besides its name, which follows from the pod's."""
 
     labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] | None = Field(
-        default=None, description="Labels of the claim.", json_schema_extra=LABEL_MAP
+        default=None, description="Labels of the PersistentVolumeClaim.", json_schema_extra=LABEL_MAP
     )
     annotations: Annotated[dict[LabelKey, AnnotationValue], Field(max_length=16)] | None = Field(
-        default=None, description="Annotations of the claim, for its provisioner.", json_schema_extra=LABEL_MAP
+        default=None,
+        description="Annotations of the PersistentVolumeClaim, for example for its provisioner.",
+        json_schema_extra=LABEL_MAP,
     )
 
 
 class ClaimSpec(ApiModel):
-    """What the volume must be like."""
+    """Specification of the PersistentVolumeClaim."""
 
     access_modes: Annotated[list[AccessMode], Field(min_length=1, max_length=2)] = Field(
         default_factory=lambda: [AccessMode.READ_WRITE_ONCE],
-        description="ReadWriteOnce: one node at a time; ReadWriteOncePod: one pod at a time.",
+        description="Access modes of the volume. ReadWriteOnce allows one node at a time, ReadWriteOncePod one pod at a "
+        "time.",
         json_schema_extra={"default": ["ReadWriteOnce"], "x-kubernetes-list-type": "set"},
     )
-    resources: ClaimResources = Field(description="The size of the claim.")
+    resources: ClaimResources = Field(description="Resources of the PersistentVolumeClaim.")
     storage_class_name: str | None = Field(
         default=None,
         min_length=1,
         max_length=253,
         pattern=SUBDOMAIN_PATTERN,
-        description="The StorageClass that provides the volume; left out, the cluster's default one.",
+        description="Name of the StorageClass of the volume. Defaults to the default StorageClass of the cluster.",
         examples=["local-nvme"],
         json_schema_extra=shape(SUBDOMAIN_PATTERN, _NOT_A_CLASS),
     )
-    selector: LabelSelector | None = Field(
-        default=None, description="Which volumes are meant, where they exist beforehand, by their labels."
-    )
+    selector: LabelSelector | None = Field(default=None, description="Label selector for existing PersistentVolumes.")
 
 
 class VolumeClaimTemplate(ApiModel):
     """A PersistentVolumeClaim without a name."""
 
-    metadata: ClaimMetadata | None = Field(default=None, description="Labels and annotations of the claim.")
-    spec: ClaimSpec = Field(description="What the volume must be like.")
+    metadata: ClaimMetadata | None = Field(
+        default=None, description="Labels and annotations of the PersistentVolumeClaim."
+    )
+    spec: ClaimSpec = Field(description="Specification of the PersistentVolumeClaim.")

@@ -1,4 +1,4 @@
-"""Every condition, with what it says."""
+"""Every condition type, with its meaning."""
 
 from __future__ import annotations
 
@@ -6,71 +6,55 @@ from .documented import Documented
 
 
 class ConditionType(Documented):
-    """What a condition is about."""
+    """What a condition reports."""
 
     READY = (
         "Ready",
-        (
-            "The nested daemon answers and can be used. False with reason Suspended when the environment is suspended, "
-            "as was asked for, with TimeToLiveOver or IdleTooLong when it has expired, and with WorkloadsSucceeded, WorkloadsFailed "
-            "or WorkloadsLost when its workloads have ended and the daemon with them. This is the one to wait for."
-        ),
+        "The Docker daemon responds and can be used. False with the reason Suspended if the environment is suspended, with "
+        "TTLExpired or IdleTimeoutExceeded if it has expired, and with WorkloadsSucceeded, WorkloadsFailed or WorkloadsLost if its "
+        "workloads have completed and the daemon has stopped. Wait for this condition to use the environment.",
     )
-    POD_SCHEDULED = "PodScheduled", "The pod was placed on a node."
+    POD_SCHEDULED = "PodScheduled", "The pod is assigned to a node."
     CGROUPS_MOUNTED = (
         "CgroupsMounted",
-        ("The pod's check mounted the cgroup hierarchy for real and a child group with limits worked."),
+        "The init container mounted the cgroup hierarchy, and a child cgroup with limits worked.",
     )
     STORAGE_HEALTHY = (
         "StorageHealthy",
-        ("The volume at /var/lib/docker carries Docker's layers without copying them, and has room."),
+        "The volume at /var/lib/docker supports overlay file systems and has free space.",
     )
-    NETWORK_CLEAR = (
-        "NetworkClear",
-        (
-            "The ranges of the nested networks hold no address that is in use around the pod, and their packets fit through "
-            "the pod's interface. Absent in pods of an older node tool."
-        ),
+    NETWORK_READY = (
+        "NetworkReady",
+        "The nested networks have no address conflicts with the network of the pod, and their MTU fits the interface of the pod. "
+        "Absent if the pod was created by an older node-tool image.",
     )
-    DAEMON_READY = "DaemonReady", "dockerd answers `/_ping` on its socket."
+    DAEMON_READY = "DaemonReady", "dockerd responds to `/_ping` on its socket."
     ENDPOINT_READY = (
         "EndpointReady",
-        (
-            "The daemon listens on port 2376 with the certificate that the client Secret belongs to, and Service and "
-            "NetworkPolicy are there. False with reason EndpointDisabled when `spec.endpoint.enabled` is false."
-        ),
+        "The daemon listens on port 2376 with the certificate that matches the client Secret, and the Service and NetworkPolicy "
+        "exist. False with the reason EndpointDisabled if `spec.endpoint.enabled` is false.",
     )
     ISOLATION_VERIFIED = (
         "IsolationVerified",
-        (
-            "A container that was started through the Docker API is in a cgroup below the pod's, so the pod's limits hold it. "
-            "Absent where that was not found out; without the permission to read pod logs it never is."
-        ),
+        "A container that was started through the Docker API runs in a cgroup below the cgroup of the pod, so the limits of the pod "
+        "apply to it. Absent until this is known, and always absent if the operator may not read pod logs.",
     )
     DISRUPTION_PROTECTED = (
         "DisruptionProtected",
-        (
-            "The PodDisruptionBudget that `spec.disruptionPolicy: Protect` asks for is in place. Absent where none is asked for."
-        ),
+        "The PodDisruptionBudget for `spec.disruptionPolicy: Protect` exists. Absent with any other policy.",
     )
     ACTIVITY_KNOWN = (
         "ActivityKnown",
-        (
-            "Whether the environment is used is known, so that `spec.lifetime.idleTimeout` can work. Absent without an "
-            "idle timeout."
-        ),
+        "The operator knows whether the environment is in use, so `spec.lifetime.idleTimeout` works. Absent without an idle timeout.",
     )
     WORKLOADS_SUCCEEDED = (
         "WorkloadsSucceeded",
-        (
-            "All workloads have ended with exit code 0. Unknown while they wait or run, False when one has failed or cannot start. "
-            "Absent without `spec.workloads`."
-        ),
+        "All workloads completed with exit code 0. Unknown while they wait or run, False if one failed or cannot start. Absent "
+        "without `spec.workloads`.",
     )
     IMAGES_PRELOADED = (
         "ImagesPreloaded",
-        (
-            "The images of `spec.daemon.preload` are there; until they are, how far it is. Absent where none is asked for."
-        ),
+        "All images in `spec.daemon.preload` are present. Until then, the message reports the progress. Absent without images to "
+        "preload.",
     )
-    UP_TO_DATE = "UpToDate", "The pod is made from the present spec by the present operator."
+    UP_TO_DATE = "UpToDate", "The pod matches the current spec and the current version of the operator."

@@ -17,7 +17,7 @@ from .rules import REQUIRED, amount, both_amounts, rule, shape, validations, val
 
 
 class PullPolicy(StrEnum):
-    """When the node pulls the image."""
+    """When the kubelet pulls the image of the container."""
 
     ALWAYS = "Always"
     IF_NOT_PRESENT = "IfNotPresent"
@@ -25,7 +25,7 @@ class PullPolicy(StrEnum):
 
 
 class LogLevel(StrEnum):
-    """How much dockerd writes to its log."""
+    """Log level of dockerd."""
 
     DEBUG = "Debug"
     INFO = "Info"
@@ -69,7 +69,7 @@ Reference = Annotated[
 class LocalSecret(ApiModel):
     """A Secret in the environment's own namespace."""
 
-    name: SecretName = Field(description="The Secret's name.", examples=["registry-credentials"])
+    name: SecretName = Field(description="Name of the Secret.", examples=["registry-credentials"])
 
 
 _RESERVE: Final = "self.reserve.memory"
@@ -109,26 +109,28 @@ class DaemonSpec(ApiModel):
     )
     image_pull_policy: PullPolicy | None = Field(
         default=None,
-        description="When the node pulls the image. Left out, Always for the tag latest or no tag, else IfNotPresent.",
+        description="When the kubelet pulls the image of the daemon. Defaults to Always if the image has the tag latest or "
+        "no tag, and to IfNotPresent otherwise.",
     )
     image_pull_secrets: Annotated[list[LocalSecret], Field(max_length=16)] | None = Field(
         default=None,
-        description="Secrets in the environment's namespace with which the node pulls the pod's images.",
+        description="Secrets in the environment's namespace that the kubelet uses to pull the images of the pod.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     resources: Resources = Field(
         default_factory=Resources,
-        description="What the daemon and everything nested in it may use together.",
+        description="Compute resources of the daemon's container, which include those of all nested containers and builds.",
     )
     reserve: Reserve = Field(
         default_factory=Reserve,
-        description="What is held back from nested containers, so that they run out of memory before the daemon does.",
+        description="Resources that nested containers cannot use, so that they run out of memory before the daemon does.",
     )
     config: dict[str, Any] = Field(
         default_factory=dict,
-        description="Settings of dockerd, as in its daemon.json. What the operator owns is refused by name; "
-        "`exec-opts` is merged with the operator's. If nested containers need long to stop, set `shutdown-timeout` to the "
-        "longest of their stop timeouts and 5 more: the pod's grace period follows it, and the operator cannot see theirs.",
+        description="Settings of dockerd, as in daemon.json. Keys that the operator sets are rejected; `exec-opts` is "
+        "merged with the operator's. If nested containers need more than 10 seconds to stop, set "
+        "`shutdown-timeout` to their longest stop timeout plus 5 seconds: the grace period of the pod follows "
+        "it.",
         examples=[{"registry-mirrors": ["https://mirror.example.com"]}],
         json_schema_extra=config_schema(declared_keys()),
     )
@@ -142,13 +144,13 @@ class DaemonSpec(ApiModel):
     )
     preload: Annotated[list[Reference], Field(max_length=32)] = Field(
         default_factory=list,
-        description="Images that dockerd pulls before the environment is Ready, with the credentials of "
-        "`registry.pullSecret`. What is there already is not pulled again. An image that cannot be had keeps Ready False, and "
-        "is tried again; ImagesPreloaded tells how far it is.",
+        description="Images that dockerd pulls before the environment is Ready, with the credentials in "
+        "`registry.pullSecret`. Images that are present are not pulled again. If a pull fails, Ready stays "
+        "False and the pull is retried. The condition ImagesPreloaded reports the progress.",
         examples=[["golang:1.24", "registry.example.com/base:7"]],
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
-    log_level: LogLevel = Field(default=LogLevel.INFO, description="How much dockerd writes to its log.")
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="Log level of dockerd.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -39,7 +39,7 @@ _EXEC_OPT_MESSAGE: Final = (
 
 
 def _declared(key: str) -> dict[str, Any]:
-    described = {"description": f"Owned by the operator and refused: {OWNED_CONFIG_KEYS[key]}."}
+    described = {"description": f"Set by the operator and rejected here: {OWNED_CONFIG_KEYS[key]}."}
     if key in _LISTS:
         return {
             "type": "array",
@@ -64,7 +64,7 @@ def config_schema(declared: Mapping[str, Any]) -> dict[str, Any]:
         "maxItems": 32,
         "x-kubernetes-list-type": "atomic",
         "items": {"type": "string", "maxLength": 256},
-        "description": f"Options of the runtime; {OWNED_EXEC_OPT} belongs to the operator.",
+        "description": f"Options of the container runtime of dockerd. The operator sets {OWNED_EXEC_OPT}.",
         **validations(
             rule(
                 f"self.all(o, !o.trim().lowerAscii().startsWith('{OWNED_EXEC_OPT}'))",

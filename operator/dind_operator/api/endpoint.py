@@ -51,10 +51,13 @@ Cidr = Annotated[
 class IpBlock(ApiModel):
     """Addresses outside the cluster, as a NetworkPolicy names them."""
 
-    cidr: Cidr = Field(description="The range that is meant.", examples=["10.20.0.0/16"])
+    cidr: Cidr = Field(description="Address range in CIDR notation.", examples=["10.20.0.0/16"])
     # `except` is a word of Python's.
     except_: Annotated[list[Cidr], Field(max_length=16)] | None = Field(
-        default=None, alias="except", description="Ranges within it that are not meant.", json_schema_extra=_ATOMIC
+        default=None,
+        alias="except",
+        description="Address ranges within `cidr` that are excluded.",
+        json_schema_extra=_ATOMIC,
     )
 
     @model_validator(mode="after")
@@ -86,12 +89,17 @@ class EndpointPeer(ApiModel):
 
     pod_selector: LabelSelector | None = Field(
         default=None,
-        description="Pods by label: in the environment's own namespace, or in those of `namespaceSelector`. {} is all of them.",
+        description="Label selector for pods in the environment's namespace, or in the namespaces that `namespaceSelector` "
+        "selects. {} selects all pods.",
     )
     namespace_selector: LabelSelector | None = Field(
-        default=None, description="Namespaces by label; {} is all of them. Alone, it means every pod there."
+        default=None,
+        description="Label selector for namespaces. {} selects all namespaces. Without `podSelector`, all "
+        "pods in these namespaces are selected.",
     )
-    ip_block: IpBlock | None = Field(default=None, description="Addresses outside the cluster.")
+    ip_block: IpBlock | None = Field(
+        default=None, description="Range of IP addresses, for clients outside the cluster."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -109,12 +117,12 @@ class EndpointSpec(ApiModel):
         default=True,
         strict=True,
         description="Whether the daemon listens on port 2376 with TLS and has a Service, certificates and a NetworkPolicy. "
-        "Without it there is only the socket inside the pod.",
+        "If false, the daemon listens only on its socket in the pod.",
     )
     extra_names: Annotated[list[ServerName], Field(max_length=32)] = Field(
         default_factory=list,
-        description="Further DNS names and IP addresses that clients reach the daemon by; they go into its certificate "
-        "beside the Service's names, localhost and 127.0.0.1. A change makes a new pod.",
+        description="Additional DNS names and IP addresses in the certificate of the daemon, besides the names of the "
+        "Service, localhost and 127.0.0.1. A change replaces the pod.",
         examples=[["builder.example.com", "192.0.2.10"]],
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
@@ -122,13 +130,14 @@ class EndpointSpec(ApiModel):
         default=1,
         ge=1,
         le=2147483647,
-        description="Raise it to revoke every certificate: a new authority is made and nothing of the old one is accepted "
-        "once the daemon has restarted, which `updatePolicy` decides on. Until then EndpointReady is False, CredentialsPending.",
+        description="Increase this number to revoke all certificates. The operator creates a new certificate authority, "
+        "and the daemon rejects the old certificates after its next start, which depends on `updatePolicy`. "
+        "Until then EndpointReady is False with the reason CredentialsPending.",
     )
     allow_from: Annotated[list[EndpointPeer], Field(max_length=16)] = Field(
         default_factory=list,
-        description="Who may reach port 2376, as peers of a NetworkPolicy. Left out, nobody but `kubectl port-forward`. It "
-        "needs a network plugin that enforces policies.",
+        description="NetworkPolicy peers that can connect to port 2376. If omitted, only `kubectl port-forward` can. "
+        "Requires a network plugin that enforces NetworkPolicies.",
         json_schema_extra=_ATOMIC,
     )
 

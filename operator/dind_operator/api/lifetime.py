@@ -77,21 +77,21 @@ class LifetimeSpec(ApiModel):
 
     ttl: Duration | None = Field(
         default=None,
-        description="Time to live, from the environment's creation: a whole number and m, h or d, at most 365d. It "
-        "goes on while the environment is suspended.",
+        description="Time to live since the creation of the environment: an integer followed by m, h or d, at most 365d. "
+        "It includes the time for which the environment is suspended.",
         examples=["8h"],
     )
     idle_timeout: Duration | None = Field(
         default=None,
-        description="How long the environment may be unused: no nested container runs, no build, and nobody calls the "
-        "Docker API; probes are no use. It counts while the daemon is ready, and needs the permission to read pod logs "
-        "(the condition ActivityKnown says whether it works).",
+        description="Time after which an idle environment expires. An environment is idle if no nested container or build "
+        "is running and the Docker API is not called; probes do not count. It requires that the operator may "
+        "read pod logs. The condition ActivityKnown reports whether it works.",
         examples=["30m"],
     )
     expire: Expire = Field(
         default=Expire.SUSPEND,
-        description="Suspend removes the pod and keeps the rest, as operatingMode Suspended does; `spec` is not "
-        "changed. Delete deletes the environment itself, with all that belongs to it.",
+        description="What happens when the environment expires. Suspend deletes the pod and keeps all else, as with "
+        "`operatingMode: Suspended`; the operator does not change the spec. Delete deletes the environment.",
     )
 
     @model_validator(mode="after")

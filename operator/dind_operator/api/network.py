@@ -121,12 +121,13 @@ class AddressPool(ApiModel):
 
     base: IPv4Range = Field(
         pattern=_BASE_PATTERN,
-        description="The range. It may hold no address that is in use around the pod.",
+        description="Address range in CIDR notation. It must not contain an address that is in use in the network of the "
+        "pod.",
         examples=["172.31.0.0/16"],
         json_schema_extra=shape(_BASE_PATTERN, _BASE_REMEDY),
     )
     size: WholeNumber = Field(
-        ge=8, le=30, description="The length of each network that is cut from it: 24 makes networks of 254 addresses."
+        ge=8, le=30, description="Prefix length of each network in the range. With 24, each network has 254 addresses."
     )
 
     @model_validator(mode="after")
@@ -144,7 +145,7 @@ class DNSOption(ApiModel):
         min_length=1,
         max_length=63,
         pattern=_OPTION_PATTERN,
-        description="Its name.",
+        description="Name of the resolver option.",
         examples=["ndots"],
         json_schema_extra=shape(_OPTION_PATTERN, "name is no option of resolv.conf: use its word, such as ndots"),
     )
@@ -152,7 +153,7 @@ class DNSOption(ApiModel):
         default=None,
         max_length=16,
         pattern=r"^[0-9]+$",
-        description="Its value, for an option that has one.",
+        description="Value of the resolver option, if it has one.",
     )
 
 
@@ -170,18 +171,18 @@ class NetworkDNS(ApiModel):
 
     nameservers: Annotated[list[Nameserver], Field(min_length=1, max_length=3)] | None = Field(
         default=None,
-        description="Addresses that are asked instead of the pod's own nameservers. Names of the cluster then resolve only if "
-        "these know them.",
+        description="Addresses of nameservers that replace those of the pod. Names of the cluster are resolved only if "
+        "these nameservers resolve them.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     searches: Annotated[list[Search], Field(min_length=1, max_length=32)] | None = Field(
         default=None,
-        description="Domains that a short name is tried in, instead of the pod's own.",
+        description="DNS search domains that replace those of the pod.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     options: Annotated[list[DNSOption], Field(min_length=1, max_length=16)] | None = Field(
         default=None,
-        description="Options of the resolver, instead of the pod's own.",
+        description="Resolver options that replace those of the pod.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
 
@@ -199,46 +200,48 @@ class NetworkSpec(ApiModel):
         default=None,
         ge=576,
         le=65535,
-        description="The largest packet of nested networks, in bytes. Left out, that of the interface or route by which the "
-        "pod reaches the world. It holds for the default bridge and, with Docker 24 or later, for every other network that "
-        "does not say otherwise.",
+        description="MTU of the nested networks, in bytes. Defaults to the MTU of the pod's default route. It applies to "
+        "the default bridge and, with Docker 24 or later, to all other networks that do not set their own.",
         examples=[1400],
     )
     bridge_address: IPv4Range | None = Field(
         default=None,
         pattern=_BRIDGE_PATTERN,
-        description="The address of the default bridge, docker0, with the length of its network. Left out, one is chosen "
-        "that is clear of the pod's addresses and routes, its nameservers, the node, the service range as far as it is known, "
-        "and `avoid`.",
+        description="Address of the default bridge, docker0, with its prefix length. If omitted, an address is chosen that "
+        "does not conflict with the pod's addresses, routes and nameservers, the node, the known Service "
+        "ranges, and `avoid`.",
         examples=["172.30.0.1/24"],
         json_schema_extra=shape(_BRIDGE_PATTERN, _BRIDGE_REMEDY),
     )
     address_pools: Annotated[list[AddressPool], Field(min_length=1, max_length=16)] | None = Field(
         default=None,
-        description="The ranges from which other networks get theirs. Left out, they are chosen as the bridge's address is.",
+        description="Ranges for networks other than the default bridge. If omitted, ranges without conflicts are chosen, "
+        "as for `bridgeAddress`.",
         examples=[[{"base": "172.31.0.0/16", "size": 24}]],
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     avoid: Annotated[list[CIDR], Field(max_length=32)] = Field(
         default_factory=list,
-        description="Ranges that nested networks must leave alone, because builds need to reach what is in them: a "
-        "company's network, say.",
+        description="Address ranges that nested networks must not use, for example the network of a company that builds "
+        "need to reach.",
         examples=[["10.0.0.0/8"]],
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     dns: NetworkDNS | None = Field(
         default=None,
-        description="How nested containers resolve names. Left out, as the pod does, and so names of the cluster, too; a "
-        "nameserver on a loopback address of the pod is made reachable to them.",
+        description="DNS settings of nested containers. Defaults to the settings of the pod, which include the cluster's "
+        "DNS. A nameserver on a loopback address of the pod is made reachable for nested containers.",
     )
     firewall_backend: FirewallBackend = Field(
         default=FirewallBackend.AUTO,
-        description="Which interface of the kernel iptables speaks to. Auto takes the image's own choice, and the older one "
-        "where only that works. Nft and Legacy take that one, and the environment is not ready where it does not work.",
+        description="Backend of iptables in the daemon's container. Auto uses the default of the image, or the legacy "
+        "backend if only that works. With Nft and Legacy, the environment does not become ready if the backend "
+        "does not work.",
     )
     ipv6: IPv6 = Field(
         default=IPv6.AUTO,
-        description="Auto gives nested networks IPv6 where the pod has a global address of it, ip6tables works, and Docker is "
-        "27 or later. Enabled does so also without such an address and with older releases of Docker, which need their "
-        "experimental features for it; the environment is not ready where ip6tables does not work. Disabled does not.",
+        description="Whether nested networks have IPv6. Auto enables it if the pod has a global IPv6 address, ip6tables "
+        "works, and the Docker version is 27 or later. Enabled enables it without such an address and with "
+        "older versions of Docker, for which it turns on experimental features; the environment does not "
+        "become ready if ip6tables does not work. Disabled turns it off.",
     )

@@ -87,7 +87,10 @@ DECLARED: Final[Mapping[str, dict[str, Any]]] = {
 
 def declared_keys() -> dict[str, Any]:
     """Schemas of the keys of daemon.json that the rules look at."""
-    return {key: {**schema, "description": f"As `spec.network.{_field_of(key)}`."} for key, schema in DECLARED.items()}
+    return {
+        key: {**schema, "description": f"Same as `spec.network.{_field_of(key)}`. Set only one of them."}
+        for key, schema in DECLARED.items()
+    }
 
 
 def _field_of(key: str) -> str:

@@ -11,21 +11,21 @@ class ProbeTuning(ApiModel):
     """Times of one probe. What is left out is chosen by the operator."""
 
     period_seconds: WholeNumber | None = Field(
-        default=None, ge=1, le=3600, description="Seconds between two probes.", examples=[10]
+        default=None, ge=1, le=3600, description="Seconds between two probes of the daemon.", examples=[10]
     )
     timeout_seconds: WholeNumber | None = Field(
         default=None,
         ge=1,
         le=3600,
-        description="Seconds after which a probe that has not answered counts as failed. A node whose cpu is saturated "
-        "answers late: keep it generous.",
+        description="Seconds after which a probe without a response fails. Responses are slow on a node with saturated "
+        "CPUs, so choose a generous value.",
         examples=[10],
     )
     failure_threshold: WholeNumber | None = Field(
         default=None,
         ge=1,
         le=10000,
-        description="Failures in a row after which the probe as a whole has failed.",
+        description="Number of consecutive failures after which the kubelet considers the probe failed.",
         examples=[6],
     )
 
@@ -35,14 +35,15 @@ class ProbesSpec(ApiModel):
 
     startup: ProbeTuning | None = Field(
         default=None,
-        description="Until it succeeds the others do not run. Period times threshold is how long the daemon may take "
-        "to start; a large image store takes longer.",
+        description="Startup probe. The other probes do not run until it succeeds. The daemon must start within "
+        "`periodSeconds` times `failureThreshold`; many images take longer to load.",
     )
     readiness: ProbeTuning | None = Field(
-        default=None, description="Decides the condition DaemonReady. Nothing is restarted by it."
+        default=None,
+        description="Readiness probe, which determines the condition DaemonReady. It does not restart the daemon.",
     )
     liveness: ProbeTuning | None = Field(
         default=None,
-        description="Restarts the daemon when it fails, and so kills every nested container and build: it is slow "
-        "on purpose.",
+        description="Liveness probe. If it fails, the daemon restarts, which ends all nested containers and builds. The "
+        "defaults are therefore slow.",
     )

@@ -49,17 +49,17 @@ class PublishedPort(ApiModel):
     port: WholeNumber = Field(
         ge=1,
         le=_LAST_PORT,
-        description="The port on the pod's address: the first number of `docker run --publish 8080:80`.",
+        description="Port on the pod's address, such as 8080 in `docker run --publish 8080:80`.",
         examples=[8080],
     )
     end_port: WholeNumber | None = Field(
         default=None,
         ge=1,
         le=_LAST_PORT,
-        description="The last port of a range that begins with `port`. The Service carries no ranges.",
+        description="Last port of a range that starts with `port`. The Service does not expose ranges.",
         examples=[8090],
     )
-    protocol: Protocol = Field(default=Protocol.TCP, description="TCP, UDP or SCTP.")
+    protocol: Protocol = Field(default=Protocol.TCP, description="Protocol of the port: TCP, UDP or SCTP.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -82,14 +82,14 @@ class PublishedPortsSpec(ApiModel):
 
     allow_from: Annotated[list[EndpointPeer], Field(max_length=16)] = Field(
         default_factory=list,
-        description="Who may reach them, as peers of a NetworkPolicy. Left out, nobody. It needs a network plugin that "
-        "enforces policies.",
+        description="NetworkPolicy peers that can connect to published ports. If omitted, nobody can. Requires a network "
+        "plugin that enforces NetworkPolicies.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     ports: Annotated[list[PublishedPort], Field(max_length=32)] = Field(
         default_factory=list,
-        description="The ports that are meant; left out, all but 2376. Each that is no range is carried by the Service of the "
-        "environment's name, too.",
+        description="Published ports that can be reached. Defaults to all ports except 2376. The environment's Service "
+        "also exposes each single port.",
         json_schema_extra=_KEYED,
     )
 

@@ -47,13 +47,13 @@ InsecureRegistry = Annotated[
 class KeyReference(ApiModel):
     """One key of an object in the environment's own namespace."""
 
-    name: SecretName = Field(description="The object's name.", examples=["corporate-ca"])
+    name: SecretName = Field(description="Name of the object.", examples=["corporate-ca"])
     key: str = Field(
         default="ca.crt",
         min_length=1,
         max_length=253,
         pattern=KEY_PATTERN,
-        description="The key that holds the certificates, as PEM.",
+        description="Key that contains the certificates, in PEM format.",
     )
 
 
@@ -70,19 +70,20 @@ class CaBundle(ApiModel):
         min_length=1,
         max_length=253,
         pattern=REGISTRY_PATTERN,
-        description="The registry as it stands in the names of images, with its port if it has one; docker.io for "
-        "Docker Hub.",
+        description="Registry host as in image names, with its port if it has one. Use docker.io for Docker Hub.",
         examples=["registry.example.com:5000"],
         json_schema_extra=shape(REGISTRY_PATTERN, _REGISTRY_REMEDY),
     )
     # Its key has a default: written into the object, that would be a source without a name.
     config_map_ref: KeyReference | None = Field(
         default=None,
-        description="A ConfigMap that holds the certificates.",
+        description="Key of a ConfigMap that contains the certificates.",
         json_schema_extra={NO_DEFAULT: True},
     )
     secret_ref: KeyReference | None = Field(
-        default=None, description="A Secret that holds the certificates.", json_schema_extra={NO_DEFAULT: True}
+        default=None,
+        description="Key of a Secret that contains the certificates.",
+        json_schema_extra={NO_DEFAULT: True},
     )
 
     @model_validator(mode="after")
@@ -97,29 +98,28 @@ class RegistrySpec(ApiModel):
 
     mirrors: Annotated[list[Mirror], Field(max_length=8)] = Field(
         default_factory=list,
-        description="Where dockerd asks for images of Docker Hub first. Left out, the installation's "
-        "(`registry.mirrors` of the chart); which ones are in use is shown in `status.registryMirrors`.",
+        description="Mirrors of Docker Hub. Defaults to those of the installation (`registry.mirrors` of the chart). "
+        "`status.registryMirrors` reports the mirrors in use.",
         examples=[["https://mirror.example.com"]],
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     insecure_registries: Annotated[list[InsecureRegistry], Field(max_length=16)] = Field(
         default_factory=list,
-        description="Registries that are asked without TLS, or whose certificate is not looked at; better give "
-        "`caBundles`.",
+        description="Registries that are accessed without TLS or without verifying their certificate. Prefer `caBundles`.",
         examples=[["10.20.0.5:5000"]],
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     ca_bundles: Annotated[list[CaBundle], Field(max_length=16)] = Field(
         default_factory=list,
-        description="Authorities of registries that no public authority vouches for. A change of what the ConfigMap or "
-        "Secret holds is followed without a restart, about a minute later.",
+        description="Certificate authorities of registries whose certificate is not issued by a public one. Changes of the "
+        "ConfigMap or Secret take effect without a restart after about a minute.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["registry"]},
     )
     pull_secret: LocalSecret | None = Field(
         default=None,
-        description="A Secret of type kubernetes.io/dockerconfigjson: the credentials of `daemon.preload` and of the "
-        "docker CLI in the daemon's container. Several registries go into one Secret. A change is followed without a "
-        "restart, about a minute later. Clients of the endpoint bring their own credentials.",
+        description="Secret of type kubernetes.io/dockerconfigjson with the credentials for `daemon.preload` and for the "
+        "Docker CLI in the daemon's container. One Secret can contain several registries. Changes take effect "
+        "without a restart after about a minute. Clients of the endpoint use their own credentials.",
     )
 
     @model_validator(mode="after")

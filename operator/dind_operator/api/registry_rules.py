@@ -27,7 +27,7 @@ def config_properties() -> dict[str, Any]:
             "maxItems": 64,
             "x-kubernetes-list-type": "atomic",
             "items": {"type": "string", "maxLength": 1024},
-            "description": f"As `spec.registry.{field}`, which is to be preferred; not both.",
+            "description": f"Same as `spec.registry.{field}`, which is preferred. Set only one of them.",
         }
         for field, key, _ in _TWICE
     }

@@ -80,20 +80,21 @@ _RULES: Final = validations(
 
 
 class Resources(ApiModel):
-    """What the daemon and everything nested in it may use together."""
+    """Compute resources of the daemon's container, which include those of all nested containers and builds."""
 
     model_config = ConfigDict(json_schema_extra=_RULES)
 
     limits: Annotated[dict[ResourceName, Quantity], Field(max_length=16)] | None = Field(
         default=None,
-        description="The most that may be used, by resource: cpu, memory, ephemeral-storage, `hugepages-<size>` "
-        "and extended resources (example.com/device).",
+        description="Maximum amounts, by resource name: cpu, memory, ephemeral-storage, `hugepages-<size>` and extended "
+        "resources (example.com/device).",
         examples=[{"cpu": "4", "memory": "8Gi"}],
         json_schema_extra=_NAMES,
     )
     requests: Annotated[dict[ResourceName, Quantity], Field(max_length=16)] | None = Field(
         default=None,
-        description="What is set aside on the node, by resource. What is left out equals the limit.",
+        description="Amounts that are reserved on the node, by resource name. A resource without a request defaults to its "
+        "limit.",
         examples=[{"cpu": "500m", "memory": "1Gi"}],
         json_schema_extra=_NAMES,
     )
@@ -125,8 +126,8 @@ class Reserve(ApiModel):
 
     memory: Quantity | None = Field(
         default=None,
-        description="Memory held back for the daemon. Nested containers together get `resources.limits.memory` minus "
-        "this (and minus `storage.emptyDir.sizeLimit` with medium Memory). Needs a memory limit. Left out, the "
-        "operator chooses; what it chose is shown in `status.reserveMemory`.",
+        description="Memory reserved for the daemon. Nested containers together can use `resources.limits.memory` minus "
+        "this amount, and minus `storage.emptyDir.sizeLimit` if its medium is Memory. Requires a memory limit. "
+        "If omitted, the operator chooses the amount and reports it in `status.reserveMemory`.",
         examples=["256Mi"],
     )

@@ -77,17 +77,20 @@ class Toleration(ApiModel):
         )
     )
 
-    key: LabelKey | None = Field(default=None, description="The taint's key; without it, every key (operator Exists).")
-    operator: TolerationOperator = Field(
-        default=TolerationOperator.EQUAL, description="Equal compares key and value; Exists only the key."
+    key: LabelKey | None = Field(
+        default=None, description="Key of the taint. If omitted, the operator must be Exists, and all keys match."
     )
-    value: LabelValue | None = Field(default=None, description="The taint's value, for operator Equal.")
-    effect: TaintEffect | None = Field(default=None, description="The taint's effect; without it, every effect.")
+    operator: TolerationOperator = Field(
+        default=TolerationOperator.EQUAL,
+        description="Operator that relates key and value. Equal compares both, Exists only the key.",
+    )
+    value: LabelValue | None = Field(default=None, description="Value of the taint, if the operator is Equal.")
+    effect: TaintEffect | None = Field(default=None, description="Effect of the taint. If omitted, all effects match.")
     toleration_seconds: WholeNumber | None = Field(
         default=None,
         ge=0,
         le=31536000,
-        description="How many seconds a NoExecute taint is tolerated before the pod is evicted; without it, for ever.",
+        description="Seconds for which a NoExecute taint is tolerated. If omitted, it is tolerated forever.",
     )
 
     @model_validator(mode="after")
@@ -121,27 +124,35 @@ class TopologySpreadConstraint(ApiModel):
         )
     )
 
-    max_skew: WholeNumber = Field(ge=1, le=1000, description="The largest allowed difference between two domains.")
-    topology_key: LabelKey = Field(
-        description="The node label whose values are the domains.", examples=["topology.kubernetes.io/zone"]
+    max_skew: WholeNumber = Field(
+        ge=1, le=1000, description="Maximum difference in the number of matching pods between two topology domains."
     )
-    when_unsatisfiable: UnsatisfiableAction = Field(description="What to do when the constraint cannot be met.")
-    label_selector: LabelSelector | None = Field(default=None, description="Which pods are counted.")
+    topology_key: LabelKey = Field(
+        description="Label of nodes whose values are the topology domains.", examples=["topology.kubernetes.io/zone"]
+    )
+    when_unsatisfiable: UnsatisfiableAction = Field(
+        description="What the scheduler does if the constraint cannot be met."
+    )
+    label_selector: LabelSelector | None = Field(
+        default=None, description="Label selector for the pods that are counted."
+    )
     match_label_keys: Annotated[list[LabelKey], Field(max_length=8)] | None = Field(
         default=None,
-        description="Labels of the pod whose values are added to the selector.",
+        description="Keys of the pod's labels whose values are added to the label selector.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     min_domains: WholeNumber | None = Field(
-        default=None, ge=1, le=1000, description="The least number of domains; only with DoNotSchedule."
+        default=None, ge=1, le=1000, description="Minimum number of topology domains. Only allowed with DoNotSchedule."
     )
     node_affinity_policy: NodeInclusionPolicy | None = Field(
         default=None,
-        description="Whether nodes the affinity excludes are left out of the count (Honor) or not (Ignore).",
+        description="Whether nodes that the pod's node affinity excludes are left out of the count (Honor) or not "
+        "(Ignore).",
     )
     node_taints_policy: NodeInclusionPolicy | None = Field(
         default=None,
-        description="Whether nodes with taints the pod does not tolerate are left out (Honor) or not (Ignore).",
+        description="Whether nodes with taints that the pod does not tolerate are left out of the count (Honor) or not "
+        "(Ignore).",
     )
 
     @model_validator(mode="after")
@@ -157,28 +168,28 @@ _ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
 
 
 class SchedulingSpec(ApiModel):
-    """Where the pod may run."""
+    """Scheduling constraints of the pod."""
 
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = Field(
         default=None,
-        description="Labels a node must have.",
+        description="Labels that a node must have to run the pod.",
         examples=[{"dind.dev/pool": "builders"}],
         json_schema_extra=LABEL_MAP,
     )
     tolerations: Annotated[list[Toleration], Field(max_length=32)] | None = Field(
-        default=None, description="Taints the pod may run in spite of.", json_schema_extra=_ATOMIC
+        default=None, description="Tolerations of the pod.", json_schema_extra=_ATOMIC
     )
-    affinity: Affinity | None = Field(default=None, description="Nodes and pods to be near to or far from.")
+    affinity: Affinity | None = Field(default=None, description="Affinity rules of the pod.")
     priority_class_name: str | None = Field(
         default=None,
         min_length=1,
         max_length=253,
         pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        description="The PriorityClass of the pod.",
+        description="Name of the PriorityClass of the pod.",
     )
     topology_spread_constraints: Annotated[list[TopologySpreadConstraint], Field(max_length=8)] | None = Field(
         default=None,
-        description="How evenly environments are spread over zones or nodes.",
+        description="Rules for spreading pods over topology domains, such as zones or nodes.",
         json_schema_extra={
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["topologyKey", "whenUnsatisfiable"],
@@ -189,5 +200,5 @@ class SchedulingSpec(ApiModel):
         min_length=1,
         max_length=253,
         pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        description="The scheduler that places the pod; without it, the cluster's default.",
+        description="Name of the scheduler of the pod. Defaults to the default scheduler of the cluster.",
     )

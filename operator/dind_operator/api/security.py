@@ -67,16 +67,17 @@ class AppArmorProfile(ApiModel):
 
     type: AppArmorType = Field(
         default=AppArmorType.UNCONFINED,
-        description="Unconfined lets the nested daemon mount. RuntimeDefault is the "
-        "container runtime's profile, which forbids mounts: use it only where it was changed to allow them. Localhost "
-        "is a profile an administrator loaded on the node.",
+        description="Type of the AppArmor profile. Unconfined applies no profile. RuntimeDefault applies the default "
+        "profile of the container runtime, which usually forbids the mounts that the daemon needs. Localhost "
+        "applies a profile that is loaded on the node.",
     )
     localhost_profile: str | None = Field(
         default=None,
         min_length=1,
         max_length=256,
         pattern=LOCALHOST_PROFILE_PATTERN,
-        description="The name of the profile loaded on the node; required with, and only allowed for, type Localhost.",
+        description="Name of the profile that is loaded on the node. Required if the type is Localhost, and not allowed "
+        "otherwise.",
         examples=["dind-fine-grained"],
         json_schema_extra=shape(
             LOCALHOST_PROFILE_PATTERN,
@@ -98,19 +99,19 @@ class SecuritySpec(ApiModel):
 
     mode: SecurityMode = Field(
         default=SecurityMode.PRIVILEGED,
-        description="Privileged gives the daemon all of the node: whoever may create an environment is root on a node. "
-        "Capabilities gives it SYS_ADMIN, NET_ADMIN and NET_RAW beside the runtime's defaults, and none of the node's "
-        "devices; it contains accidents, not hostile code, and needs cgroup v2. UserNamespace gives the same within a "
-        "user namespace, where root is nobody on the node; it needs cgroup v2 and a RuntimeClass whose handler has "
-        "writable cgroups.",
+        description="Privileges of the daemon. Privileged runs a privileged container: whoever can create an environment "
+        "can become root on a node. Capabilities adds SYS_ADMIN, NET_ADMIN and NET_RAW to the defaults of the "
+        "container runtime, without devices of the node; it is not a security boundary and needs cgroup v2. "
+        "UserNamespace does the same in a user namespace, in which root maps to an unprivileged UID of the "
+        "node; it needs cgroup v2 and a RuntimeClass whose handler has writable cgroups.",
     )
     runtime_class_name: str | None = Field(
         default=None,
         min_length=1,
         max_length=253,
         pattern=SUBDOMAIN_PATTERN,
-        description="The RuntimeClass of the pod. Left out, the installation's own for mode UserNamespace (`dind` "
-        "unless the operator was told otherwise), and none for the other modes.",
+        description="Name of the RuntimeClass of the pod. Defaults to the RuntimeClass of the installation (`dind`, if not "
+        "configured) for the mode UserNamespace, and to none for the other modes.",
         examples=["dind"],
         json_schema_extra=shape(
             SUBDOMAIN_PATTERN,
@@ -119,12 +120,12 @@ class SecuritySpec(ApiModel):
     )
     app_armor_profile: AppArmorProfile = Field(
         default_factory=AppArmorProfile,
-        description="The AppArmor profile of the pod's containers. On a node without AppArmor only Unconfined "
-        "starts; the others end in `Ready=False` with reason AppArmorUnavailable.",
+        description="AppArmor profile of the pod's containers. On a node without AppArmor only Unconfined works; other "
+        "types lead to `Ready=False` with the reason AppArmorUnavailable.",
     )
     cloud_metadata: CloudMetadata = Field(
         default=CloudMetadata.CLOSED,
-        description="Closed: the NetworkPolicy keeps the daemon and its nested containers from the addresses at which clouds give "
-        "out a node's credentials (169.254.169.254, fd00:ec2::254). Open: they are let there, for builds that need them. It "
-        "needs a network plugin that enforces policies.",
+        description="Whether the daemon and nested containers can reach the metadata service of the cloud "
+        "(169.254.169.254, fd00:ec2::254), which provides credentials of the node. Closed blocks it with the "
+        "NetworkPolicy, if the network plugin enforces NetworkPolicies. Open allows it.",
     )

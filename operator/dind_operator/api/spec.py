@@ -129,66 +129,67 @@ class DindEnvironmentSpec(ApiModel):
 
     operating_mode: OperatingMode = Field(
         default=OperatingMode.RUNNING,
-        description="Running keeps a pod. Suspended removes it, and with it everything on an emptyDir, until the "
-        "mode is Running again. The endpoint and its certificates are kept.",
+        description="Whether the environment has a pod. Running keeps a pod running. Suspended deletes the pod, with all "
+        "data on an emptyDir volume, and keeps the endpoint and its certificates.",
     )
     daemon: DaemonSpec = Field(
-        default_factory=DaemonSpec, description="The nested Docker daemon: image, resources, settings."
+        default_factory=DaemonSpec, description="Image, resources and settings of the Docker daemon."
     )
     storage: StorageSpec = Field(
         default_factory=StorageSpec,
-        description="Where Docker keeps images and layers: exactly one kind of volume. Left out, an emptyDir on the "
-        "node's disk.",
+        description="Volume at /var/lib/docker, where Docker stores images and layers. Set at most one kind of volume. "
+        "Defaults to an emptyDir volume on the disk of the node.",
         # Written into the object, it would stand beside the kind that `kubectl apply` brings later.
         json_schema_extra={NO_DEFAULT: True},
     )
     security: SecuritySpec = Field(
-        default_factory=SecuritySpec, description="The daemon's privileges and its AppArmor profile."
+        default_factory=SecuritySpec, description="Privileges and AppArmor profile of the daemon's container."
     )
     network: NetworkSpec = Field(
         default_factory=NetworkSpec,
-        description="The nested networks: packet sizes, addresses, names. What is left out is chosen in the pod.",
+        description="Networks of nested containers: MTU, addresses and DNS. The init container of the pod chooses values "
+        "for omitted fields.",
     )
     registry: RegistrySpec = Field(
         default_factory=RegistrySpec,
-        description="Where the nested daemon gets images from: mirrors, authorities, credentials.",
+        description="Registries of the daemon: mirrors, certificate authorities and credentials.",
     )
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
-        description="How the daemon is reached from other pods: TLS, with client certificates.",
+        description="Access to the daemon from other pods, with TLS and client certificates.",
     )
     published_ports: PublishedPortsSpec | None = Field(
         default=None,
-        description="The ports that nested containers publish on the pod's address (`docker run --publish`): who may reach them. "
-        "Left out, nobody where there is an endpoint. A change makes no new pod.",
+        description="Access to ports that nested containers publish on the pod's address (`docker run --publish`). If "
+        "omitted and the endpoint is enabled, nobody can connect to them. A change does not replace the pod.",
         # Written into the object, it would ask for a NetworkPolicy where there is no endpoint.
         json_schema_extra={NO_DEFAULT: True},
     )
-    scheduling: SchedulingSpec = Field(default_factory=SchedulingSpec, description="Where the pod may run.")
-    probes: ProbesSpec = Field(default_factory=ProbesSpec, description="Times of the probes on the nested daemon.")
+    scheduling: SchedulingSpec = Field(default_factory=SchedulingSpec, description="Scheduling constraints of the pod.")
+    probes: ProbesSpec = Field(default_factory=ProbesSpec, description="Timing of the probes on the daemon.")
     lifetime: LifetimeSpec | None = Field(
         default=None,
-        description="When the environment expires, and what becomes of it then. Left out, it never does.",
+        description="Expiry of the environment. If omitted, the environment does not expire.",
         # Written into the object, it would be a lifetime without an end.
         json_schema_extra={NO_DEFAULT: True},
     )
     workloads: WorkloadsSpec | None = Field(
         default=None,
-        description="Containers beside the daemon, in the same pod, with its socket: it is root in the daemon. Left out, the "
-        "daemon is alone.",
+        description="Containers that run in the daemon's pod and use its socket, which gives them root access to the "
+        "daemon. If omitted, the pod runs only the daemon.",
         # Written into the object, it would be workloads without a container.
         json_schema_extra={NO_DEFAULT: True},
     )
     update_policy: UpdatePolicy = Field(
         default=UpdatePolicy.RECREATE,
-        description="Recreate replaces the pod when a change of the spec needs it. OnDelete leaves it running with the "
-        "old settings, says so in the condition UpToDate, and applies the change when the pod is next made.",
+        description="How changes of the spec that need a new pod are applied. Recreate replaces the pod. OnDelete keeps "
+        "the pod with its old settings until it is deleted, and reports this in the condition UpToDate.",
     )
     disruption_policy: DisruptionPolicy = Field(
         default=DisruptionPolicy.ALLOW,
-        description="Allow lets the pod be evicted, as by a drain of its node. Protect makes a PodDisruptionBudget of the "
-        "environment's name, by which evictions of the pod are refused while it runs, so that a drain waits: until the "
-        "environment is suspended or deleted, or this is Allow. It is no guard against deleting the pod.",
+        description="Whether the pod can be evicted, for example by a drain of its node. Allow permits evictions. Protect "
+        "creates a PodDisruptionBudget that denies evictions while the pod is running, so that a drain waits "
+        "until the environment is suspended or deleted. It does not protect the pod from deletion.",
     )
 
     @model_validator(mode="after")

@@ -39,7 +39,7 @@ Time = Annotated[str, StringConstraints(max_length=40), Field(json_schema_extra=
 
 
 class Phase(StrEnum):
-    """The state in one word, for people. Programs read conditions."""
+    """Summary of the state in one word, for people. Programs should read `conditions`."""
 
     PENDING = "Pending"
     STARTING = "Starting"
@@ -63,50 +63,61 @@ class ConditionStatus(StrEnum):
 class Condition(ApiModel):
     """One condition, in the shape every Kubernetes API uses."""
 
-    type: str = Field(
-        min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$", description="What the condition is about."
-    )
-    status: ConditionStatus = Field(description="Whether it holds; Unknown when it cannot be told yet.")
+    type: str = Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$", description="Type of the condition.")
+    status: ConditionStatus = Field(description="Status of the condition: True, False or Unknown.")
     reason: str = Field(
-        min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$", description="Why, as one of the documented words."
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Z][A-Za-z]*$",
+        description="Reason for the status, as one of the documented words in CamelCase.",
     )
     message: str = Field(
-        max_length=MESSAGE_MAX_LENGTH, description="Why, as a sentence: what is wrong, where, what to do."
+        max_length=MESSAGE_MAX_LENGTH, description="Message for people: what is wrong, where, and what to do."
     )
-    last_transition_time: Time = Field(description="When `status` last changed.")
+    last_transition_time: Time = Field(description="Time at which the status of the condition last changed.")
     observed_generation: int | None = Field(
-        default=None, ge=0, le=GENERATION_MAX, description="The generation of the environment this was said of."
+        default=None,
+        ge=0,
+        le=GENERATION_MAX,
+        description="Generation of the spec that the condition was determined for.",
     )
 
 
 class DockerStatus(ApiModel):
-    """What the nested daemon said of itself when it was ready."""
+    """Versions and drivers that the daemon reported when it became ready."""
 
-    server_version: Word | None = Field(default=None, description="Docker's version.", examples=["26.1.5"])
+    server_version: Word | None = Field(default=None, description="Version of the Docker daemon.", examples=["26.1.5"])
     storage_driver: Word | None = Field(
         default=None,
-        description="How layers are stored; vfs means the volume cannot hold an overlay.",
+        description="Storage driver of Docker. vfs means that the volume does not support overlay file systems.",
         examples=["overlay2"],
     )
-    cgroup_version: Word | None = Field(default=None, description="1 or 2.", examples=["2"])
-    cgroup_driver: Word | None = Field(default=None, description="Who makes nested cgroups.", examples=["cgroupfs"])
+    cgroup_version: Word | None = Field(
+        default=None, description="Version of cgroups that Docker uses: 1 or 2.", examples=["2"]
+    )
+    cgroup_driver: Word | None = Field(
+        default=None, description="Driver with which Docker creates cgroups.", examples=["cgroupfs"]
+    )
 
 
 class NodeStatus(ApiModel):
-    """The node the pod runs on, as far as it matters to a nested daemon."""
+    """Versions of the node that the pod runs on."""
 
     os_image: Word | None = Field(
-        default=None, description="The node's operating system.", examples=["Debian GNU/Linux 13 (trixie)"]
+        default=None, description="Operating system of the node.", examples=["Debian GNU/Linux 13 (trixie)"]
     )
-    kernel_version: Word | None = Field(default=None, description="The node's kernel.", examples=["6.12.0"])
+    kernel_version: Word | None = Field(default=None, description="Kernel version of the node.", examples=["6.12.0"])
     container_runtime_version: Word | None = Field(
-        default=None, description="The runtime that started the pod.", examples=["containerd://1.7.24"]
+        default=None, description="Container runtime of the node, with its version.", examples=["containerd://1.7.24"]
     )
-    kubelet_version: Word | None = Field(default=None, description="The kubelet's version.", examples=["v1.34.1"])
-    architecture: Word | None = Field(default=None, description="The processor's architecture.", examples=["amd64"])
+    kubelet_version: Word | None = Field(
+        default=None, description="Version of the kubelet on the node.", examples=["v1.34.1"]
+    )
+    architecture: Word | None = Field(default=None, description="CPU architecture of the node.", examples=["amd64"])
     app_armor: Word | None = Field(
         default=None,
-        description="The AppArmor profile in force, as the pod's check saw it; Disabled on a node without AppArmor.",
+        description="AppArmor profile that applies to the daemon, as found by the init container. Disabled on a node "
+        "without AppArmor.",
         examples=["unconfined"],
     )
 
@@ -115,24 +126,30 @@ class CredentialsStatus(ApiModel):
     """What the endpoint's Secrets hold. Names, times and short fingerprints; never anything secret."""
 
     client_secret_name: Word | None = Field(
-        default=None, description="The Secret that a client needs, all of it.", examples=["builder-client"]
+        default=None,
+        description="Name of the Secret with the certificate and key for clients.",
+        examples=["builder-client"],
     )
     generation: int | None = Field(
         default=None,
         ge=0,
         le=2**31,
-        description="The `spec.endpoint.credentialsGeneration` that the authority was made for.",
+        description="Value of `spec.endpoint.credentialsGeneration` for which the certificate authority was created.",
     )
     authority: Word | None = Field(
-        default=None, description="The authority's fingerprint: the first 16 digits of the SHA-256 of its certificate."
+        default=None,
+        description="Fingerprint of the certificate authority: the first 16 digits of the SHA-256 digest of "
+        "its certificate.",
     )
     server_certificate: Word | None = Field(
-        default=None, description="The fingerprint of the daemon's certificate as the Secret has it."
+        default=None, description="Fingerprint of the daemon's certificate in the Secret."
     )
-    server_not_before: Time | None = Field(default=None, description="When that certificate was issued.")
-    server_not_after: Time | None = Field(default=None, description="When that certificate ends.")
+    server_not_before: Time | None = Field(
+        default=None, description="Time at which the daemon's certificate was issued."
+    )
+    server_not_after: Time | None = Field(default=None, description="Time at which the daemon's certificate expires.")
     client_not_after: Time | None = Field(
-        default=None, description="When the client's certificate ends. The Secret has a new one long before."
+        default=None, description="Time at which the client's certificate expires. The operator renews it well before."
     )
 
 
@@ -140,20 +157,26 @@ class LastFailure(ApiModel):
     """The last thing that went wrong with the pod; it outlives the pod."""
 
     reason: str = Field(
-        min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$", description="What happened, as a documented reason."
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Z][A-Za-z]*$",
+        description="Reason for the failure, as one of the documented words in CamelCase.",
     )
     message: str | None = Field(
-        default=None, max_length=MESSAGE_MAX_LENGTH, description="What happened, as a sentence."
+        default=None, max_length=MESSAGE_MAX_LENGTH, description="Message about the failure, for people."
     )
     exit_code: int | None = Field(
-        default=None, ge=-(2**31), le=2**31, description="The exit code of the container that failed, if one did."
+        default=None,
+        ge=-(2**31),
+        le=2**31,
+        description="Exit code of the container that failed, if a container failed.",
     )
-    time: Time | None = Field(default=None, description="When it happened.")
-    pod_name: Word | None = Field(default=None, description="The pod it happened to.")
-    pod_uid: Word | None = Field(default=None, alias="podUID", description="The uid of that pod.")
-    node_name: Word | None = Field(default=None, description="The node it happened on.")
+    time: Time | None = Field(default=None, description="Time of the failure.")
+    pod_name: Word | None = Field(default=None, description="Name of the pod that failed.")
+    pod_uid: Word | None = Field(default=None, alias="podUID", description="UID of the pod that failed.")
+    node_name: Word | None = Field(default=None, description="Name of the node of the pod that failed.")
     node_boot_id: Word | None = Field(
-        default=None, alias="nodeBootID", description="The boot of that node, to tell a reboot from a failure."
+        default=None, alias="nodeBootID", description="Boot ID of that node, which tells a reboot from a failure."
     )
 
 
@@ -161,9 +184,12 @@ class Expired(ApiModel):
     """That the environment's time is over, and since when."""
 
     reason: str = Field(
-        min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$", description="Which time is over, as Ready's reason."
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Z][A-Za-z]*$",
+        description="Reason for the expiry, as a reason of the condition Ready.",
     )
-    time: Time = Field(description="When the operator acted on it.")
+    time: Time = Field(description="Time at which the operator processed the expiry.")
 
 
 class LifetimeStatus(ApiModel):
@@ -171,36 +197,40 @@ class LifetimeStatus(ApiModel):
 
     expires_at: Time | None = Field(
         default=None,
-        description="When the environment expires if it is neither extended nor, for the idle timeout, used; absent "
-        "while it is in use and has no time to live. A time in the past: it expires at the next look, or has expired.",
+        description="Time at which the environment expires unless it is extended or, for the idle timeout, used. Absent "
+        "while it is in use and has no time to live.",
     )
     idle_since: Time | None = Field(
         default=None,
-        description="Since when the environment has not been used, to a minute or two; absent while it is in use, and "
-        "without an idle timeout.",
+        description="Time since which the environment has been idle, with a precision of about two minutes. Absent while "
+        "it is in use, and without an idle timeout.",
     )
     ttl_warned_at: Time | None = Field(
-        default=None, description="When the Event was recorded that warns of the end of the time to live."
+        default=None, description="Time at which the Event was recorded that warns about the time to live."
     )
     idle_warned_at: Time | None = Field(
-        default=None, description="When the Event was recorded that warns of the end of the idle timeout."
+        default=None, description="Time at which the Event was recorded that warns about the idle timeout."
     )
-    expired: Expired | None = Field(default=None, description="Set when the environment has expired.")
+    expired: Expired | None = Field(
+        default=None, description="Reason and time of the expiry. Absent until the environment has expired."
+    )
 
 
 class WorkloadStatus(ApiModel):
     """How one workload is, or ended."""
 
-    name: Word = Field(description="The container's name.")
-    started_at: Time | None = Field(default=None, description="When it was started, the last time.")
-    finished_at: Time | None = Field(default=None, description="When it ended.")
+    name: Word = Field(description="Name of the container.")
+    started_at: Time | None = Field(default=None, description="Time at which the container last started.")
+    finished_at: Time | None = Field(default=None, description="Time at which the container terminated.")
     exit_code: int | None = Field(
-        default=None, ge=-(2**31), le=2**31, description="What it ended with; absent while it runs."
+        default=None, ge=-(2**31), le=2**31, description="Exit code of the container. Absent while it is running."
     )
     reason: Word | None = Field(
-        default=None, description="Why it ended or waits, in the kubelet's word.", examples=["Completed", "OOMKilled"]
+        default=None,
+        description="Reason why the container terminated or waits, as reported by the kubelet.",
+        examples=["Completed", "OOMKilled"],
     )
-    restarts: int | None = Field(default=None, ge=0, le=2**31, description="How often it was started again.")
+    restarts: int | None = Field(default=None, ge=0, le=2**31, description="Number of restarts of the container.")
 
 
 class WorkloadsStatus(ApiModel):
@@ -208,99 +238,100 @@ class WorkloadsStatus(ApiModel):
 
     containers: Annotated[list[WorkloadStatus], Field(max_length=8)] = Field(
         default_factory=list,
-        description="The workloads, with their exit codes.",
+        description="State of each workload container.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     result: str | None = Field(
         default=None,
         max_length=64,
-        description="What the run came to, as Ready's reason; absent until it is over. It is not repeated by itself.",
+        description="Result of the run, as a reason of the condition Ready. Absent until the run is complete.",
         examples=["WorkloadsSucceeded"],
     )
-    finished_at: Time | None = Field(default=None, description="When the last of them ended, or was found to be lost.")
-    pod_uid: Word | None = Field(default=None, alias="podUID", description="The uid of the pod they ran in.")
+    finished_at: Time | None = Field(
+        default=None, description="Time at which the last container terminated or was found to be lost."
+    )
+    pod_uid: Word | None = Field(default=None, alias="podUID", description="UID of the pod of this run.")
     intent: Word | None = Field(
-        default=None, description="The hash of the spec they ran for; another spec is another run."
+        default=None, description="Hash of the spec of this run. A change of the spec starts another run."
     )
 
 
 class DindEnvironmentStatus(ApiModel):
-    """What the operator saw."""
+    """Most recently observed state of the DindEnvironment."""
 
     observed_generation: int | None = Field(
-        default=None, ge=0, le=GENERATION_MAX, description="The generation of the environment that was last acted on."
+        default=None, ge=0, le=GENERATION_MAX, description="Generation of the spec that the operator processed last."
     )
     phase: Phase | None = Field(
-        default=None, description="The state in one word, for people. Programs read conditions."
+        default=None, description="Summary of the state in one word, for people. Programs should read `conditions`."
     )
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
         default_factory=list,
-        description="What holds and what does not, with reasons. `Ready` is the one to wait for.",
+        description="Conditions of the environment. Wait for `Ready` to use the daemon.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
-    pod_name: Word | None = Field(default=None, description="The pod, while there is one.")
+    pod_name: Word | None = Field(default=None, description="Name of the pod, while it exists.")
     pod_uid: Word | None = Field(
         default=None,
         alias="podUID",
-        description="The uid of that pod, so that what is said of it is not taken for another's.",
+        description="UID of the pod that this status describes.",
     )
-    node_name: Word | None = Field(default=None, description="The node the pod was placed on.")
+    node_name: Word | None = Field(default=None, description="Name of the node that the pod is assigned to.")
     daemon_image: Annotated[str, StringConstraints(max_length=512)] | None = Field(
-        default=None, description="The daemon's image in the present pod."
+        default=None, description="Image of the daemon in the current pod."
     )
     node_tool_image: Annotated[str, StringConstraints(max_length=512)] | None = Field(
-        default=None, description="The image of the pod's checks and of the daemon's wrapper in the present pod."
+        default=None, description="Image of the init container and of the daemon's entrypoint in the current pod."
     )
     reserve_memory: Quantity | None = Field(
         default=None,
-        description="Memory held back from nested containers in the present pod; absent without a memory limit, "
-        "which the spec or a LimitRange sets.",
+        description="Memory that nested containers cannot use in the current pod. Absent if neither the spec nor a "
+        "LimitRange sets a memory limit.",
         examples=["256Mi"],
     )
     registry_mirrors: (
         Annotated[list[Annotated[str, StringConstraints(max_length=512)]], Field(max_length=16)] | None
     ) = Field(
         default=None,
-        description="Where the daemon of the present pod asks for images of Docker Hub first.",
+        description="Mirrors of Docker Hub that the daemon in the current pod uses.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     endpoint: Annotated[str, StringConstraints(max_length=512)] | None = Field(
         default=None,
-        description="Where the daemon listens, as DOCKER_HOST takes it, while it is ready: the Service, or without an "
-        "endpoint the socket inside the pod, which `kubectl exec` reaches.",
+        description="Address of the daemon as a value for DOCKER_HOST, while the daemon is ready: the Service or, if the "
+        "endpoint is disabled, the socket in the pod.",
         examples=["tcp://builder.team-a.svc:2376"],
     )
     credentials: CredentialsStatus | None = Field(
-        default=None, description="What the endpoint's Secrets hold, while there is an endpoint."
+        default=None, description="Certificates in the Secrets of the endpoint, while it is enabled."
     )
     docker: DockerStatus | None = Field(
-        default=None, description="What the nested daemon said of itself when it was ready."
+        default=None, description="Versions and drivers that the daemon reported when it became ready."
     )
-    node: NodeStatus | None = Field(
-        default=None, description="The node the pod runs on, as far as it matters to a nested daemon."
-    )
+    node: NodeStatus | None = Field(default=None, description="Versions of the node that the pod runs on.")
     workloads: WorkloadsStatus | None = Field(
         default=None,
-        description="The present run of the workloads, or the last one. It outlives the pod.",
+        description="Current or last run of the workloads. It is kept after the pod is deleted.",
         json_schema_extra={NO_DEFAULT: True},
     )
     restarts: int | None = Field(
-        default=None, ge=0, le=2**31, description="How often the daemon's container was restarted in the present pod."
+        default=None, ge=0, le=2**31, description="Number of restarts of the daemon's container in the current pod."
     )
     recreations: int | None = Field(
         default=None,
         ge=0,
         le=2**31,
-        description="How often a failed pod was replaced since the environment last ran well.",
+        description="Number of failed pods that were replaced since the environment was last ready for 10 minutes.",
     )
     last_failure: LastFailure | None = Field(
-        default=None, description="The last thing that went wrong with a pod; it outlives the pod."
+        default=None, description="Last failure of a pod. It is kept after the pod is deleted."
     )
     recreate_after: Time | None = Field(
-        default=None, description="The pod is not made again before this time, because earlier ones failed."
+        default=None,
+        description="Time before which the operator does not create the next pod, because previous pods failed.",
     )
     lifetime: LifetimeStatus | None = Field(
-        default=None, description="What is left of the environment's time, if it has a lifetime."
+        default=None, description="Expiry of the environment, if `spec.lifetime` is set."
     )
 
 

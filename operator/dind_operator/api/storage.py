@@ -44,13 +44,13 @@ class EmptyDirStorage(ApiModel):
 
     medium: StorageMedium = Field(
         default=StorageMedium.DISK,
-        description="What backs the volume: empty for the node's disk, Memory for tmpfs. Memory is fast, is charged to "
-        "`daemon.resources.limits.memory`, and requires `sizeLimit`.",
+        description="Storage medium of the volume: empty for the disk of the node, Memory for tmpfs. With Memory, the data "
+        "counts toward `daemon.resources.limits.memory`, and `sizeLimit` is required.",
     )
     size_limit: Quantity | None = Field(
         default=None,
-        description="The most the volume may hold. On disk the pod is evicted when it is exceeded (noticed by "
-        "polling); in memory it is a hard limit. Without it the node's disk is the limit.",
+        description="Maximum size of the volume. On disk, the kubelet evicts a pod that exceeds it; in memory, it is a "
+        "hard limit. If omitted, the free space of the node's disk is the limit.",
         examples=["20Gi"],
     )
 
@@ -67,7 +67,7 @@ class EphemeralStorage(ApiModel):
     """A volume that a storage class provides, claimed for the pod and given back with it."""
 
     volume_claim_template: VolumeClaimTemplate = Field(
-        description="The claim that is made with each pod, named after it, and deleted with it."
+        description="Template of the PersistentVolumeClaim that is created and deleted with the pod."
     )
 
 
@@ -98,10 +98,9 @@ class HostPathStorage(ApiModel):
     path: str = Field(
         min_length=2,
         max_length=HOST_PATH_MAX_LENGTH,
-        description="A folder on the node, directly below one of the prefixes that the installation allows (none unless "
-        "an administrator did: `hostPath.allowedPrefixes` of the chart). It is made if it is not there, may not be a "
-        "symbolic link, belongs to one environment at a time, and is never removed: what Docker left in it is found "
-        "again by the next pod on that node.",
+        description="Path of the directory, directly below a prefix that the installation allows (the chart's value "
+        "`hostPath.allowedPrefixes`, empty by default). The directory is created if it does not exist and "
+        "never deleted. It must not be a symbolic link, and only one environment can use it at a time.",
         examples=["/srv/dind/my-docker"],
     )
 
@@ -140,19 +139,19 @@ class StorageSpec(ApiModel):
 
     empty_dir: EmptyDirStorage | None = Field(
         default=None,
-        description="A volume that is made with the pod and removed with it: images and layers are lost when the pod "
-        "is replaced, and kept when only its container restarts.",
+        description="Volume that is created and deleted with the pod. Images and layers survive a restart of the daemon's "
+        "container, but not a replacement of the pod.",
         json_schema_extra={NO_DEFAULT: True},
     )
     ephemeral: EphemeralStorage | None = Field(
         default=None,
-        description="A volume of a storage class that is claimed for each pod and given back with it: bounded, and "
-        "apart from the node's own disk. A full one fails the build and nothing else.",
+        description="Generic ephemeral volume of a StorageClass that is created and deleted with the pod. It has a fixed "
+        "size and does not use the disk of the node. If it is full, builds fail and the pod is not evicted.",
         json_schema_extra={NO_DEFAULT: True},
     )
     host_path: HostPathStorage | None = Field(
         default=None,
-        description="A folder of the node, where the installation allows it. Images and layers stay when the pod is "
+        description="Directory of the node, if the installation allows it. Images and layers are kept when the pod is "
         "replaced on the same node.",
     )
 

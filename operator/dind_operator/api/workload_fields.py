@@ -53,8 +53,8 @@ def count(*fields: str) -> str:
 class KeyReference(ApiModel):
     """One key of a Secret or a ConfigMap. Whatever is named must be there, or the container does not start."""
 
-    name: ObjectName = Field(description="The object's name.")
-    key: DataKey = Field(description="The key in it.")
+    name: ObjectName = Field(description="Name of the object.")
+    key: DataKey = Field(description="Name of the key.")
 
 
 class FieldPath(StrEnum):
@@ -69,9 +69,9 @@ class FieldPath(StrEnum):
 
 
 class FieldReference(ApiModel):
-    """A field of the pod."""
+    """Field of the pod that contains the value."""
 
-    field_path: FieldPath = Field(description="The field.")
+    field_path: FieldPath = Field(description="Path of the field, such as metadata.name.")
 
 
 class VariableSource(ApiModel):
@@ -83,9 +83,11 @@ class VariableSource(ApiModel):
         )
     )
 
-    config_map_key_ref: KeyReference | None = Field(default=None, description="A key of a ConfigMap.")
-    secret_key_ref: KeyReference | None = Field(default=None, description="A key of a Secret.")
-    field_ref: FieldReference | None = Field(default=None, description="A field of the pod.")
+    config_map_key_ref: KeyReference | None = Field(
+        default=None, description="Key of a ConfigMap that contains the value."
+    )
+    secret_key_ref: KeyReference | None = Field(default=None, description="Key of a Secret that contains the value.")
+    field_ref: FieldReference | None = Field(default=None, description="Field of the pod that contains the value.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -108,12 +110,14 @@ class Variable(ApiModel):
         min_length=1,
         max_length=128,
         pattern=VARIABLE_PATTERN,
-        description="The variable's name; `DOCKER_HOST` is the operator's.",
+        description="Name of the variable. The operator sets `DOCKER_HOST`.",
     )
     value: str | None = Field(
-        default=None, max_length=8192, description="Its value; `$(NAME)` stands for an earlier variable's."
+        default=None,
+        max_length=8192,
+        description="Value of the variable. `$(NAME)` is replaced with the value of an earlier variable.",
     )
-    value_from: VariableSource | None = Field(default=None, description="Where its value is taken from.")
+    value_from: VariableSource | None = Field(default=None, description="Source of the variable's value.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -127,7 +131,7 @@ class Variable(ApiModel):
 class ObjectReference(ApiModel):
     """A Secret or a ConfigMap."""
 
-    name: ObjectName = Field(description="The object's name.")
+    name: ObjectName = Field(description="Name of the object.")
 
 
 class VariablesSource(ApiModel):
@@ -137,8 +141,12 @@ class VariablesSource(ApiModel):
         json_schema_extra=validations(rule("has(self.configMapRef) != has(self.secretRef)", ONE_FROM))
     )
 
-    config_map_ref: ObjectReference | None = Field(default=None, description="A ConfigMap.")
-    secret_ref: ObjectReference | None = Field(default=None, description="A Secret.")
+    config_map_ref: ObjectReference | None = Field(
+        default=None, description="ConfigMap whose keys become environment variables."
+    )
+    secret_ref: ObjectReference | None = Field(
+        default=None, description="Secret whose keys become environment variables."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -162,15 +170,15 @@ class Mount(ApiModel):
         )
     )
 
-    name: LabelName = Field(description="The volume's name.")
+    name: LabelName = Field(description="Name of the volume in `workloads.volumes`.")
     mount_path: str = Field(
         min_length=2,
         max_length=512,
         pattern=PATH_PATTERN,
-        description="The absolute path in the container.",
+        description="Absolute path in the container at which the volume is mounted.",
         json_schema_extra=shape(PATH_PATTERN, _PATH_REMEDY),
     )
-    read_only: bool | None = Field(default=None, description="Whether the container may only read it.")
+    read_only: bool | None = Field(default=None, description="Whether the volume is mounted read-only.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -183,18 +191,18 @@ FileMode = Annotated[WholeNumber, Field(ge=0, le=0o777)]
 
 
 class ConfigMapVolume(ApiModel):
-    """The keys of a ConfigMap as files."""
+    """ConfigMap whose keys are files in the volume."""
 
-    name: ObjectName = Field(description="The ConfigMap's name.")
+    name: ObjectName = Field(description="Name of the ConfigMap.")
     default_mode: FileMode | None = Field(
-        default=None, description="The files' mode, as a decimal number: 493 is 0755."
+        default=None, description="Mode of the files, as a decimal number: 493 is 0755."
     )
 
 
 class SecretVolume(ApiModel):
-    """The keys of a Secret as files."""
+    """Secret whose keys are files in the volume."""
 
-    secret_name: ObjectName = Field(description="The Secret's name.")
+    secret_name: ObjectName = Field(description="Name of the Secret.")
 
 
 class ScratchVolume(ApiModel):
@@ -211,7 +219,9 @@ class ScratchVolume(ApiModel):
     )
 
     size_limit: Quantity | None = Field(
-        default=None, description="The most it may hold; above, the pod is evicted.", examples=["5Gi"]
+        default=None,
+        description="Maximum size of the volume. The kubelet evicts a pod that exceeds it.",
+        examples=["5Gi"],
     )
 
     @model_validator(mode="after")
@@ -237,10 +247,12 @@ class Volume(ApiModel):
         )
     )
 
-    name: LabelName = Field(description="What `volumeMounts` call it.")
-    config_map: ConfigMapVolume | None = Field(default=None, description="The keys of a ConfigMap as files.")
-    secret: SecretVolume | None = Field(default=None, description="The keys of a Secret as files.")
-    empty_dir: ScratchVolume | None = Field(default=None, description="An empty folder that goes with the pod.")
+    name: LabelName = Field(description="Name of the volume, which `volumeMounts` refer to.")
+    config_map: ConfigMapVolume | None = Field(
+        default=None, description="ConfigMap whose keys are files in the volume."
+    )
+    secret: SecretVolume | None = Field(default=None, description="Secret whose keys are files in the volume.")
+    empty_dir: ScratchVolume | None = Field(default=None, description="Empty volume that is deleted with the pod.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

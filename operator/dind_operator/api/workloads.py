@@ -60,9 +60,13 @@ Amounts = Annotated[dict[Annotated[str, StringConstraints(pattern=RESOURCE_PATTE
 class WorkloadResources(ApiModel):
     """What a workload may use. What the API server does not accept of a pod becomes a condition."""
 
-    limits: Amounts | None = Field(default=None, description="The most it may use.", json_schema_extra=_AMOUNTS)
+    limits: Amounts | None = Field(
+        default=None, description="Maximum amounts for the container, by resource name.", json_schema_extra=_AMOUNTS
+    )
     requests: Amounts | None = Field(
-        default=None, description="What is set aside on the node.", json_schema_extra=_AMOUNTS
+        default=None,
+        description="Amounts that are reserved for the container on the node, by resource name.",
+        json_schema_extra=_AMOUNTS,
     )
 
 
@@ -70,13 +74,17 @@ class WorkloadSecurity(ApiModel):
     """What a workload may be restricted to. Nothing here gives it more."""
 
     run_as_user: Annotated[WholeNumber, Field(ge=0, le=_MAX_ID)] | None = Field(
-        default=None, description="The user it runs as. The socket is root's: another user cannot open it."
+        default=None, description="UID that the container runs as. Only root can open the socket of the daemon."
     )
     run_as_group: Annotated[WholeNumber, Field(ge=0, le=_MAX_ID)] | None = Field(
-        default=None, description="The group it runs as."
+        default=None, description="GID that the container runs as."
     )
-    run_as_non_root: bool | None = Field(default=None, description="Whether it is refused to start as root.")
-    read_only_root_filesystem: bool | None = Field(default=None, description="Whether it may write on volumes only.")
+    run_as_non_root: bool | None = Field(
+        default=None, description="Whether the kubelet refuses to start the container as root."
+    )
+    read_only_root_filesystem: bool | None = Field(
+        default=None, description="Whether the root file system of the container is read-only."
+    )
 
 
 class Workload(ApiModel):
@@ -94,43 +102,57 @@ class Workload(ApiModel):
         )
     )
 
-    name: LabelName = Field(description="The container's name, as in `kubectl logs POD -c NAME`.")
+    name: LabelName = Field(description="Name of the container, as in `kubectl logs POD -c NAME`.")
     image: str = Field(
         min_length=1,
         max_length=512,
         pattern=IMAGE_PATTERN,
-        description="Its image, pulled with `daemon.imagePullSecrets`.",
+        description="Image of the container. The kubelet pulls it with `daemon.imagePullSecrets`.",
         json_schema_extra=shape(
             IMAGE_PATTERN, "image is no image reference: write it as registry/name:tag or name@digest"
         ),
     )
-    image_pull_policy: PullPolicy | None = Field(default=None, description="When the node pulls the image.")
+    image_pull_policy: PullPolicy | None = Field(
+        default=None, description="When the kubelet pulls the image of the container."
+    )
     command: Annotated[list[Text], Field(max_length=64)] | None = Field(
-        default=None, description="Instead of the image's entrypoint.", json_schema_extra=ATOMIC
+        default=None,
+        description="Command of the container. Defaults to the entrypoint of the image.",
+        json_schema_extra=ATOMIC,
     )
     args: Annotated[list[Text], Field(max_length=64)] | None = Field(
-        default=None, description="Instead of the image's command.", json_schema_extra=ATOMIC
+        default=None,
+        description="Arguments of the command. Defaults to the command of the image.",
+        json_schema_extra=ATOMIC,
     )
     working_dir: str | None = Field(
         default=None,
         max_length=512,
         pattern=PATH_PATTERN,
-        description=f"The folder it starts in; left out, the image's own. The workspace is `{WORKSPACE_PATH}`.",
+        description=f"Working directory of the container. Defaults to that of the image. The shared workspace is `{WORKSPACE_PATH}`.",
     )
     env: Annotated[list[Variable], Field(max_length=64)] | None = Field(
-        default=None, description="Variables, beside `DOCKER_HOST`.", json_schema_extra=BY_NAME
+        default=None,
+        description="Environment variables of the container, besides `DOCKER_HOST`.",
+        json_schema_extra=BY_NAME,
     )
     env_from: Annotated[list[VariablesSource], Field(max_length=8)] | None = Field(
-        default=None, description="Objects whose keys become variables.", json_schema_extra=ATOMIC
+        default=None,
+        description="Objects whose keys become environment variables of the container.",
+        json_schema_extra=ATOMIC,
     )
     resources: WorkloadResources | None = Field(
-        default=None, description="What it may use itself. Builds and nested containers count for the daemon."
+        default=None,
+        description="Compute resources of the container. Builds and nested containers count toward the "
+        "resources of the daemon.",
     )
     volume_mounts: Annotated[list[Mount], Field(max_length=MAX_VOLUMES)] | None = Field(
-        default=None, description="Volumes of `workloads.volumes`, and where they are seen.", json_schema_extra=ATOMIC
+        default=None,
+        description="Volumes of `workloads.volumes` that are mounted in the container.",
+        json_schema_extra=ATOMIC,
     )
     security_context: WorkloadSecurity | None = Field(
-        default=None, description="What the container is restricted to, beside what all workloads are."
+        default=None, description="Security settings of the container, in addition to those of all workloads."
     )
 
     @model_validator(mode="after")
@@ -156,36 +178,37 @@ class WorkloadsSpec(ApiModel):
     )
 
     containers: Annotated[list[Workload], Field(min_length=1, max_length=MAX_CONTAINERS)] = Field(
-        description="The containers. They start when the daemon answers, and end before it does.",
+        description="Containers of the workload. They start when the daemon responds and stop before it does.",
         json_schema_extra=BY_NAME,
     )
     restart_policy: RestartPolicy = Field(
         default=RestartPolicy.NEVER,
-        description="Never: each container runs once; when all have ended, the environment is Succeeded or Failed and its "
-        "daemon ends. A pod that is lost before is a failure. OnFailure: what fails is started again, also in a new pod, until "
-        "all have succeeded. Always: what ends is started again, and the environment does not end.",
+        description="Whether completed containers are restarted. With Never, each container runs once; when all have "
+        "completed, the environment is Succeeded or Failed and the daemon stops. A pod that is lost before "
+        "counts as a failure. With OnFailure, failed containers are restarted, also in a new pod, until all "
+        "have succeeded. With Always, all containers are restarted.",
     )
     run: Annotated[WholeNumber, Field(ge=1, le=_MAX_ID)] = Field(
-        default=1, description="Raise it to have the workloads run again, in a new pod."
+        default=1, description="Increase this number to run the workloads again in a new pod."
     )
     workspace: ScratchVolume | None = Field(
         default=None,
-        description=f"The folder `{WORKSPACE_PATH}`, which all workloads and the daemon share: `docker run -v` of a path in "
-        "it means the same files. Left out, one without a limit.",
+        description=f"Volume at `{WORKSPACE_PATH}`, which the daemon and all workloads share, so that `docker run -v` works with "
+        "paths in it. Defaults to a volume without a size limit.",
     )
     docker_cli: bool = Field(
         default=False,
-        description="Whether the docker CLI and its plugins are copied from the daemon's image into the workloads, as "
-        "`/usr/local/bin/docker`.",
+        description="Whether the Docker CLI and its plugins are copied from the image of the daemon to "
+        "`/usr/local/bin/docker` in the workloads.",
     )
     volumes: Annotated[list[Volume], Field(max_length=MAX_VOLUMES)] | None = Field(
         default=None,
-        description="Volumes that containers may mount: ConfigMaps and Secrets of the environment's namespace, empty folders.",
+        description="Volumes that the containers can mount: ConfigMaps, Secrets and emptyDir volumes.",
         json_schema_extra=BY_NAME,
     )
     termination_grace_period_seconds: Annotated[WholeNumber, Field(ge=1, le=3600)] = Field(
         default=30,
-        description="How long workloads may take to end when the pod is deleted. The daemon's own time is added to it.",
+        description="Seconds that workloads have to stop when the pod is deleted. The time for the daemon is added.",
     )
 
     @model_validator(mode="after")

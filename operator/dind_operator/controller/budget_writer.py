@@ -21,12 +21,12 @@ from dind_operator.state.cluster import Cluster, Key, ObjectKind
 from dind_operator.state.observed import Observed, Policy
 
 _PROTECTED = Part.true(
-    Reason.DISRUPTION_BUDGET, "A PodDisruptionBudget refuses evictions of the pod; a drain of its node waits."
+    Reason.POD_DISRUPTION_BUDGET_READY, "A PodDisruptionBudget refuses evictions of the pod; a drain of its node waits."
 )
 _REASONS = (
-    Reason.DISRUPTION_BUDGET,
-    Reason.DISRUPTION_BUDGET_MISSING,
-    Reason.WAITING_FOR_PREDECESSOR,
+    Reason.POD_DISRUPTION_BUDGET_READY,
+    Reason.POD_DISRUPTION_BUDGET_MISSING,
+    Reason.WAITING_FOR_PREVIOUS_POD,
     Reason.FORBIDDEN,
 )
 _CHANGED = (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT)
@@ -70,19 +70,19 @@ class Budgets:
         wanted: dict[str, Any] | None,
         verify: Callable[[], Awaitable[None]],
     ) -> Part | None:
-        found = await self._cluster.owned(ObjectKind.DISRUPTION_BUDGET, key)
+        found = await self._cluster.owned(ObjectKind.POD_DISRUPTION_BUDGET_READY, key)
         if found is None:
             if wanted is None:
                 return None
             await verify()
-            await self._cluster.create_owned(ObjectKind.DISRUPTION_BUDGET, wanted)
+            await self._cluster.create_owned(ObjectKind.POD_DISRUPTION_BUDGET_READY, wanted)
             return _PROTECTED
         if (pods.controller(found) or {}).get("uid") != environment.uid:
             return None if wanted is None else _stranger(found, environment)
         if wanted is not None and found["spec"] == wanted["spec"]:
             return _PROTECTED
         await verify()
-        await self._cluster.delete_owned(ObjectKind.DISRUPTION_BUDGET, found)
+        await self._cluster.delete_owned(ObjectKind.POD_DISRUPTION_BUDGET_READY, found)
         if wanted is not None:
             raise StaleError
         return None
@@ -117,9 +117,9 @@ def told(environment: dict[str, Any]) -> Part | None:
 def _stranger(found: dict[str, Any], environment: DindEnvironment) -> Part:
     if pods.owner_name(found) == environment.name:
         message = f"The PodDisruptionBudget of an earlier environment {environment.name} is still being removed."
-        return Part.false(Reason.WAITING_FOR_PREDECESSOR, message)
+        return Part.false(Reason.WAITING_FOR_PREVIOUS_POD, message)
     return Part.false(
-        Reason.DISRUPTION_BUDGET_MISSING,
+        Reason.POD_DISRUPTION_BUDGET_MISSING,
         f"A PodDisruptionBudget named {environment.name} exists in the namespace {environment.namespace} and is not the "
         "environment's; the operator does not touch it. Delete or rename it, or give the environment another name.",
     )
@@ -129,7 +129,7 @@ def _refused(error: ClusterError) -> Part:
     if error.reason is Reason.FORBIDDEN:
         return Part.false(error.reason, error.message)
     return Part.false(
-        Reason.DISRUPTION_BUDGET_MISSING,
+        Reason.POD_DISRUPTION_BUDGET_MISSING,
         f"The PodDisruptionBudget cannot be kept: {clip(error.said, MAX_SAID)}. Evictions of the pod are not held up. Have the "
         "rule that the message names changed, or set spec.disruptionPolicy to Allow.",
     )

@@ -204,7 +204,7 @@ def _refused(error: ClusterError, act: str) -> Part:
     if error.error_class not in (ErrorClass.REFUSED, ErrorClass.INVALID):
         raise error
     return Part.false(
-        Reason.ENDPOINT_REFUSED,
+        Reason.ENDPOINT_OBJECT_REJECTED,
         f"The API server did not let the operator {act} an object of the endpoint: {clip(error.said, MAX_SAID)}. Have the right, "
         "quota or policy that it names changed, or set spec.endpoint.enabled to false.",
     )
@@ -217,7 +217,7 @@ def _stranger(environment: DindEnvironment, found: Found) -> tuple[Part | None, 
         return None, False
     if all(pods.owner_name(manifest) == environment.name for _, manifest in others):
         message = f"Objects of an earlier environment {environment.name} are still being removed."
-        return Part.false(Reason.WAITING_FOR_PREDECESSOR, message), True
+        return Part.false(Reason.WAITING_FOR_PREVIOUS_POD, message), True
     held = ", ".join(_held(kind, manifest) for kind, manifest in others)
     return Part.false(
         Reason.ENDPOINT_CONFLICT,

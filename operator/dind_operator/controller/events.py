@@ -21,8 +21,8 @@ from dind_operator.state.observed import Observed
 _TOLD: Final = (
     Reason.READY,
     Reason.SUSPENDED,
-    Reason.TIME_TO_LIVE_OVER,
-    Reason.IDLE_TOO_LONG,
+    Reason.TTL_EXPIRED,
+    Reason.IDLE_TIMEOUT_EXCEEDED,
     Reason.WORKLOADS_SUCCEEDED,
 )
 """Reasons of Ready that are no trouble and worth an Event."""

@@ -105,7 +105,7 @@ def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> li
         wanted[ConditionType.ISOLATION_VERIFIED] = inside
     clear = network.condition(observed)
     if clear is not None:
-        wanted[ConditionType.NETWORK_CLEAR] = clear
+        wanted[ConditionType.NETWORK_READY] = clear
     if observed.budget is not None:
         wanted[ConditionType.DISRUPTION_PROTECTED] = observed.budget
     besides = workloads.condition(observed, workloads.fields(observed))

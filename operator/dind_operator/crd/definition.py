@@ -38,11 +38,23 @@ def root_schema(*, examples: bool = False) -> Schema:
         "type": "object",
         "description": "A Docker daemon of one's own, in a pod of its own.",
         "properties": {
-            "apiVersion": {"type": "string", "maxLength": 128, "description": f"Always {names.API_VERSION}."},
-            "kind": {"type": "string", "maxLength": 64, "description": f"Always {names.KIND}."},
+            "apiVersion": {
+                "type": "string",
+                "maxLength": 128,
+                "description": f"Version of the API that this object uses. Must be {names.API_VERSION}.",
+            },
+            "kind": {"type": "string", "maxLength": 64, "description": f"Kind of this object. Must be {names.KIND}."},
             "metadata": {"type": "object"},
-            "spec": {**spec, "description": "What is wanted. `{}` is a working daemon.", "default": defaults(spec)},
-            "status": {**status, "description": "What the operator saw.", "default": defaults(status)},
+            "spec": {
+                **spec,
+                "description": "Desired state of the DindEnvironment. `{}` creates a Docker daemon with the defaults.",
+                "default": defaults(spec),
+            },
+            "status": {
+                **status,
+                "description": "Most recently observed state of the DindEnvironment.",
+                "default": defaults(status),
+            },
         },
         "x-kubernetes-validations": [_name_rule()],
     }

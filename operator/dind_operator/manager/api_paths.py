@@ -5,7 +5,10 @@ from typing import Any
 from dind_operator.api import names
 from dind_operator.state.cluster import Key, ObjectKind
 
-_GROUPS = {ObjectKind.NETWORK_POLICY: "/apis/networking.k8s.io/v1", ObjectKind.DISRUPTION_BUDGET: "/apis/policy/v1"}
+_GROUPS = {
+    ObjectKind.NETWORK_POLICY: "/apis/networking.k8s.io/v1",
+    ObjectKind.POD_DISRUPTION_BUDGET_READY: "/apis/policy/v1",
+}
 """Of what is not in the core group."""
 
 

@@ -24,7 +24,7 @@ _STEPS = {
     Reason.SUSPENDING: "the pod is ending",
     Reason.SUSPENDED: "suspended: there is no pod",
     Reason.TERMINATING: "the old pod is shutting down, a new one follows",
-    Reason.WAITING_FOR_PREDECESSOR: "a pod of an earlier environment of this name is still ending",
+    Reason.WAITING_FOR_PREVIOUS_POD: "a pod of an earlier environment of this name is still ending",
 }
 """Words for what goes its way. Everything else is told by the condition's own message, which says what to do."""
 
@@ -64,7 +64,7 @@ def has_endpoint(environment: Object) -> bool:
 def rests(environment: Object) -> bool:
     """Whether it is suspended, for whatever cause, and its pod is gone."""
     ready = condition(environment, ConditionType.READY)
-    return ready.get("reason") in (Reason.SUSPENDED, Reason.TIME_TO_LIVE_OVER, Reason.IDLE_TOO_LONG)
+    return ready.get("reason") in (Reason.SUSPENDED, Reason.TTL_EXPIRED, Reason.IDLE_TIMEOUT_EXCEEDED)
 
 
 def doing(environment: Object) -> str:

@@ -35,7 +35,7 @@ class MemoryPlan:
 def plan_memory(spec: DindEnvironmentSpec, settings: BuildSettings) -> MemoryPlan:
     """Split the daemon's memory limit between the daemon and what is nested in it.
 
-    Raises UnbuildableError (NestedLimitNotPositive) when nothing would be left for nested containers.
+    Raises UnbuildableError (MemoryLimitTooLow) when nothing would be left for nested containers.
     """
     reserve = str(spec.daemon.reserve.memory or settings.default_reserve_memory)
     volume = memory_volume_bytes(spec)
@@ -51,7 +51,7 @@ def plan_memory(spec: DindEnvironmentSpec, settings: BuildSettings) -> MemoryPla
             assert empty_dir is not None
             parts += f" and storage.emptyDir.sizeLimit ({empty_dir.size_limit}, in memory)"
         raise UnbuildableError(
-            Reason.NESTED_LIMIT_NOT_POSITIVE,
+            Reason.MEMORY_LIMIT_TOO_LOW,
             f"spec.daemon.resources.limits.memory is {raw_limit}, and {parts} leave nothing of it for nested containers. "
             f"Raise the limit above {-(-held_back // 2**20)}Mi or lower what is held back.",
         )

@@ -14,7 +14,7 @@ class ObjectKind(StrEnum):
     SECRET = "secrets"  # noqa: S105 - the name of a kind
     SERVICE = "services"
     NETWORK_POLICY = "networkpolicies"
-    DISRUPTION_BUDGET = "poddisruptionbudgets"
+    POD_DISRUPTION_BUDGET_READY = "poddisruptionbudgets"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def stranger(pod: pods.Pod | None, environment: dict[str, Any]) -> Verdict | Non
     name = environment["name"]
     if pods.owner_name(pod) == name:
         message = f"A pod of an earlier environment {name} is still being removed; a new one follows."
-        return waiting(Phase.PENDING, Reason.WAITING_FOR_PREDECESSOR, message)
+        return waiting(Phase.PENDING, Reason.WAITING_FOR_PREVIOUS_POD, message)
     held = f"owned by {owner.get('kind')} {owner.get('name')}" if owner else "not owned by anything"
     return blocked(
         Reason.POD_CONFLICT,

@@ -103,9 +103,9 @@ def test_a_link_is_not_followed(environments: Environments, node: NodeView, pref
     node.run(f"mkdir {prefix}/victim && ln -s {target} {prefix}/link && ls -A /etc | wc -l >/run/dind-e2e-before")
     environment = environments("linked").apply(at("link"))
     if target == "victim":
-        told = environment.wait_reason("HostPathIsLink", 60)
+        told = environment.wait_reason("HostPathIsSymlink", 60)
         assert "'link' is a symbolic link there" in told["message"]
-        assert environment.condition("StorageHealthy")["reason"] == "HostPathIsLink"
+        assert environment.condition("StorageHealthy")["reason"] == "HostPathIsSymlink"
     else:
         environment.wait_reason("PodFailed", 60)
     assert node.run(f"ls -A {prefix}/victim") == ""

@@ -35,7 +35,7 @@ def test_the_examples_become_ready_and_say_what_they_are(environments: Environme
             "StorageHealthy",
             "DaemonReady",
             "UpToDate",
-            "NetworkClear",
+            "NetworkReady",
         )
         found = environment.wait(
             lambda seen: all(condition(seen, kind).get("status") == "True" for kind in LATE), "what comes last", 150

@@ -73,9 +73,9 @@ def test_some_minutes_to_live_end_with_a_warning_and_nothing_is_left(environment
     brief.wait_event("ExpiresSoon", patience)
     brief.gone(patience)
     assert datetime.now(UTC) - created >= timedelta(seconds=minutes * minute)
-    brief.wait_event("TimeToLiveOver")
+    brief.wait_event("TTLExpired")
     assert len(brief.events("ExpiresSoon")) == 1
-    assert len(brief.events("TimeToLiveOver")) == 1
+    assert len(brief.events("TTLExpired")) == 1
     eventually(lambda: belongings(brief) == [], "nothing being left", 60, lambda: str(belongings(brief)))
 
 
@@ -91,7 +91,7 @@ def test_containers_and_calls_keep_an_environment_and_probes_do_not(environments
         for environment in (idle, kept, called):
             environment.patch(IDLE)
         spec = (idle.get() or {})["spec"]
-        told = idle.wait_reason("IdleTooLong", expires)
+        told = idle.wait_reason("IdleTimeoutExceeded", expires)
         for used in (kept, called):
             assert used.condition("Ready")["status"] == "True"
             assert used.condition("ActivityKnown")["status"] == "True"
@@ -105,4 +105,4 @@ def test_containers_and_calls_keep_an_environment_and_probes_do_not(environments
     assert "expired" not in idle.status().get("lifetime", {})
     # What kept the others is over: so are they, soon.
     for unused in (kept, called):
-        unused.wait_reason("IdleTooLong", expires)
+        unused.wait_reason("IdleTimeoutExceeded", expires)

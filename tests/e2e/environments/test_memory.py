@@ -173,7 +173,7 @@ def test_what_leaves_nothing_for_nested_containers_is_refused(environments: Envi
 
     # What the API server cannot know, because the default reserve is the operator's, becomes a condition.
     environment.apply({"daemon": {"resources": {"limits": {"memory": "64Mi"}}}})
-    assert "Raise the limit" in environment.wait_reason("NestedLimitNotPositive", 30)["message"]
+    assert "Raise the limit" in environment.wait_reason("MemoryLimitTooLow", 30)["message"]
     assert environment.pod() is None
     environment.patch({"daemon": {"resources": {"limits": {"memory": "768Mi"}}}})
     environment.ready()

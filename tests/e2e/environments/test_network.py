@@ -95,7 +95,7 @@ def test_a_large_download_over_an_interface_of_1400_bytes(
 ) -> None:
     environment = environments("narrow").apply().ready()
     assert environment.run("cat", "/sys/class/net/eth0/mtu") == str(MTU)
-    assert f"MTU {MTU}, of eth0." in environment.condition("NetworkClear")["message"]
+    assert f"MTU {MTU}, of eth0." in environment.condition("NetworkReady")["message"]
     load_images(environment)
     environment.docker("network", "create", "own")
     environment.docker("network", "create", f"--opt=com.docker.network.driver.mtu={WIDE}", "wide")
@@ -111,13 +111,13 @@ def test_a_large_download_over_an_interface_of_1400_bytes(
 
 def test_an_mtu_that_does_not_fit_is_told(environments: Environments, narrow: None) -> None:
     environment = environments("wide").apply({"network": {"mtu": WIDE}}).ready()
-    told = environment.condition("NetworkClear")
+    told = environment.condition("NetworkReady")
     assert (told["status"], told["reason"]) == ("False", "MtuTooLarge")
     assert "eth0, by which the pod reaches the world, carries 1400" in told["message"]
     environment.patch({"network": {"mtu": MTU - 100}})
     environment.wait(
         lambda found: (
-            condition(found, "NetworkClear").get("status") == "True"
+            condition(found, "NetworkReady").get("status") == "True"
             and condition(found, "Ready").get("status") == "True"
         ),
         "an MTU that fits",
@@ -177,8 +177,8 @@ def test_addresses_are_clear_of_pods_services_and_the_node(bench: Environment, n
     routes = [line.split()[0] for line in node.run("ip -4 route").splitlines() if line[0].isdigit()]
     taken = [status["podIP"], status["hostIP"], service, *nameserver, *routes]
     assert [(one, other) for one in ranges for other in taken if one.overlaps(ipaddress.ip_network(other))] == []
-    told = bench.condition("NetworkClear")
-    assert (told["status"], told["reason"]) == ("True", "NetworkClear")
+    told = bench.condition("NetworkReady")
+    assert (told["status"], told["reason"]) == ("True", "NetworkReady")
     assert str(ranges[0]).rpartition(".")[0] in told["message"]
 
 
@@ -191,7 +191,7 @@ def test_a_range_that_is_in_use_is_refused_before_the_daemon_starts(
     message = environment.wait_reason("NetworkCollision")["message"]
     assert f"spec.network.bridgeAddress {taken} overlaps" in message
     assert "Leave the field out and a free range is chosen" in message
-    assert environment.condition("NetworkClear")["reason"] == "NetworkCollision"
+    assert environment.condition("NetworkReady")["reason"] == "NetworkCollision"
     assert environment.daemon_status().get("started") is not True
     # The same with the remedy.
     environment.patch({"network": {"bridgeAddress": None}})

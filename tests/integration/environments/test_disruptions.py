@@ -59,7 +59,7 @@ def protected(operator: RunningOperator, space: Space, kubelet: Kubelet) -> Obje
     space.create(spec=PROTECT)
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    space.wait_reason("DisruptionBudget", kind="DisruptionProtected")
+    space.wait_reason("PodDisruptionBudgetReady", kind="DisruptionProtected")
     wait_counted(space)
     return pod
 
@@ -137,7 +137,7 @@ def test_at_rest_nothing_is_written(start: Operators, space: Space, kubelet: Kub
     space.create(spec=PROTECT)
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    space.wait_reason("DisruptionBudget", kind="DisruptionProtected")
+    space.wait_reason("PodDisruptionBudgetReady", kind="DisruptionProtected")
     operator.wait_resyncs(1)
     before = len(operator.proxy.writes())
     operator.wait_resyncs(3)
@@ -152,7 +152,7 @@ def test_somebody_elses_budget_of_the_name_is_told_and_left(
     space.create(spec=PROTECT)
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    told = space.wait_reason("DisruptionBudgetMissing", kind="DisruptionProtected")
+    told = space.wait_reason("PodDisruptionBudgetMissing", kind="DisruptionProtected")
     assert "Delete or rename it" in told["message"]
     kept = budget(space)
     assert kept is not None

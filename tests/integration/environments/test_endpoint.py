@@ -338,7 +338,7 @@ def test_a_missing_right_is_told_and_the_daemon_goes_on(start: Operators, space:
     pod = ready(space, kubelet)
     words = 'secrets "one-ca" is forbidden: User "x" cannot get resource "secrets" in API group "" in the namespace'
     operator.proxy.fault(on("get", "secrets"), Answer(403, "Forbidden", words), times=None)
-    told = space.wait_reason("EndpointRefused", "EndpointReady")
+    told = space.wait_reason("EndpointObjectRejected", "EndpointReady")
     assert words in told["message"]
     assert space.condition("Ready")["status"] == "True"
     operator.wait_resyncs(1)

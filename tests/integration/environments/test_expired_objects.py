@@ -33,7 +33,7 @@ def expiring(space: Space, kubelet: Kubelet, spec: Object) -> Object:
     """The pod of an environment with all that may belong to one."""
     space.create(spec=spec)
     pod = ready(space, kubelet)
-    space.wait_reason("DisruptionBudget", kind="DisruptionProtected")
+    space.wait_reason("PodDisruptionBudgetReady", kind="DisruptionProtected")
     assert objects(space) == ALL
     return pod
 
@@ -60,7 +60,7 @@ def test_suspended_by_its_lifetime_it_keeps_endpoint_certificates_and_budget(
     expire(clock, space)
     kubelet.finish(space.wait_going())
     space.wait_status(phase="Suspended")
-    space.wait_reason("TimeToLiveOver")
+    space.wait_reason("TTLExpired")
     assert "endpoint" not in space.status()
     version = (space.environment() or {})["metadata"]["resourceVersion"]
     writes = len(operator.proxy.writes())

@@ -17,10 +17,10 @@ def test_a_container_outside_the_pod_is_told_with_an_event(
     space.create()
     pod = kubelet.start(kubelet.check(kubelet.bind(space.wait_pod())))
     kubelet.ready(pod, isolation=OUTSIDE)
-    found = space.wait_reason("NestedOutsidePod", "IsolationVerified")
+    found = space.wait_reason("IsolationFailed", "IsolationVerified")
     assert found["status"] == "False"
     assert "memory:/../docker/x" in found["message"]
-    (event,) = space.wait_event("NestedOutsidePod")
+    (event,) = space.wait_event("IsolationFailed")
     assert event["type"] == "Warning"
 
 

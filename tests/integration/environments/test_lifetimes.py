@@ -76,14 +76,14 @@ def test_a_time_to_live_ends_with_one_warning_over_restarts_and_the_spec_is_not_
     assert space.condition()["reason"] == "Ready"
     clock.passed = OVER
     going = space.wait_going()
-    told = space.wait_reason("TimeToLiveOver")
+    told = space.wait_reason("TTLExpired")
     assert "raise or remove spec.lifetime.ttl" in told["message"]
     kubelet.finish(going)
     space.wait_status(phase="Suspended")
     at_rest(operator, space)
     assert (space.environment() or {})["spec"] == before
     assert (space.environment() or {})["metadata"]["generation"] == 1
-    assert count(space, "TimeToLiveOver") == 1
+    assert count(space, "TTLExpired") == 1
     # Back by the annotation, which is no change of the spec, and later by a longer time.
     space.extend((clock() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%SZ"))
     again = kubelet.run(space.wait_pod(other_than=pod))
@@ -111,7 +111,7 @@ def test_an_expired_environment_is_deleted_and_its_pod_is_garbage(
     clock.passed = OVER
     space.wait_gone()
     kubelet.finish(space.wait_going())
-    assert count(space, "TimeToLiveOver") == 1
+    assert count(space, "TTLExpired") == 1
     (call,) = [call for call in operator.proxy.calls if on("delete", "dindenvironments")(call)]
     assert set((call.body or {})["preconditions"]) == {"uid", "resourceVersion"}
     assert operator.proxy.count(on("delete", "pods")) == 0
@@ -159,7 +159,7 @@ def test_time_that_passed_while_the_operator_was_away_counts_and_the_warning_sti
     assert "deletionTimestamp" not in (space.environment() or {})["metadata"]
     clock.passed += timedelta(minutes=1)
     kubelet.finish(space.wait_going())
-    space.wait_event("TimeToLiveOver")
+    space.wait_event("TTLExpired")
     assert count(space, "ExpiresSoon") == 1
 
 
@@ -201,7 +201,7 @@ def test_an_idle_environment_is_suspended_and_comes_back(start: Operators, space
     clock.passed += timedelta(minutes=2)
     kubelet.finish(space.wait_going())
     space.wait_status(phase="Suspended")
-    told = space.wait_reason("IdleTooLong")
+    told = space.wait_reason("IdleTimeoutExceeded")
     assert "raise or remove spec.lifetime.idleTimeout" in told["message"]
     at_rest(operator, space)
     space.change({"operatingMode": "Suspended"})
@@ -237,7 +237,7 @@ def test_without_the_right_to_read_logs_it_is_said_that_the_idle_timeout_does_no
     space.create(spec=IDLE)
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
-    told = space.wait_reason("PodLogsNotRead", "ActivityKnown")
+    told = space.wait_reason("PodLogAccessDisabled", "ActivityKnown")
     assert told["status"] == "False"
     assert "readPodLogs" in told["message"]
     assert operator.proxy.count(on("get", "pods/log")) == 0

@@ -267,7 +267,7 @@ def test_what_has_expired_comes_back_when_it_is_extended(
     clock.passed = timedelta(minutes=58)
     space.wait_event("ExpiresSoon")
     clock.passed = timedelta(hours=2)
-    space.wait_reason("TimeToLiveOver")
+    space.wait_reason("TTLExpired")
     kubelet.finish(space.wait_going())
     assert "kubectl dind extend one 8h" in dind.refused(7, "wait", "one")
     assert "has expired" in dind.refused(7, "resume", "one", "--no-wait")

@@ -141,7 +141,7 @@ def test_the_second_environment_of_a_folder_gets_its_pod_when_the_first_is_gone(
 def test_what_the_check_says_of_the_folder_is_the_condition(start: Operators, space: Space, kubelet: Kubelet) -> None:
     start(host_path_prefixes=("/srv/dind",)).wait_ready()
     space.create(spec=at("/srv/dind/a"))
-    error = {"check": "Storage", "reason": "HostPathIsLink", "message": "It is a link."}
+    error = {"check": "Storage", "reason": "HostPathIsSymlink", "message": "It is a link."}
     kubelet.check(kubelet.bind(space.wait_pod()), {**REPORT, "ok": False, "error": error}, code=1)
-    assert space.wait_reason("HostPathIsLink")["message"] == error["message"]
-    assert space.wait_reason("HostPathIsLink", kind="StorageHealthy")["status"] == "False"
+    assert space.wait_reason("HostPathIsSymlink")["message"] == error["message"]
+    assert space.wait_reason("HostPathIsSymlink", kind="StorageHealthy")["status"] == "False"

@@ -74,7 +74,7 @@ def test_deleted_and_applied_again_at_once(
     space.wait_gone()
     created = space.create()
     if policy == "Background":
-        assert space.wait_reason("WaitingForPredecessor")["status"] == "False"
+        assert space.wait_reason("WaitingForPreviousPod")["status"] == "False"
         kubelet.finish(space.wait_going())
     after = space.wait_pod(other_than=pod)
     assert created["metadata"]["uid"] != old["metadata"]["uid"]

@@ -57,7 +57,7 @@ def test_a_configuration_that_is_no_such_object(start_daemon: StartDaemon, confi
 
 def test_a_reserve_as_large_as_the_limit(start_daemon: StartDaemon, userland: str) -> None:
     error = refused(start_daemon(userland=userland, memory=256 * MIB, DIND_RESERVE_BYTES=str(256 * MIB)))
-    assert (error["check"], error["reason"]) == ("Memory", "NestedLimitNotPositive")
+    assert (error["check"], error["reason"]) == ("Memory", "MemoryLimitTooLow")
 
 
 def test_an_image_without_a_daemon(start_daemon: StartDaemon, userland: str) -> None:

@@ -54,7 +54,7 @@ def test_the_folder_of_that_name_is_taken_and_signed(check: Check) -> None:
 )
 def test_anything_else_under_that_name_is_refused(check: Check, shape: str) -> None:
     status, told, said = check(shape)
-    assert (status, told) == (1, "failed Storage HostPathIsLink")
+    assert (status, told) == (1, "failed Storage HostPathIsSymlink")
     assert "'own' is a symbolic link there" in said
 
 

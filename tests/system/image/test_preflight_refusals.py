@@ -38,7 +38,7 @@ def test_a_reserve_as_large_as_the_limit(make_sandbox: MakeSandbox, preflight: P
     box = make_sandbox(memory=256 * MIB)
     assert preflight(box, DIND_RESERVE_BYTES=str(256 * MIB - 4096))[0] == 0
     result = preflight(box, DIND_RESERVE_BYTES=str(256 * MIB))
-    assert (refused(result)["check"], refused(result)["reason"]) == ("Memory", "NestedLimitNotPositive")
+    assert (refused(result)["check"], refused(result)["reason"]) == ("Memory", "MemoryLimitTooLow")
     # What was learned before the failure is told all the same.
     assert result[1]["memory"]["limitBytes"] == 256 * MIB
     assert "memory" in result[1]["cgroup"]["controllers"]
@@ -134,7 +134,7 @@ def test_a_full_volume(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
 
 def test_a_folder_that_cannot_take_the_tool(make_sandbox: MakeSandbox, preflight: Preflight, tmp_path: Path) -> None:
     error = refused(preflight(make_sandbox(more=f"mount -t tmpfs -o size=4k tmpfs {tmp_path}/dind")))
-    assert (error["check"], error["reason"]) == ("Install", "InstallFailed")
+    assert (error["check"], error["reason"]) == ("Install", "NodeToolInstallFailed")
     assert "No space left on device" in error["message"]
 
 
@@ -155,7 +155,7 @@ def test_a_child_group_that_someone_else_holds(make_sandbox: MakeSandbox, prefli
     with ended(subprocess.Popen(["sleep", "60"])) as holder:
         (child / "cgroup.procs").write_text(str(holder.pid))
         error = refused(preflight(box))
-    assert (error["check"], error["reason"]) == ("Cgroups", "ChildGroupFailed")
+    assert (error["check"], error["reason"]) == ("Cgroups", "CgroupSetupFailed")
     assert "could not remove the group (still in use)" in error["message"]
 
 
@@ -172,7 +172,7 @@ def test_a_child_group_that_cannot_be_limited(make_sandbox: MakeSandbox, preflig
         holder.stdin.flush()
         holder.stdout.readline()
         error = refused(preflight(box))
-    assert error["reason"] == "ChildGroupFailed"
+    assert error["reason"] == "CgroupSetupFailed"
     assert "could not write 67108864 to /sys/fs/cgroup/memory/dind-preflight/memory.limit_in_bytes" in error["message"]
 
 

@@ -95,8 +95,8 @@ def test_every_word_is_documented_and_fits_its_field(word: ConditionType | Reaso
 def test_reasons_of_trouble_say_what_to_do() -> None:
     fine = {
         *("Ready", "Suspending", "Terminating", "PodPending", "Initializing", "DaemonStarting", "NotChecked"),
-        *("Scheduled", "CgroupsMounted", "StorageHealthy", "IsolationVerified", "DisruptionBudget", "UpToDate"),
-        *("EndpointReady", "EndpointDisabled", "ActivityKnown", "NetworkClear", "WorkloadsPending", "WorkloadsRunning"),
+        *("Scheduled", "CgroupsMounted", "StorageHealthy", "IsolationVerified", "PodDisruptionBudgetReady", "UpToDate"),
+        *("EndpointReady", "EndpointDisabled", "ActivityKnown", "NetworkReady", "WorkloadsPending", "WorkloadsRunning"),
         *("ImagesPreloaded", "PreloadingImages"),
     }
     assert {reason for reason in Reason if not reason.remedy} == fine

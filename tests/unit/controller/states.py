@@ -72,7 +72,7 @@ MESSAGES = st.sampled_from(
         json.dumps({"version": 1, "docker": "26.1.5", "exitCode": 1, "tail": TAILS[1]}),
         json.dumps({"version": 1, "docker": "26.1.5", "exitCode": 1, "tail": TAILS[2]}),
         json.dumps(PREFLIGHT | {"memory": {"limitBytes": None}}),
-        json.dumps(PREFLIGHT | {"ok": False, "error": {"check": "Install", "reason": "InstallFailed", "message": "x"}}),
+        json.dumps(PREFLIGHT | {"ok": False, "error": {"check": "Install", "reason": "NodeToolInstallFailed", "message": "x"}}),
         json.dumps({"error": {"check": "Daemon", "reason": "ConfigInvalid", "message": "x"}}),
         "[" * 2000,
     ]
@@ -261,7 +261,7 @@ def lifetimes(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.sets(st.sampled_from(["expiresAt", "idleSince", "ttlWarnedAt", "idleWarnedAt"])))
     lifetime: dict[str, Any] = {name: draw(MOMENTS) for name in sorted(names)}
     if draw(st.booleans()):
-        reason = draw(st.sampled_from([Reason.TIME_TO_LIVE_OVER, Reason.IDLE_TOO_LONG]))
+        reason = draw(st.sampled_from([Reason.TTL_EXPIRED, Reason.IDLE_TIMEOUT_EXCEEDED]))
         lifetime["expired"] = {"reason": reason.value, "time": draw(MOMENTS)}
     return lifetime
 

@@ -26,7 +26,7 @@ TOLD = {
         {
             "type": "DisruptionProtected",
             "status": "True",
-            "reason": "DisruptionBudget",
+            "reason": "PodDisruptionBudgetReady",
             "message": "m",
             "lastTransitionTime": "2025-06-01T10:00:00Z",
         }
@@ -43,7 +43,7 @@ class Recorder:
         self.calls: list[str] = []
 
     async def owned(self, kind: ObjectKind, key: tuple[str, str]) -> dict[str, Any] | None:
-        assert kind is ObjectKind.DISRUPTION_BUDGET
+        assert kind is ObjectKind.POD_DISRUPTION_BUDGET_READY
         self.calls.append("get")
         return self.found
 
@@ -87,7 +87,7 @@ def test_it_is_made_after_a_live_look_at_the_environment_and_told() -> None:
     part = settle(cluster, observed(environment(PROTECT)))
     assert cluster.calls == ["get", "verify", "create"]
     assert part is not None
-    assert (part.status, part.reason) == ("True", Reason.DISRUPTION_BUDGET)
+    assert (part.status, part.reason) == ("True", Reason.POD_DISRUPTION_BUDGET_READY)
 
 
 def test_one_that_is_right_is_left_alone() -> None:
@@ -95,7 +95,7 @@ def test_one_that_is_right_is_left_alone() -> None:
     part = settle(cluster, observed(environment(PROTECT)))
     assert cluster.calls == ["get"]
     assert part is not None
-    assert part.reason is Reason.DISRUPTION_BUDGET
+    assert part.reason is Reason.POD_DISRUPTION_BUDGET_READY
 
 
 def test_one_that_was_changed_is_made_anew() -> None:
@@ -131,7 +131,7 @@ def test_the_policy_takes_it_away() -> None:
 @pytest.mark.parametrize(
     ("owners", "reason"),
     [
-        ([], Reason.DISRUPTION_BUDGET_MISSING),
+        ([], Reason.POD_DISRUPTION_BUDGET_MISSING),
         (
             [
                 {
@@ -142,7 +142,7 @@ def test_the_policy_takes_it_away() -> None:
                     "controller": True,
                 }
             ],
-            Reason.WAITING_FOR_PREDECESSOR,
+            Reason.WAITING_FOR_PREVIOUS_POD,
         ),
     ],
 )
@@ -186,7 +186,7 @@ def test_for_what_is_about_to_be_deleted_nothing_is_made() -> None:
     env = environment(
         PROTECT | {"lifetime": {"ttl": "1m", "expire": "Delete"}}, creationTimestamp="2025-05-01T00:00:00Z"
     )
-    env["status"] = {"lifetime": {"expired": {"reason": "TimeToLiveOver", "time": "2025-05-01T00:01:00Z"}}}
+    env["status"] = {"lifetime": {"expired": {"reason": "TTLExpired", "time": "2025-05-01T00:01:00Z"}}}
     cluster = Recorder()
     assert settle(cluster, observed(env)) is None
     assert cluster.calls == []
@@ -196,8 +196,8 @@ def test_for_what_is_about_to_be_deleted_nothing_is_made() -> None:
     ("code", "message", "reason"),
     [
         (403, 'User "x" cannot create resource "poddisruptionbudgets"', Reason.FORBIDDEN),
-        (403, "exceeded quota: count/poddisruptionbudgets.policy", Reason.DISRUPTION_BUDGET_MISSING),
-        (500, "webhook does not answer", Reason.DISRUPTION_BUDGET_MISSING),
+        (403, "exceeded quota: count/poddisruptionbudgets.policy", Reason.POD_DISRUPTION_BUDGET_MISSING),
+        (500, "webhook does not answer", Reason.POD_DISRUPTION_BUDGET_MISSING),
     ],
 )
 def test_a_refusal_is_told_and_holds_up_no_pod(code: int, message: str, reason: Reason) -> None:

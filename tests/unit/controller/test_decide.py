@@ -203,10 +203,10 @@ def test_an_invalid_spec_is_told_and_a_running_daemon_runs_on() -> None:
 
 def test_an_unbuildable_spec_is_told_and_a_running_daemon_runs_on() -> None:
     small = environment({"daemon": {"resources": {"limits": {"memory": "100Mi"}}}})
-    assert ready(plan(observed(small))) == ("False", "NestedLimitNotPositive")
+    assert ready(plan(observed(small))) == ("False", "MemoryLimitTooLow")
     found = plan(observed(small, running_pod(), node=node()))
     assert found.actions == ()
-    assert condition(found.status, "UpToDate")["reason"] == "NestedLimitNotPositive"
+    assert condition(found.status, "UpToDate")["reason"] == "MemoryLimitTooLow"
 
 
 FORBIDDING = replace(POLICY, guard_rails=GuardRails.model_validate({"modes": ["UserNamespace"], "images": []}))
@@ -242,7 +242,7 @@ def test_a_pod_of_an_earlier_environment_is_waited_for() -> None:
     old = running_pod()
     old["metadata"]["ownerReferences"][0]["uid"] = "earlier"
     found = plan(observed(pod=old))
-    assert (found.actions, ready(found)) == ((), ("False", "WaitingForPredecessor"))
+    assert (found.actions, ready(found)) == ((), ("False", "WaitingForPreviousPod"))
     assert found.requeue_after is not None
 
 

@@ -176,7 +176,7 @@ async def test_expired_it_is_kept_like_suspended(endpoints: Endpoints, shelf: Sh
     """At rest it is looked at from time to time, as that one is, and what is missing comes back."""
     state = await bring(endpoints, shelf, observed())
     env = told(state, EXPIRED, creationTimestamp=LONG_AGO)
-    env["status"] |= {"phase": "Suspended", "lifetime": {"expired": {"reason": "TimeToLiveOver", "time": LONG_AGO}}}
+    env["status"] |= {"phase": "Suspended", "lifetime": {"expired": {"reason": "TTLExpired", "time": LONG_AGO}}}
     before, names = len(shelf.calls), shelf.names()
     assert await bring(endpoints, shelf, observed(env, None)) is not None
     assert shelf.since(before) == []
@@ -187,7 +187,7 @@ async def test_expired_it_is_kept_like_suspended(endpoints: Endpoints, shelf: Sh
 
 
 async def test_for_what_is_about_to_be_deleted_nothing_is_made(endpoints: Endpoints, shelf: Shelf) -> None:
-    over = {"expired": {"reason": "TimeToLiveOver", "time": LONG_AGO}}
+    over = {"expired": {"reason": "TTLExpired", "time": LONG_AGO}}
     env = environment({"lifetime": {"ttl": "1h", "expire": "Delete"}}, creationTimestamp=LONG_AGO)
     env["status"] = {"lifetime": over}
     assert await bring(endpoints, shelf, observed(env, None)) is None
@@ -208,7 +208,7 @@ async def test_where_nothing_is_done_no_look_is_waited_for(endpoints: Endpoints,
     if why == "about to be deleted":
         env["metadata"]["creationTimestamp"] = LONG_AGO
         env["spec"]["lifetime"] = {"ttl": "1h", "expire": "Delete"}
-        env["status"]["lifetime"] = {"expired": {"reason": "TimeToLiveOver", "time": LONG_AGO}}
+        env["status"]["lifetime"] = {"expired": {"reason": "TTLExpired", "time": LONG_AGO}}
     seen = observed(env, running_pod(), space=namespace(labelled=why != "closed"), now=later)
     assert await bring(endpoints, shelf, seen) is None
     assert endpoints.wait(KEY, later) is None
@@ -292,7 +292,7 @@ async def test_what_an_earlier_environment_left_is_waited_for(endpoints: Endpoin
     state = await bring(other, shelf, observed(env))
     assert state is not None
     assert state.problem is not None
-    assert (state.problem.reason, state.passing) == (Reason.WAITING_FOR_PREDECESSOR, True)
+    assert (state.problem.reason, state.passing) == (Reason.WAITING_FOR_PREVIOUS_POD, True)
     shelf.objects.clear()
     state = await bring(other, shelf, observed(env))
     assert state is not None
@@ -308,7 +308,7 @@ async def test_a_refusal_is_told_with_the_servers_words(endpoints: Endpoints, sh
     state = await bring(endpoints, shelf, observed(env))
     assert state is not None
     assert state.problem is not None
-    assert state.problem.reason is Reason.ENDPOINT_REFUSED
+    assert state.problem.reason is Reason.ENDPOINT_OBJECT_REJECTED
     assert words in state.problem.message
     shelf.refuse.clear()
     again = await bring(endpoints, shelf, observed(env))

@@ -160,15 +160,15 @@ def test_a_kubelets_long_sentence_is_bounded() -> None:
 
 
 def test_a_failed_check_is_the_condition_it_is_about() -> None:
-    cgroups = look(broken("ChildGroupFailed"), None)
-    assert cgroups.parts[ConditionType.CGROUPS_MOUNTED].reason is Reason.CHILD_GROUP_FAILED
+    cgroups = look(broken("CgroupSetupFailed"), None)
+    assert cgroups.parts[ConditionType.CGROUPS_MOUNTED].reason is Reason.CGROUP_SETUP_FAILED
     assert ConditionType.STORAGE_HEALTHY not in cgroups.parts
     storage = look(broken("StorageNotWritable", "Storage"), None)
     assert storage.parts[ConditionType.STORAGE_HEALTHY].reason is Reason.STORAGE_NOT_WRITABLE
     assert storage.parts[ConditionType.CGROUPS_MOUNTED].status is ConditionStatus.TRUE, "proved before"
 
 
-@pytest.mark.parametrize(("reason", "check"), [("NestedLimitNotPositive", "Memory"), ("InstallFailed", "Install")])
+@pytest.mark.parametrize(("reason", "check"), [("MemoryLimitTooLow", "Memory"), ("NodeToolInstallFailed", "Install")])
 def test_what_fails_after_the_cgroups_takes_nothing_back_of_them(reason: str, check: str) -> None:
     verdict = look(broken(reason, check), None)
     assert verdict.ready.reason.value == reason

@@ -47,7 +47,7 @@ def test_what_was_said_of_an_older_spec_counts_for_nothing() -> None:
     ("found", "code", "words"),
     [
         (environment(spec={"operatingMode": "Suspended"}), Exit.NOT_USABLE, "kubectl dind resume one"),
-        (environment(status={"lifetime": {"expired": {"reason": "IdleTooLong"}}}), Exit.NOT_USABLE, "kubectl dind extend one"),
+        (environment(status={"lifetime": {"expired": {"reason": "IdleTimeoutExceeded"}}}), Exit.NOT_USABLE, "kubectl dind extend one"),
         (environment(states.READY, spec={"endpoint": {"enabled": False}}), Exit.NOT_USABLE, "spec.endpoint.enabled is false"),
         (environment(states.READY, deletionTimestamp="2026-01-01T00:00:00Z"), Exit.NOT_USABLE, "being deleted"),
         (environment(states.READY), Exit.NOT_READY, "kubectl dind wait one"),
@@ -63,7 +63,7 @@ def test_what_cannot_be_reached_says_why_and_what_to_do(found: dict[str, Any], c
 
 
 def test_an_extension_counts_before_the_operator_has_acted_on_it() -> None:
-    over = {"lifetime": {"expired": {"reason": "IdleTooLong"}}}
+    over = {"lifetime": {"expired": {"reason": "IdleTimeoutExceeded"}}}
     for until, expected in (("2100-01-01T00:00:00Z", False), ("2020-01-01T00:00:00Z", True), ("soon", True)):
         annotations = {"dind.dev/extend-until": until}
         assert state.expired(environment(status=over, annotations=annotations)) is expected, until
@@ -84,7 +84,7 @@ def test_what_is_over_does_not_come_back_by_waiting(reason: str) -> None:
 
 def test_an_environment_that_was_suspended_or_has_expired_rests() -> None:
     assert state.rests(environment(states.SUSPENDED))
-    assert state.rests(environment(condition("Ready", "False", "TimeToLiveOver")))
+    assert state.rests(environment(condition("Ready", "False", "TTLExpired")))
     assert not state.rests(environment(condition("Ready", "False", "Suspending")))
 
 

@@ -61,7 +61,7 @@ def test_nothing_left_for_nested_containers_is_refused_with_a_limit_that_works(
 ) -> None:
     with pytest.raises(UnbuildableError) as caught:
         plan_memory(spec(fields(limit, reserve, volume)), SETTINGS)
-    assert caught.value.reason is Reason.NESTED_LIMIT_NOT_POSITIVE
+    assert caught.value.reason is Reason.MEMORY_LIMIT_TOO_LOW
     assert limit in caught.value.message
     remedy = caught.value.message.split("above ")[1].split()[0].removesuffix("Mi")
     assert plan_memory(spec(fields(f"{int(remedy) + 1}Mi", reserve, volume)), SETTINGS).nested == MI

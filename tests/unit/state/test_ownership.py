@@ -27,8 +27,8 @@ def test_no_pod_and_our_own_pod_are_no_strangers() -> None:
 @pytest.mark.parametrize(
     ("owners", "reason"),
     [
-        ([OWN | {"uid": "earlier"}], Reason.WAITING_FOR_PREDECESSOR),
-        ([OWN | {"uid": "earlier", "apiVersion": "dind.dev/v1"}], Reason.WAITING_FOR_PREDECESSOR),
+        ([OWN | {"uid": "earlier"}], Reason.WAITING_FOR_PREVIOUS_POD),
+        ([OWN | {"uid": "earlier", "apiVersion": "dind.dev/v1"}], Reason.WAITING_FOR_PREVIOUS_POD),
         ([], Reason.POD_CONFLICT),
         (None, Reason.POD_CONFLICT),
         ([OWN | {"controller": False}], Reason.POD_CONFLICT),

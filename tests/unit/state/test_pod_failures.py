@@ -130,7 +130,7 @@ def test_a_daemon_that_ends_well_again_and_again_fails(state: Any, restarts: int
         ("DaemonNotFound", "DaemonNotFound"),
         ("DaemonNotRunnable", "DaemonNotRunnable"),
         ("CgroupsNotMountable", "CgroupsNotMountable"),
-        ("NestedLimitNotPositive", "NestedLimitNotPositive"),
+        ("MemoryLimitTooLow", "MemoryLimitTooLow"),
         ("CgroupVersionUnsupported", "CgroupVersionUnsupported"),
         ("RuntimeClassMissing", "DaemonFailed"),
         ("RuntimeHandlerMissing", "DaemonFailed"),

@@ -25,12 +25,12 @@ container that was started later than this after the change has read the new one
 
 _WORTH_AN_EVENT = (
     Reason.ENDPOINT_CONFLICT,
-    Reason.ENDPOINT_REFUSED,
+    Reason.ENDPOINT_OBJECT_REJECTED,
     Reason.CREDENTIALS_PENDING,
     Reason.CERTIFICATE_RENEWED,
     Reason.CERTIFICATE_EXPIRED,
 )
-_FOUND_BY_LOOKING = (Reason.ENDPOINT_CONFLICT, Reason.ENDPOINT_REFUSED)
+_FOUND_BY_LOOKING = (Reason.ENDPOINT_CONFLICT, Reason.ENDPOINT_OBJECT_REJECTED)
 
 
 @dataclass(frozen=True, slots=True)

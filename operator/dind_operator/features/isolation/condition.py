@@ -10,7 +10,7 @@ from dind_operator.state.cluster import Note
 from dind_operator.state.node_reports import IsolationReport
 from dind_operator.state.observed import Observed
 
-_REASONS = (Reason.ISOLATION_VERIFIED, Reason.NESTED_OUTSIDE_POD)
+_REASONS = (Reason.ISOLATION_VERIFIED, Reason.ISOLATION_FAILED)
 
 
 def isolation(observed: Observed) -> Part | None:
@@ -29,7 +29,7 @@ def isolation(observed: Observed) -> Part | None:
 def isolation_note(observed: Observed) -> tuple[Note, ...]:
     """An Event when nested containers turn out to be outside."""
     part = isolation(observed)
-    if part is None or part.reason is not Reason.NESTED_OUTSIDE_POD:
+    if part is None or part.reason is not Reason.ISOLATION_FAILED:
         return ()
     if observed.told(ConditionType.ISOLATION_VERIFIED).get("reason") == part.reason:
         return ()
@@ -44,7 +44,7 @@ def _part(report: IsolationReport) -> Part | None:
             Reason.ISOLATION_VERIFIED, "A container started through the Docker API is in a cgroup below the pod's."
         )
     return Part.false(
-        Reason.NESTED_OUTSIDE_POD,
+        Reason.ISOLATION_FAILED,
         f"A container started through the Docker API is outside the pod's cgroup ({report.detail or 'unknown'}): the pod's limits "
         "do not hold it. Use the project's daemon image or one with an unchanged dockerd, and delete the pod to start again.",
     )

@@ -23,7 +23,7 @@ def condition(observed: Observed) -> Part | None:
         return None
     if not observed.reads_logs:
         return Part.false(
-            Reason.POD_LOGS_NOT_READ,
+            Reason.POD_LOG_ACCESS_DISABLED,
             "spec.lifetime.idleTimeout does not work: whether the environment is used is told by the daemon's log, and this "
             "installation does not let the operator read pod logs. Have readPodLogs of the chart set to true, or use "
             "spec.lifetime.ttl.",
@@ -31,7 +31,7 @@ def condition(observed: Observed) -> Part | None:
     if observed.activity is not None:
         return _seen(seen=observed.activity.seen)
     old = observed.told(ConditionType.ACTIVITY_KNOWN).get("reason")
-    known = old in (Reason.ACTIVITY_KNOWN, Reason.ACTIVITY_NOT_SEEN)
+    known = old in (Reason.ACTIVITY_KNOWN, Reason.ACTIVITY_UNAVAILABLE)
     if known and observed.pod is not None and pods.same_start(observed.environment.get("status") or {}, observed.pod):
         return _seen(seen=old == Reason.ACTIVITY_KNOWN)
     return Part.unknown(
@@ -45,7 +45,7 @@ def _seen(*, seen: bool) -> Part:
     if seen:
         return Part.true(Reason.ACTIVITY_KNOWN, "The daemon's log tells whether the environment is used.")
     return Part.false(
-        Reason.ACTIVITY_NOT_SEEN,
+        Reason.ACTIVITY_UNAVAILABLE,
         "spec.lifetime.idleTimeout does not work: the pod's helper cannot see calls of the Docker API, because no access "
         "times are kept of the socket's file (the pod is of an older operator, or its runtime has a kernel of its own, as gVisor "
         "has). Delete the pod, so that one of this version is made, or use spec.lifetime.ttl.",

@@ -140,7 +140,7 @@ class _Look:
         if self.spec.ttl is None or created is None:
             return None
         at = self._extend(created + self.periods.length(self.spec.ttl))
-        return End(Reason.TIME_TO_LIVE_OVER, f"spec.lifetime.ttl of {self.spec.ttl}", at)
+        return End(Reason.TTL_EXPIRED, f"spec.lifetime.ttl of {self.spec.ttl}", at)
 
     def _ttl_over(self, end: End | None) -> End | None:
         if end is None or self.rests or self.spec.ttl is None:
@@ -171,7 +171,7 @@ class _Look:
             return None
         self.fields["idleSince"] = format_time(since)
         at = self._extend(since + self.periods.length(self.spec.idle_timeout))
-        return End(Reason.IDLE_TOO_LONG, f"spec.lifetime.idleTimeout of {self.spec.idle_timeout}", at)
+        return End(Reason.IDLE_TIMEOUT_EXCEEDED, f"spec.lifetime.idleTimeout of {self.spec.idle_timeout}", at)
 
     def _idle_since(self) -> datetime | None:
         if self.spec.idle_timeout is None or self.rests:
@@ -224,7 +224,7 @@ class _Look:
 
     def _ended_idle(self) -> bool:
         """It has expired for being idle, and the pod that could be used is gone or going."""
-        recorded = (self.old.get("expired") or {}).get("reason") == Reason.IDLE_TOO_LONG
+        recorded = (self.old.get("expired") or {}).get("reason") == Reason.IDLE_TIMEOUT_EXCEEDED
         return recorded and (self.observed.pod is None or _goes(self.observed.pod))
 
     # Both
@@ -248,7 +248,7 @@ class _Look:
         at = max(end.at, self.now + self.periods.notice)
         becomes = "is deleted" if self.deletes else "is suspended: its pod is removed, the rest kept"
         metadata = self.observed.environment["metadata"]
-        use = "Use it, or keep it" if end.reason is Reason.IDLE_TOO_LONG else "Keep it"
+        use = "Use it, or keep it" if end.reason is Reason.IDLE_TIMEOUT_EXCEEDED else "Keep it"
         self.notes.append(
             Note(
                 EXPIRES_SOON,
@@ -266,7 +266,7 @@ def _goes(pod: pods.Pod) -> bool:
 
 def ended(observed: Observed, end: End) -> str:
     """What is wrong and what to do, of an environment that has expired and is suspended."""
-    field = "ttl" if end.reason is Reason.TIME_TO_LIVE_OVER else "idleTimeout"
+    field = "ttl" if end.reason is Reason.TTL_EXPIRED else "idleTimeout"
     _, not_a_time = _extension(observed.environment)
     return (
         f"The environment's {end.what} ended at {format_time(end.at)}: its pod is removed, the rest is kept. It comes back when you "

@@ -1,4 +1,4 @@
-"""The condition NetworkClear: whether the nested networks are clear of what is around the pod, and fit through its interface.
+"""The condition NetworkReady: whether the nested networks are clear of what is around the pod, and fit through its interface.
 
 The init container chooses and checks before any daemon starts; what its report says is all there is to know.
 """
@@ -32,7 +32,7 @@ def notes(observed: Observed) -> tuple[Note, ...]:
     part = condition(observed)
     if part is None or part.reason is not Reason.MTU_TOO_LARGE:
         return ()
-    if observed.told(ConditionType.NETWORK_CLEAR).get("reason") == part.reason:
+    if observed.told(ConditionType.NETWORK_READY).get("reason") == part.reason:
         return ()
     return (Note(part.reason.value, part.message, warning=True),)
 
@@ -45,7 +45,7 @@ def _part(report: NetworkReport, docker: int | None) -> Part:
             f"world, carries {report.interfaceMtu}: larger packets are lost, and downloads hang where nobody says so. Leave it "
             f"out, or set it to {report.interfaceMtu} or less.",
         )
-    return Part.true(Reason.NETWORK_CLEAR, " ".join(_sentences(report, docker)))
+    return Part.true(Reason.NETWORK_READY, " ".join(_sentences(report, docker)))
 
 
 def _sentences(report: NetworkReport, docker: int | None) -> list[str]:

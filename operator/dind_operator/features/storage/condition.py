@@ -24,7 +24,7 @@ _FAILURES = frozenset(
         Reason.FUSE_OVERLAYFS_MISSING,
         Reason.STORAGE_DRIVER_FAILED,
         Reason.DISK_FULL,
-        Reason.HOST_PATH_IS_LINK,
+        Reason.HOST_PATH_IS_SYMLINK,
         Reason.HOST_PATH_IN_USE,
     }
 )
@@ -96,7 +96,7 @@ def _driver(observed: Observed, pod: pods.Pod) -> Part | None:
                 Reason.STORAGE_HEALTHY, "dockerd copies every layer whole (storage driver vfs), as spec.daemon asks."
             )
         return Part.false(
-            Reason.COPYING_DRIVER,
+            Reason.VFS_STORAGE_DRIVER,
             "dockerd found no better storage driver than vfs, which copies every layer whole: slow, and many times the size. "
             "Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave storage-driver out of spec.daemon.",
         )

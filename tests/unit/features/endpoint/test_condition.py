@@ -180,15 +180,15 @@ def test_no_pod_is_taken_away_that_could_not_be_made_again(fields: dict[str, Any
 
 
 def test_a_problem_with_an_endpoint_that_is_off_keeps_no_pod_from_being_made() -> None:
-    state = EndpointState(problem=Part.false(Reason.ENDPOINT_REFUSED, "may not delete"))
+    state = EndpointState(problem=Part.false(Reason.ENDPOINT_OBJECT_REJECTED, "may not delete"))
     plan = make_plan(observed(environment({"endpoint": {"enabled": False}}), endpoint=state), POLICY)
     assert any(isinstance(action, CreatePod) for action in plan.actions)
 
 
 def test_what_passes_by_itself_is_waited_for() -> None:
-    state = EndpointState(problem=Part.false(Reason.WAITING_FOR_PREDECESSOR, "soon"), passing=True)
+    state = EndpointState(problem=Part.false(Reason.WAITING_FOR_PREVIOUS_POD, "soon"), passing=True)
     plan = make_plan(observed(endpoint=state), POLICY)
-    assert condition(plan.status, "Ready")["reason"] == "WaitingForPredecessor"
+    assert condition(plan.status, "Ready")["reason"] == "WaitingForPreviousPod"
     assert plan.requeue_after is not None
     assert plan.requeue_after <= 1
     assert not [note for note in plan.notes if note.warning]

@@ -33,7 +33,7 @@ def test_inside_is_true_and_outside_is_false_with_the_group() -> None:
     found = condition(build_status(seen(INSIDE), READY), "IsolationVerified")
     assert (found["status"], found["reason"]) == ("True", "IsolationVerified")
     found = condition(build_status(seen(OUTSIDE), READY), "IsolationVerified")
-    assert (found["status"], found["reason"]) == ("False", "NestedOutsidePod")
+    assert (found["status"], found["reason"]) == ("False", "IsolationFailed")
     assert "(memory:/docker/x)" in found["message"]
 
 
@@ -63,5 +63,5 @@ def test_a_condition_of_that_type_by_another_hand_does_not_stay() -> None:
 
 def test_only_outside_is_worth_an_event() -> None:
     (note,) = isolation_note(seen(OUTSIDE))
-    assert (note.reason, note.warning) == ("NestedOutsidePod", True)
+    assert (note.reason, note.warning) == ("IsolationFailed", True)
     assert [isolation_note(seen(report)) for report in (INSIDE, UNKNOWN, None)] == [(), (), ()]

@@ -39,17 +39,17 @@ def test_what_is_told_is_known() -> None:
 
 def test_a_helper_that_cannot_see_is_told_with_the_remedy() -> None:
     found = condition(environment(IDLE), ActivityReport(idle=False, seen=False))
-    assert (found.status, found.reason) == (ConditionStatus.FALSE, Reason.ACTIVITY_NOT_SEEN)
+    assert (found.status, found.reason) == (ConditionStatus.FALSE, Reason.ACTIVITY_UNAVAILABLE)
     assert "Delete the pod" in found.message
 
 
 def test_logs_that_are_not_read_are_told_with_the_remedy_whatever_was_known() -> None:
     found = condition(told_before("ActivityKnown"), reads_logs=False)
-    assert (found.status, found.reason) == (ConditionStatus.FALSE, Reason.POD_LOGS_NOT_READ)
+    assert (found.status, found.reason) == (ConditionStatus.FALSE, Reason.POD_LOG_ACCESS_DISABLED)
     assert "readPodLogs" in found.message
 
 
-@pytest.mark.parametrize("reason", ["ActivityKnown", "ActivityNotSeen"])
+@pytest.mark.parametrize("reason", ["ActivityKnown", "ActivityUnavailable"])
 def test_between_two_looks_it_stands(reason: str) -> None:
     assert condition(told_before(reason)).reason == reason
 

@@ -102,10 +102,10 @@ def test_a_time_to_live_is_told_warned_of_once_and_then_the_pod_is_gone_and_the_
     assert plan.status_first
     made.apply(plan)
     made.settle()
-    assert ready(made) == ("Suspending", "TimeToLiveOver")
+    assert ready(made) == ("Suspending", "TTLExpired")
     kubelet_ends_it(made)
-    assert ready(made) == ("Suspended", "TimeToLiveOver")
-    assert lifetime(made)["expired"] == {"reason": "TimeToLiveOver", "time": "2025-06-01T12:59:00Z"}
+    assert ready(made) == ("Suspended", "TTLExpired")
+    assert lifetime(made)["expired"] == {"reason": "TTLExpired", "time": "2025-06-01T12:59:00Z"}
     assert "raise or remove spec.lifetime.ttl" in condition(made.environment["status"], "Ready")["message"]
     before = copy.deepcopy(made.environment)
     assert at(made, CREATED + 100 * HOUR).environment == before
@@ -119,10 +119,10 @@ def test_delete_deletes_the_environment_and_nothing_of_it_by_hand() -> None:
     assert plan.actions == (DeleteEnvironment(),)
     assert plan.status_first
     (note,) = plan.notes
-    assert note.reason == "TimeToLiveOver"
+    assert note.reason == "TTLExpired"
     assert "it is deleted, as spec.lifetime.expire asks" in note.message
     made.apply(plan)
-    assert lifetime(made)["expired"]["reason"] == "TimeToLiveOver"
+    assert lifetime(made)["expired"]["reason"] == "TTLExpired"
 
 
 @pytest.mark.parametrize("expire", ["Suspend", "Delete"])
@@ -143,7 +143,7 @@ def test_where_there_is_no_pod_none_is_made_for_the_warning() -> None:
     made = World(environment(TTL), None, objects.namespace(), now=CREATED + 2 * HOUR)
     made.settle()
     assert made.done == []
-    assert ready(made) == ("Suspended", "TimeToLiveOver")
+    assert ready(made) == ("Suspended", "TTLExpired")
 
 
 def test_a_raised_time_to_live_brings_it_back_and_is_warned_of_again() -> None:
@@ -247,11 +247,11 @@ def test_an_idle_environment_is_told_warned_and_suspended_when_the_helper_says_s
     made.settle()  # nobody has looked: it may be in use
     assert ready(made) == ("Running", "Ready")
     idle(made, 31 * 60)
-    assert ready(made) == ("Suspending", "IdleTooLong")
+    assert ready(made) == ("Suspending", "IdleTimeoutExceeded")
     kubelet_ends_it(made)
     before = copy.deepcopy(made.environment)
     assert at(made, made.now + 100 * HOUR).environment == before
-    assert ready(made) == ("Suspended", "IdleTooLong")
+    assert ready(made) == ("Suspended", "IdleTimeoutExceeded")
     assert made.created == 0
 
 
@@ -262,7 +262,7 @@ def expired_by_idling() -> World:
     made.now += 2 * MINUTE
     idle(made, 31 * 60)
     kubelet_ends_it(made)
-    assert ready(made) == ("Suspended", "IdleTooLong")
+    assert ready(made) == ("Suspended", "IdleTimeoutExceeded")
     return made
 
 
@@ -384,7 +384,7 @@ def test_with_a_minute_of_three_seconds_a_minute_of_being_idle_takes_three_and_t
     assert made.done == []
     made.now += timedelta(seconds=1)
     idle(made, 6)
-    assert ready(made) == ("Suspending", "IdleTooLong")
+    assert ready(made) == ("Suspending", "IdleTimeoutExceeded")
 
 
 # Properties

@@ -1,4 +1,4 @@
-"""The condition NetworkClear: what the pod's check found of the nested networks, in words."""
+"""The condition NetworkReady: what the pod's check found of the nested networks, in words."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def seen(report: dict[str, Any] | None, docker: str | None = None) -> Observed:
 
 
 def message(report: dict[str, Any], docker: str | None = None) -> str:
-    return str(condition(build_status(seen(report, docker), READY), "NetworkClear")["message"])
+    return str(condition(build_status(seen(report, docker), READY), "NetworkReady")["message"])
 
 
 def test_what_was_chosen_is_told() -> None:
-    found = condition(build_status(seen(FOUND), READY), "NetworkClear")
-    assert (found["status"], found["reason"]) == ("True", "NetworkClear")
+    found = condition(build_status(seen(FOUND), READY), "NetworkReady")
+    assert (found["status"], found["reason"]) == ("True", "NetworkReady")
     assert found["message"] == (
         "Clear of what is in use around the pod: bridge 172.17.0.1/16; pools 172.18.0.0/16, 172.19.0.0/16. MTU 1400, of eth0."
     )
@@ -80,12 +80,12 @@ def test_an_older_docker_takes_the_mtu_for_one_network_only() -> None:
 def test_the_version_is_remembered_for_the_same_start() -> None:
     status = build_status(seen(FOUND, "20.10.24"), READY)
     later = replace(seen(FOUND), environment=environment() | {"status": status})
-    assert "Docker 20 takes it" in condition(build_status(later, READY), "NetworkClear")["message"]
+    assert "Docker 20 takes it" in condition(build_status(later, READY), "NetworkReady")["message"]
 
 
 def test_an_mtu_that_does_not_fit_is_told_once_and_stops_nothing() -> None:
     wide = seen(FOUND | {"mtu": 1500})
-    found = condition(build_status(wide, READY), "NetworkClear")
+    found = condition(build_status(wide, READY), "NetworkReady")
     assert (found["status"], found["reason"]) == ("False", "MtuTooLarge")
     assert "is 1500, and eth0, by which the pod reaches the world, carries 1400" in found["message"]
     (note,) = network.notes(wide)
@@ -94,7 +94,7 @@ def test_an_mtu_that_does_not_fit_is_told_once_and_stops_nothing() -> None:
     assert network.notes(seen(FOUND)) == ()
     # Without an interface that leads outside there is nothing to compare it with.
     assert (
-        condition(build_status(seen(FOUND | {"mtu": 1500, "interfaceMtu": 0}), READY), "NetworkClear")["status"]
+        condition(build_status(seen(FOUND | {"mtu": 1500, "interfaceMtu": 0}), READY), "NetworkReady")["status"]
         == "True"
     )
 
@@ -105,7 +105,7 @@ def test_a_collision_is_the_checks_own_sentence_in_ready_too() -> None:
     verdict = diagnose(found, answered_before=False)
     assert (verdict.ready.reason, verdict.ready.message) == (Reason.NETWORK_COLLISION, COLLISION["message"])
     status = build_status(observed(environment(), found), verdict)
-    told = condition(status, "NetworkClear")
+    told = condition(status, "NetworkReady")
     assert (told["status"], told["reason"], told["message"]) == ("False", "NetworkCollision", COLLISION["message"])
     # What was proved before it stays proved.
     assert condition(status, "CgroupsMounted")["status"] == condition(status, "StorageHealthy")["status"] == "True"

@@ -81,9 +81,9 @@ def test_large_amounts_are_told_in_gib() -> None:
 
 def test_a_driver_that_copies_is_never_silent() -> None:
     observed = seen(daemon=VFS)
-    assert (healthy(observed)["status"], healthy(observed)["reason"]) == ("False", "CopyingDriver")
+    assert (healthy(observed)["status"], healthy(observed)["reason"]) == ("False", "VfsStorageDriver")
     # From status too, when the log is not read again.
-    assert healthy(then(observed))["reason"] == "CopyingDriver"
+    assert healthy(then(observed))["reason"] == "VfsStorageDriver"
     assert healthy(seen(daemon=OVERLAY2))["status"] == "True"
 
 

@@ -10,7 +10,7 @@ from tests.unit.plugin.states import environment
 from dind_operator.plugin.main import main
 
 LIFETIME = {"lifetime": {"ttl": "1h"}}
-EXPIRED = {"lifetime": {"expired": {"reason": "TimeToLiveOver", "time": "2026-01-01T00:00:00Z"}}}
+EXPIRED = {"lifetime": {"expired": {"reason": "TTLExpired", "time": "2026-01-01T00:00:00Z"}}}
 
 
 def patches(kubectl: FakeKubectl) -> list[str]:

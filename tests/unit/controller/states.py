@@ -72,7 +72,9 @@ MESSAGES = st.sampled_from(
         json.dumps({"version": 1, "docker": "26.1.5", "exitCode": 1, "tail": TAILS[1]}),
         json.dumps({"version": 1, "docker": "26.1.5", "exitCode": 1, "tail": TAILS[2]}),
         json.dumps(PREFLIGHT | {"memory": {"limitBytes": None}}),
-        json.dumps(PREFLIGHT | {"ok": False, "error": {"check": "Install", "reason": "NodeToolInstallFailed", "message": "x"}}),
+        json.dumps(
+            PREFLIGHT | {"ok": False, "error": {"check": "Install", "reason": "NodeToolInstallFailed", "message": "x"}}
+        ),
         json.dumps({"error": {"check": "Daemon", "reason": "ConfigInvalid", "message": "x"}}),
         "[" * 2000,
     ]

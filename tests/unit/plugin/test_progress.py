@@ -47,7 +47,7 @@ def test_what_was_said_of_an_older_spec_counts_for_nothing() -> None:
     ("found", "code", "words"),
     [
         (environment(spec={"operatingMode": "Suspended"}), Exit.NOT_USABLE, "kubectl dind resume one"),
-        (environment(status={"lifetime": {"expired": {"reason": "IdleTimeoutExceeded"}}}), Exit.NOT_USABLE, "kubectl dind extend one"),
+        (environment(status={"lifetime": {"expired": {"reason": "TTLExpired"}}}), Exit.NOT_USABLE, "kubectl dind extend one"),
         (environment(states.READY, spec={"endpoint": {"enabled": False}}), Exit.NOT_USABLE, "spec.endpoint.enabled is false"),
         (environment(states.READY, deletionTimestamp="2026-01-01T00:00:00Z"), Exit.NOT_USABLE, "being deleted"),
         (environment(states.READY), Exit.NOT_READY, "kubectl dind wait one"),

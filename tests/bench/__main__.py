@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from tests.bench import burst, cold_start, footprint, pages, reserve
+from tests.bench import burst, cold_start, footprint, pages, reserve, restart
 from tests.bench.api import ENVIRONMENTS, Api, connect
 from tests.bench.figures import Section, put
 from tests.cluster import machine
@@ -39,11 +39,12 @@ class Size:
     rest_seconds: float
     reserves: tuple[int, ...]
     layers: int
+    restarts: tuple[int, ...]
 
 
 # More than 300 s of rest: the operator lists and compares everything once in that time.
-FULL = Size(12, (200, 500), 5, 50, 500, 330.0, (64, 96, 128, 192, 256), 8)
-SHORT = Size(3, (100,), 3, 10, 100, 10.0, (256,), 1)
+FULL = Size(12, (200, 500), 5, 50, 500, 330.0, (64, 96, 128, 192, 256), 8, (1000, 3000, 10000))
+SHORT = Size(3, (100,), 3, 10, 100, 10.0, (256,), 1, (300, 900))
 
 
 def measure_burst(size: Size) -> Section:
@@ -60,6 +61,18 @@ def measure_burst(size: Size) -> Section:
     with step("Bursts, on an API server without a node"), ControlPlane() as plane:
         asyncio.run(_install_crd(plane.kubeconfig))
         return asyncio.run(all_of_it(plane))
+
+
+def measure_restart(size: Size) -> Section:
+    """On an API server of its own."""
+
+    async def all_of_it(plane: ControlPlane) -> list[restart.Restart]:
+        async with connect(plane.kubeconfig) as api:
+            return await restart.run(api, plane.kubeconfig, size.restarts)
+
+    with step("Starts over environments that exist, on an API server without a node"), ControlPlane() as plane:
+        asyncio.run(_install_crd(plane.kubeconfig))
+        return pages.restart_section(asyncio.run(all_of_it(plane)))
 
 
 async def _install_crd(kubeconfig: Path) -> None:
@@ -110,7 +123,12 @@ def measure_reserve(size: Size) -> Section:
         return pages.reserve_section(reserve.run(here, INSTANCE.machine_address, list(size.reserves), size.layers))
 
 
-PARTS = {"cold-start": measure_cold_start, "burst": measure_burst, "reserve": measure_reserve}
+PARTS = {
+    "cold-start": measure_cold_start,
+    "burst": measure_burst,
+    "restart": measure_restart,
+    "reserve": measure_reserve,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,7 +26,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class OperatorProcess:
     """`python -m dind_operator run` against a kubeconfig, leading and ready inside the `with` block."""
 
-    def __init__(self, kubeconfig: Path, **settings: str) -> None:
+    def __init__(self, kubeconfig: Path, *, ready_seconds: float = READY_SECONDS, **settings: str) -> None:
+        self._ready_seconds = ready_seconds
         self._kubeconfig = kubeconfig
         self._settings = settings
         self._port = free_ports(1)[0]
@@ -56,7 +57,7 @@ class OperatorProcess:
             stderr=self._log,
             start_new_session=True,
         )
-        if not wait_until(lambda: self._ready() or self._process_ended(), READY_SECONDS) or self._process_ended():
+        if not wait_until(lambda: self._ready() or self._process_ended(), self._ready_seconds) or self._process_ended():
             log = Path(self._log.name).read_text()[-3000:]
             self.__exit__(None, None, None)
             raise ClusterError(f"The operator does not get ready. The end of its log:\n{log}")

@@ -10,6 +10,7 @@ from tests.bench.figures import Budget, Section, prose, spread, table
 from tests.bench.footprint import Footprint
 from tests.bench.own_memory import MIB, Sample
 from tests.bench.reserve import FREE, LIMIT, Reserve
+from tests.bench.restart import Restart
 
 from dind_operator.api.quantity import parse_bytes
 from dind_operator.pod.defaults import DEFAULT_RESERVE_MEMORY
@@ -47,6 +48,35 @@ def cold_start_section(cold: ColdStart, pairs: int) -> Section:
         ),
     ]
     section.budgets = [Budget("median ratio", statistics.median(cold.ratios), 1.15, at_most=True, ratio=True)]
+    return section
+
+
+def restart_section(restarts: list[Restart]) -> Section:
+    """From the start of the operator to readiness."""
+    section = Section("restart", "A start over environments that exist")
+    section.lines = [
+        *prose(
+            "From the start of the process to readiness: everything is listed, and the first environment is being looked at. Each "
+            "environment has a pod; there is no node. Linear means that the cpu for each thousand stays the same."
+        ),
+        "",
+        *table(
+            ["environments", "seconds", "cpu seconds", "cpu seconds for each 1000", "MiB"],
+            [
+                [
+                    str(each.environments),
+                    f"{each.seconds:.1f}",
+                    f"{each.cpu:.1f}",
+                    f"{each.per_thousand:.2f}",
+                    f"{each.rss_mib:.0f}",
+                ]
+                for each in restarts
+            ],
+        ),
+    ]
+    first, last = restarts[0], restarts[-1]
+    growth = last.per_thousand / first.per_thousand
+    section.budgets = [Budget("cpu for each 1000, most against fewest", growth, 1.25, at_most=True, ratio=True)]
     return section
 
 

@@ -1,13 +1,10 @@
-"""The newest objects known: Kopf's indices, with our own reads and writes laid over them.
+"""The newest state of every object that is known to exist: filled by the first complete list, kept by the watches.
 
-An index lags behind what we just wrote, and after a lost watch it keeps objects that are gone. What was read live or
-stored is therefore kept here until the index has caught up (a resourceVersion at least as new), or, for an object that is
-known to be gone, until the index shows another one.
+Later lists correct it: what vanished while a watch was lost is in no event. What we read live or stored ourselves is newer than
+what the watch has reported so far, so the higher resourceVersion wins, wherever it comes from.
 
-The indices hold their objects packed: they are most of the operator's memory.
+Objects are held packed: they are most of the operator's memory.
 """
-
-from typing import Any, Protocol
 
 from dind_operator.manager.packed import Manifest, Packed
 from dind_operator.state.cluster import Key
@@ -15,86 +12,85 @@ from dind_operator.state.cluster import Key
 Item = Manifest | Packed
 
 
-class Index(Protocol):
-    """What is used of a Kopf index: zero or more objects under each key."""
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """The collection under ``key``."""
-
-    def __iter__(self) -> Any:
-        """The keys."""
-
-
 class Layer:
     """One kind of object."""
 
-    def __init__(self, index: Index) -> None:
-        self._index = index
-        self._learnt: dict[Key, Manifest] = {}
-        self._ghosts: dict[Key, set[str]] = {}
+    def __init__(self) -> None:
+        self._objects: dict[Key, Item] = {}
+        self._by_namespace: dict[str, set[Key]] = {}
+        # The resourceVersion that the watch has reported of each object.
+        self._reported: dict[Key, int] = {}
+        # Objects that do not exist, of which the watch may still report older states: found since the latest list, and before it.
+        self._gone: set[str] = set()
+        self._gone_before: set[str] = set()
         # The objects whose end became known while the latest lists were read.
         self._ended: set[str] = set()
 
     def newest(self, key: Key) -> Manifest | None:
         """The newest object known under ``key``; None if there is none."""
-        item = self._newest(key)
+        item = self._objects.get(key)
         return item.manifest if isinstance(item, Packed) else item
 
-    def _newest(self, key: Key) -> Item | None:
-        indexed = self._indexed(key)
-        learnt = self._learnt.get(key)
-        if learnt is None:
-            return indexed
-        if indexed is not None and version_of(indexed) >= version_of(learnt):
-            del self._learnt[key]
-            return indexed
-        return learnt
+    def known(self) -> set[Key]:
+        """Everything known to exist."""
+        return set(self._objects)
+
+    def within(self, namespace: str) -> set[Key]:
+        """Everything known to exist in a namespace."""
+        return set(self._by_namespace.get(namespace, ()))
+
+    def on_nodes(self) -> list[Manifest]:
+        """Everything known that may have a directory of a node. Few do, so only those are unpacked."""
+        return [
+            item.manifest if isinstance(item, Packed) else item
+            for item in self._objects.values()
+            if not (isinstance(item, Packed) and not item.on_node)
+        ]
+
+    # What the watch reports
+
+    def report(self, key: Key, manifest: Manifest) -> None:
+        """The watch reports a state of an object."""
+        if uid_of(manifest) in self._gone or uid_of(manifest) in self._gone_before:
+            return
+        version = version_of(manifest)
+        self._reported[key] = max(version, self._reported.get(key, -1))
+        known = self._objects.get(key)
+        # A state that is held packed already need not be packed again.
+        if not isinstance(known, Packed) or version_of(known) < version or version < 0:
+            self._keep(key, manifest, packed=True)
+
+    def forget(self, key: Key, uid: str) -> None:
+        """The watch reports that the object with this uid is deleted. Another may have its name by now."""
+        self._ended.add(uid)
+        self._gone.discard(uid)
+        self._gone_before.discard(uid)
+        self._drop(key, uid)
+
+    def behind(self, key: Key, version: int) -> bool:
+        """The watch has not reported this version of the object, nor a later one."""
+        return self._reported.get(key, -1) < version
+
+    # What we read live or stored
 
     def learn(self, key: Key, manifest: Manifest) -> None:
-        """Remember what was read live or stored."""
-        self._revive(key, uid_of(manifest))
-        known = self._learnt.get(key)
-        if known is None or version_of(known) <= version_of(manifest):
-            self._learnt[key] = manifest
+        """Remember what was read live or stored. The watch reports it soon, so it is not packed yet."""
+        self._gone.discard(uid_of(manifest))
+        self._gone_before.discard(uid_of(manifest))
+        self._keep(key, manifest, packed=False)
 
     def miss(self, key: Key, uid: str) -> None:
         """The object with this uid does not exist. Another may have its name by the time that answer is here."""
         self._ended.add(uid)
-        learnt = self._learnt.get(key)
-        if learnt is not None and uid_of(learnt) == uid:
-            del self._learnt[key]
-        if any(uid_of(item) == uid for item in self._index.get(key) or ()):
-            self._ghosts.setdefault(key, set()).add(uid)
+        self._gone.add(uid)
+        self._drop(key, uid)
 
-    def forget(self, key: Key, uid: str) -> None:
-        """A watch told that the object with this uid is gone."""
-        self._ended.add(uid)
-        learnt = self._learnt.get(key)
-        if learnt is not None and uid_of(learnt) == uid:
-            del self._learnt[key]
-        self._revive(key, uid)
-
-    def settle(self, key: Key) -> None:
-        """A watch has told something: drop what it has caught up with, or it would be kept until the next look."""
-        self._newest(key)
-
-    def known(self) -> set[Key]:
-        """Everything known to exist."""
-        keys = set(self._index) | set(self._learnt)
-        return {key for key in keys if self._newest(key) is not None}
-
-    def on_nodes(self) -> list[Manifest]:
-        """Everything known that may have a folder of a node. Few do, so only those are unpacked."""
-        items = (self._newest(key) for key in self.known())
-        return [
-            item.manifest if isinstance(item, Packed) else item
-            for item in items
-            if item is not None and not (isinstance(item, Packed) and not item.on_node)
-        ]
+    # What is listed
 
     def begin_listing(self) -> None:
         """Call this before a list of these objects is read."""
         self._ended.clear()
+        self._gone_before, self._gone = self._gone, set()
 
     def existing(self, listed: dict[Key, Manifest]) -> dict[Key, Manifest]:
         """The listed objects without those that were deleted after the list was read: no watch will report those again."""
@@ -104,48 +100,43 @@ class Layer:
         """Learn from a complete live list; returns the keys of which something else was believed."""
         changed = set()
         for key, manifest in listed.items():
-            known = self._newest(key)
+            known = self._objects.get(key)
             if known is None or version_of(known) < version_of(manifest):
-                self.learn(key, manifest)
+                self._keep(key, manifest, packed=True)
                 changed.add(key)
-        for key in self.known() - listed.keys():
-            known = self._newest(key)
-            if known is not None and version_of(known) <= version:
+        for key in self._objects.keys() - listed.keys():
+            known = self._objects[key]
+            if version_of(known) <= version:
                 self.miss(key, uid_of(known))
                 changed.add(key)
         return changed
 
-    def behind(self, key: Key, version: int) -> bool:
-        """The watch has not shown this version of the object, nor a later one."""
-        indexed = self._indexed(key)
-        return indexed is None or version_of(indexed) < version
+    def _keep(self, key: Key, manifest: Manifest, *, packed: bool) -> None:
+        known = self._objects.get(key)
+        if known is not None and version_of(known) > version_of(manifest):
+            return
+        self._objects[key] = Packed.of(manifest) if packed else manifest
+        self._by_namespace.setdefault(key[0], set()).add(key)
 
-    def _indexed(self, key: Key) -> Item | None:
-        """What the index has of an object that exists. It holds a ghost beside the object that took its name."""
-        items: list[Item] = list(self._index.get(key) or ())
-        if not items:
-            self._ghosts.pop(key, None)
-            return None
-        newest = max(items, key=version_of)
-        if len(items) > 1:
-            self._ghosts.setdefault(key, set()).update(uid_of(item) for item in items if item is not newest)
-        return None if uid_of(newest) in self._ghosts.get(key, ()) else newest
-
-    def _revive(self, key: Key, uid: str) -> None:
-        ghosts = self._ghosts.get(key)
-        if ghosts is not None:
-            ghosts.discard(uid)
-            if not ghosts:
-                del self._ghosts[key]
+    def _drop(self, key: Key, uid: str) -> None:
+        known = self._objects.get(key)
+        if known is None or uid_of(known) != uid:
+            return
+        del self._objects[key]
+        self._reported.pop(key, None)
+        keys = self._by_namespace[key[0]]
+        keys.discard(key)
+        if not keys:
+            del self._by_namespace[key[0]]
 
 
 class ClusterView:
-    """Implements ``reconcile.view.View``."""
+    """Implements ``controller.cache_reader.View``."""
 
-    def __init__(self, environments: Index, pods: Index, namespaces: Index) -> None:
-        self.environments = Layer(environments)
-        self.pods = Layer(pods)
-        self.namespaces = Layer(namespaces)
+    def __init__(self) -> None:
+        self.environments = Layer()
+        self.pods = Layer()
+        self.namespaces = Layer()
 
     def environment(self, key: Key) -> Manifest | None:
         """The newest environment known."""

@@ -14,7 +14,8 @@ import kopf
 from dind_operator.api import names
 from dind_operator.manager.client import ApiCluster
 
-_LISTED = (f"/{names.PLURAL}", "/pods", "/namespaces")
+WATCHED = (names.PLURAL, "pods", "namespaces")
+"""What Kopf lists and watches, by plural."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,8 @@ class WatchSession(kopf.AiohttpSession):
     authorization: str | None = dataclasses.field(repr=False)
 
 
-async def watch_session(cluster: ApiCluster, listed: Callable[[], None]) -> WatchSession:
-    """A new session; ``listed`` is called for each list of environments, pods or namespaces that is made through it."""
+async def watch_session(cluster: ApiCluster, listed: Callable[[str], None]) -> WatchSession:
+    """A new session; ``listed`` is called with the plural of what was listed, for each list that is made through it."""
     configuration = cluster.api.configuration
     authorization = await configuration.get_api_key_with_prefix("BearerToken")
     session = aiohttp.ClientSession(
@@ -38,11 +39,12 @@ async def watch_session(cluster: ApiCluster, listed: Callable[[], None]) -> Watc
     return WatchSession(server=configuration.host, aiohttp_session=session, authorization=authorization)
 
 
-def _listener(listed: Callable[[], None]) -> aiohttp.TraceConfig:
+def _listener(listed: Callable[[str], None]) -> aiohttp.TraceConfig:
     async def ended(_: aiohttp.ClientSession, __: Any, request: aiohttp.TraceRequestEndParams) -> None:
-        is_list = request.method == "GET" and request.url.path.endswith(_LISTED) and "watch" not in request.url.query
+        plural = request.url.name
+        is_list = request.method == "GET" and plural in WATCHED and "watch" not in request.url.query
         if is_list and request.response.status == 200:
-            listed()
+            listed(plural)
 
     config = aiohttp.TraceConfig()
     config.on_request_end.append(ended)

@@ -89,9 +89,8 @@ class Operator:
     async def _reconcile(self) -> None:
         self._leading = True
         self._metrics.leader.set(1)
-        registry = build_registry(
-            self.controller, self._attach, lambda: watch_session(self._cluster, self.controller.relisted)
-        )
+        self._attach(ClusterView())
+        registry = build_registry(self.controller, lambda: watch_session(self._cluster, self.controller.listed))
         before = asyncio.all_tasks()
         # Not kopf.operator(): when a watch fails for good that may wait for ever for the other ones.
         watching = await kopf.spawn_tasks(

@@ -1,6 +1,6 @@
-"""Kopf's part: watches, indices, and the thin handlers that name what to look at.
+"""Kopf's part: watches, and the thin handlers that pass on what they report.
 
-``on.event`` and ``index`` write nothing to objects: no finalizer, no annotation.
+``on.event`` writes nothing to objects: no finalizer, no annotation.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,8 +9,6 @@ from typing import Any
 import kopf
 
 from dind_operator.api import names
-from dind_operator.manager.cache import ClusterView, namespace_key
-from dind_operator.manager.packed import Packed
 from dind_operator.manager.worker import Controller
 
 POD_SELECTOR = f"{names.LABEL_MANAGED_BY}={names.LABEL_MANAGED_BY_VALUE}"
@@ -73,58 +71,34 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 def build_registry(
-    controller: Controller, attach: Callable[[ClusterView], None], login: Callable[[], Awaitable[kopf.AiohttpSession]]
+    controller: Controller, login: Callable[[], Awaitable[kopf.AiohttpSession]]
 ) -> kopf.OperatorRegistry:
-    """All handlers. ``attach`` is called once with the view over the (still empty) indices."""
+    """All handlers. Kopf's own indices are not used: each object's toggle wakes every waiting worker, so a start takes a time that
+    grows with the square of the objects.
+    """
     registry = kopf.OperatorRegistry()
-    _register_start(registry, attach, login)
-    _register_indices(registry)
-    _register_events(registry, controller)
-    return registry
-
-
-def _register_start(
-    registry: kopf.OperatorRegistry,
-    attach: Callable[[ClusterView], None],
-    login: Callable[[], Awaitable[kopf.AiohttpSession]],
-) -> None:
-    @kopf.on.startup(registry=registry)
-    async def start(**kwargs: Any) -> None:
-        # Kopf passes every index under its id.
-        attach(ClusterView(kwargs["dind_environments"], kwargs["dind_pods"], kwargs["dind_namespaces"]))
 
     @kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def log_in(**_: Any) -> kopf.AiohttpSession:
         return await login()
 
-
-def _register_indices(registry: kopf.OperatorRegistry) -> None:
-    # Sync functions would cost a trip through a thread each; these return at once.
-
-    @kopf.index(names.GROUP, names.VERSION, names.PLURAL, id="dind_environments", registry=registry)
-    async def dind_environments(namespace: str | None, name: str | None, body: kopf.Body, **_: Any) -> Any:
-        return {(namespace, name): Packed.of(slim(body))}
-
-    @kopf.index("pods", id="dind_pods", registry=registry)
-    async def dind_pods(namespace: str | None, name: str | None, body: kopf.Body, **_: Any) -> Any:
-        return {(namespace, name): Packed.of(slim(body))}
-
-    @kopf.index("namespaces", id="dind_namespaces", registry=registry)
-    async def dind_namespaces(name: str | None, body: kopf.Body, **_: Any) -> Any:
-        return {namespace_key(str(name)): Packed.of(slim(body))}
+    _register_events(registry, controller)
+    return registry
 
 
 def _register_events(registry: kopf.OperatorRegistry, controller: Controller) -> None:
+    # Sync functions would cost a trip through a thread each; these return at once. With a resource's group and version Kopf asks the
+    # API server for the resources of these groups and not of all.
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def environment(type: str | None, body: kopf.Body, **_: Any) -> None:
         controller.environment_event(type, slim(body))
 
-    @kopf.on.event("pods", registry=registry)
+    @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod(type: str | None, body: kopf.Body, **_: Any) -> None:
         controller.pod_event(type, slim(body))
 
-    @kopf.on.event("namespaces", registry=registry)
+    @kopf.on.event("", "v1", "namespaces", registry=registry)
     async def namespace(type: str | None, body: kopf.Body, **_: Any) -> None:
         controller.namespace_event(type, slim(body))
 

@@ -11,6 +11,7 @@ from dind_operator.controller.api_errors import ClusterError
 from dind_operator.controller.reconciler import Reconciler
 from dind_operator.manager.cache import ClusterView, Layer, key_of
 from dind_operator.manager.client import ApiCluster, Listing
+from dind_operator.manager.kopf_session import WATCHED
 from dind_operator.manager.metrics import Metrics
 from dind_operator.manager.staleness import Staleness
 from dind_operator.manager.startup_latency import Starts
@@ -29,7 +30,7 @@ RELIST_PAUSE_SECONDS = 0.5
 
 
 class Controller:
-    """One operator's work. Made before Kopf starts, given the indices when they exist."""
+    """One operator's work. Made before it leads; ``attach`` gives it what it works on."""
 
     def __init__(self, cluster: ApiCluster, metrics: Metrics, *, workers: int, resync_seconds: float) -> None:
         self.queue = WorkQueue()
@@ -39,32 +40,32 @@ class Controller:
         self._resync_seconds = resync_seconds
         self._view: ClusterView | None = None
         self._reconciler: Reconciler | None = None
-        self._indexed = asyncio.Event()
+        self._listed: set[str] = set()
+        self._first_lists = asyncio.Event()
         self._relist = asyncio.Event()
         self._seen: dict[Key, tuple[object, ...]] = {}
         self._environments_watch = Staleness("environments")
         self._pods_watch = Staleness("pods")
         self._namespaces_watch = Staleness("namespaces")
         self._starts = Starts()
-        self._resynced = False
+        self._resynced = asyncio.Event()
 
     def attach(self, view: ClusterView, reconciler: Reconciler) -> None:
-        """Give it what it works on. The indices are still empty."""
+        """Give it what it works on."""
         self._view = view
         self._reconciler = reconciler
 
-    # What the watches say. Kopf calls none of these before all first lists are in the indices.
+    # What the watches report, from the first object of Kopf's first lists on. Nothing is reconciled before our own is complete.
 
     def environment_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
         """An environment came, changed or went. Changes of status alone, which are our own, are passed over."""
-        self._indexed.set()
         key, metadata = key_of(manifest), manifest["metadata"]
         if kind == "DELETED":
             self.view.environments.forget(key, metadata["uid"])
             self._seen.pop(key, None)
             self._starts.forget(key)
             return
-        self.view.environments.settle(key)
+        self.view.environments.report(key, manifest)
         extended = (metadata.get("annotations") or {}).get(names.ANNOTATION_EXTEND)
         signature = (metadata["uid"], metadata.get("generation"), metadata.get("deletionTimestamp"), extended)
         if self._seen.get(key) != signature:
@@ -73,33 +74,30 @@ class Controller:
 
     def pod_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
         """A pod that carries our label came, changed or went. It has its environment's name."""
-        self._indexed.set()
         key = key_of(manifest)
         if kind == "DELETED":
             self.view.pods.forget(key, manifest["metadata"]["uid"])
         else:
-            self.view.pods.settle(key)
+            self.view.pods.report(key, manifest)
         self.queue.add(key)
 
     def namespace_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
         """A namespace came, changed or went: it may have been opened for environments."""
-        self._indexed.set()
         key = key_of(manifest)
         if kind == "DELETED":
             self.view.namespaces.forget(key, manifest["metadata"]["uid"])
         else:
-            self.view.namespaces.settle(key)
-        for environment in self._environments_in({key}):
+            self.view.namespaces.report(key, manifest)
+        for environment in self.view.environments.within(key[1]):
             self.queue.add(environment)
 
-    def _environments_in(self, namespaces: set[Key]) -> set[Key]:
-        names = {name for _, name in namespaces}
-        return {key for key in self.view.environments.known() if key[0] in names}
-
-    def relisted(self) -> None:
-        """A watch was lost and its list read again: what vanished meanwhile is still in the index."""
-        if self._resynced:
+    def listed(self, plural: str) -> None:
+        """Kopf read a list: the first of that kind, or another after its watch was lost; what vanished meanwhile is in no event."""
+        if plural in self._listed:
             self._relist.set()
+        self._listed.add(plural)
+        if self._listed.issuperset(WATCHED):
+            self._first_lists.set()
 
     @property
     def view(self) -> ClusterView:
@@ -110,11 +108,12 @@ class Controller:
     # The work.
 
     async def run(self) -> None:
-        """Work until cancelled; begins when all first lists are in."""
-        await self._indexed.wait()
+        """Work until cancelled. Our own first list is later than Kopf's, so that its watches report the end of whatever is in it."""
+        await self._first_lists.wait()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.queue.run(self._workers, self._work), name="queue")
             group.create_task(self._resync_for_ever(), name="resync")
+            await self._resynced.wait()
+            group.create_task(self.queue.run(self._workers, self._work), name="queue")
 
     async def _work(self, key: Key) -> None:
         assert self._reconciler is not None
@@ -182,7 +181,7 @@ class Controller:
             delay = self._resync_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
 
     async def _resync(self) -> None:
-        """List for real, correct what the indices believe, and look at everything again."""
+        """List everything, correct what the cache holds, and look at everything again."""
         for layer in (self.view.environments, self.view.pods, self.view.namespaces):
             layer.begin_listing()
         namespaces = await self._cluster.list_namespaces()
@@ -190,13 +189,14 @@ class Controller:
         listed_pods = await self._cluster.list_pods()
         changed = _compare(self.view.environments, self._environments_watch, environments)
         changed |= _compare(self.view.pods, self._pods_watch, listed_pods)
-        changed |= self._environments_in(_compare(self.view.namespaces, self._namespaces_watch, namespaces))
+        for _, name in _compare(self.view.namespaces, self._namespaces_watch, namespaces):
+            changed |= self.view.environments.within(name)
         for key in changed:
             self.queue.add(key)
         spread = min(SPREAD_SECONDS, self._resync_seconds / 2)
         for key in self.view.environments.known() - changed:
             self.queue.add_after(key, random.uniform(0, spread))  # noqa: S311 - spreads load, guards nothing
-        self._resynced = True
+        self._resynced.set()
 
     # What the probes ask.
 
@@ -204,7 +204,7 @@ class Controller:
         """What does not move any more; None if all does."""
         if self.queue.longest_work() > STUCK_WORK_SECONDS:
             return f"a worker has been at one environment for {self.queue.longest_work():.0f} s"
-        if self.queue.oldest_wait() > STUCK_QUEUE_SECONDS:
+        if self._resynced.is_set() and self.queue.oldest_wait() > STUCK_QUEUE_SECONDS:
             return f"an environment has waited {self.queue.oldest_wait():.0f} s for a worker"
         if self._view is None:
             return None
@@ -217,7 +217,7 @@ class Controller:
 
     def unready(self) -> str | None:
         """Why nothing is reconciled yet; None when it is."""
-        return None if self._resynced else "the first lists are not complete"
+        return None if self._resynced.is_set() else "the first lists are not complete"
 
 
 def _compare(layer: Layer, watch: Staleness, listing: Listing) -> set[Key]:

@@ -1,4 +1,4 @@
-"""The view: an index is a hint, and what was read live or stored is laid over it."""
+"""The cache: the newest state of whatever exists, wherever it was learnt."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from dind_operator.manager.cache import ClusterView, Layer, key_of, version_of
 KEY = ("ns", "a")
 
 
-class Index(dict[Any, list[dict[str, Any]]]):
-    """Collections under keys, as Kopf's indices are."""
-
-
 def thing(version: int, uid: str = "u1", name: str = "a") -> dict[str, Any]:
     return {"metadata": {"namespace": "ns", "name": name, "uid": uid, "resourceVersion": str(version)}}
 
@@ -24,44 +20,29 @@ def space(version: int, uid: str = "s1", **metadata: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def index() -> Index:
-    return Index()
+def layer() -> Layer:
+    return Layer()
 
 
-@pytest.fixture
-def layer(index: Index) -> Layer:
-    return Layer(index)
-
-
-def test_without_anything_learnt_the_index_is_the_view(index: Index, layer: Layer) -> None:
+def test_what_the_watch_reports_is_known(layer: Layer) -> None:
     assert layer.newest(KEY) is None
-    index[KEY] = [thing(1)]
+    layer.report(KEY, thing(1))
     assert layer.newest(KEY) == thing(1)
-    assert layer.known() == {KEY}
+    assert layer.known() == layer.within("ns") == {KEY}
+    assert layer.within("other") == set()
 
 
-def test_what_we_stored_hides_an_index_that_lags(index: Index, layer: Layer) -> None:
-    index[KEY] = [thing(1)]
+def test_what_we_stored_is_kept_against_a_watch_that_lags(layer: Layer) -> None:
+    layer.report(KEY, thing(1))
     layer.learn(KEY, thing(5))
     assert layer.newest(KEY) == thing(5)
-    index[KEY] = [thing(3)]
+    layer.report(KEY, thing(3))
     assert layer.newest(KEY) == thing(5)
-    index[KEY] = [thing(7)]
+    layer.report(KEY, thing(7))
     assert layer.newest(KEY) == thing(7)
 
 
-def test_an_event_drops_what_the_index_has_caught_up_with(index: Index, layer: Layer) -> None:
-    layer.learn(KEY, thing(5))
-    index[KEY] = [thing(4)]
-    layer.settle(KEY)
-    assert layer.newest(KEY) == thing(5), "the index is behind"
-    index[KEY] = [thing(6)]
-    layer.settle(KEY)
-    index[KEY] = [thing(3)]
-    assert layer.newest(KEY) == thing(3), "nothing is laid over it any more"
-
-
-def test_what_we_made_is_there_before_the_index_has_it(layer: Layer) -> None:
+def test_what_we_made_is_known_before_the_watch_reports_it(layer: Layer) -> None:
     layer.learn(KEY, thing(2))
     assert layer.newest(KEY) == thing(2)
     assert layer.known() == {KEY}
@@ -73,26 +54,38 @@ def test_an_older_answer_does_not_displace_a_newer_one(layer: Layer) -> None:
     assert layer.newest(KEY) == thing(5)
 
 
-def test_a_ghost_of_the_index_stays_hidden_until_another_object_appears(index: Index, layer: Layer) -> None:
-    index[KEY] = [thing(1)]
+def test_states_without_a_number_replace_each_other(layer: Layer) -> None:
+    for uid in ("u1", "u2"):
+        layer.report(KEY, {"metadata": {**thing(1, uid)["metadata"], "resourceVersion": "x"}})
+        assert (layer.newest(KEY) or {})["metadata"]["uid"] == uid
+
+
+def test_a_late_report_does_not_bring_back_what_is_gone(layer: Layer) -> None:
+    layer.report(KEY, thing(1))
     layer.miss(KEY, "u1")
     assert layer.newest(KEY) is None
-    index[KEY] = [thing(2)]
-    assert layer.newest(KEY) is None, "a late event of the same object raises no dead"
-    index[KEY] = [thing(3, "u2")]
+    assert layer.within("ns") == set()
+    layer.report(KEY, thing(2))
+    layer.begin_listing()
+    layer.report(KEY, thing(2))
+    assert layer.newest(KEY) is None
+    layer.report(KEY, thing(3, "u2"))
     assert layer.newest(KEY) == thing(3, "u2")
-    assert layer.known() == {KEY}
 
 
-def test_a_successor_is_seen_while_its_predecessor_is_still_in_the_index(index: Index, layer: Layer) -> None:
-    index[KEY] = [thing(1)]
+def test_what_is_gone_is_not_remembered_for_ever(layer: Layer) -> None:
+    """A watch that was lost never reports the end of it."""
     layer.miss(KEY, "u1")
-    layer.learn(KEY, thing(4, "u2"))
-    assert layer.newest(KEY) == thing(4, "u2")
+    layer.miss(KEY, "u2")
+    layer.forget(KEY, "u2")
+    layer.begin_listing()
+    layer.begin_listing()
+    assert (layer._gone, layer._gone_before) == (set(), set())
 
 
-def test_a_late_not_found_hides_nobody_who_took_the_name(index: Index, layer: Layer) -> None:
-    index[KEY] = [thing(1), thing(4, "u2")]
+def test_a_late_not_found_hides_nobody_who_took_the_name(layer: Layer) -> None:
+    layer.report(KEY, thing(1))
+    layer.report(KEY, thing(4, "u2"))
     layer.miss(KEY, "u1")
     assert layer.newest(KEY) == thing(4, "u2")
     layer.learn(KEY, thing(6, "u2"))
@@ -110,29 +103,38 @@ def test_a_deletion_forgets_that_object_only(layer: Layer) -> None:
     assert layer.newest(KEY) is None
 
 
-def test_comparing_with_a_list_finds_what_changed_what_came_and_what_vanished(index: Index, layer: Layer) -> None:
-    same, changed, ghost, new = (("ns", name) for name in "abcd")
-    index |= {same: [thing(1)], changed: [thing(2, "u2", "b")], ghost: [thing(3, "u3", "c")]}
+def test_what_is_read_live_exists_again(layer: Layer) -> None:
+    layer.miss(KEY, "u1")
+    layer.learn(KEY, thing(2))
+    layer.report(KEY, thing(3))
+    assert layer.newest(KEY) == thing(3)
+
+
+def test_comparing_with_a_list_finds_what_changed_what_came_and_what_vanished(layer: Layer) -> None:
+    same, changed, gone, new = (("ns", name) for name in "abcd")
+    for key, manifest in ((same, thing(1)), (changed, thing(2, "u2", "b")), (gone, thing(3, "u3", "c"))):
+        layer.report(key, manifest)
     listed = {same: thing(1), changed: thing(8, "u2", "b"), new: thing(9, "u4", "d")}
-    assert layer.compare(listed, 10) == {changed, ghost, new}
+    assert layer.compare(listed, 10) == {changed, gone, new}
     assert layer.known() == {same, changed, new}
     assert layer.compare(listed, 10) == set()
 
 
-def test_a_list_older_than_what_is_known_takes_nothing_back(index: Index, layer: Layer) -> None:
-    index[KEY] = [thing(5)]
+def test_a_list_older_than_what_is_known_takes_nothing_back(layer: Layer) -> None:
+    layer.report(KEY, thing(5))
     assert layer.compare({KEY: thing(4)}, 4) == set()
     layer.learn(("ns", "b"), thing(12, "u2", "b"))
     assert layer.compare({KEY: thing(5)}, 10) == set(), "made after the list was"
     assert ("ns", "b") in layer.known()
 
 
-def test_a_watch_that_shows_no_newer_version_is_behind(index: Index, layer: Layer) -> None:
+def test_a_watch_that_reports_no_newer_version_is_behind(layer: Layer) -> None:
     assert layer.behind(KEY, 1)
-    index[KEY] = [thing(3)]
+    layer.report(KEY, thing(3))
     assert layer.behind(KEY, 4)
     assert not layer.behind(KEY, 3)
     layer.learn(KEY, thing(9))
+    layer.compare({KEY: thing(9)}, 9)
     assert layer.behind(KEY, 9), "what we learnt ourselves says nothing of the watch"
 
 
@@ -143,7 +145,9 @@ def test_versions_are_numbers(text: str, number: int) -> None:
 
 
 def test_the_view_keeps_the_kinds_apart() -> None:
-    view = ClusterView(Index({KEY: [thing(1)]}), Index(), Index({("", "ns"): [space(3)]}))
+    view = ClusterView()
+    view.environments.report(KEY, thing(1))
+    view.namespaces.report(("", "ns"), space(3))
     view.learn_pod(KEY, thing(2, "pod"))
     assert view.environment(KEY) == thing(1)
     assert view.pod(KEY) == thing(2, "pod")
@@ -156,12 +160,11 @@ def test_the_view_keeps_the_kinds_apart() -> None:
     assert key_of(space(3)) == ("", "ns")
 
 
-def test_a_namespace_that_took_the_name_of_a_ghost_is_the_one_that_counts() -> None:
-    """The index keeps the ghost, which may be ending or open, before its successor."""
-    index = Index({("", "ns"): [space(3, deletionTimestamp="2025-06-01T12:00:00Z"), space(7, "s2")]})
-    view = ClusterView(Index(), Index(), index)
-    assert view.namespace("ns") == space(7, "s2")
-    index["", "ns"].pop()
-    assert view.namespace("ns") is None
+def test_a_namespace_that_was_made_again_is_the_one_that_counts() -> None:
+    view = ClusterView()
+    view.namespaces.report(("", "ns"), space(3, deletionTimestamp="2025-06-01T12:00:00Z"))
+    view.namespaces.report(("", "ns"), space(7, "s2"))
     view.namespaces.forget(("", "ns"), "s1")
+    assert view.namespace("ns") == space(7, "s2")
     assert view.namespaces.compare({}, 9) == {("", "ns")}
+    assert view.namespace("ns") is None

@@ -31,7 +31,8 @@ def test_identity_is_known_without_unpacking() -> None:
 
 def test_a_layer_over_packed_objects_gives_plain_ones() -> None:
     manifest = environment(resourceVersion="3")
-    layer = Layer({KEY: [Packed.of(manifest)]})
+    layer = Layer()
+    layer.report(KEY, manifest)
     assert layer.newest(KEY) == manifest
     assert layer.known() == {KEY}
     layer.learn(KEY, environment(resourceVersion="2"))

@@ -17,11 +17,10 @@ def thing(version: int) -> dict[str, Any]:
 
 
 class Watch:
-    """An index that shows what it is told to, and the resyncs beside it."""
+    """A watch that reports what it is told to, and the resyncs beside it."""
 
     def __init__(self) -> None:
-        self.index: dict[Any, list[dict[str, Any]]] = {}
-        self.layer = Layer(self.index)
+        self.layer = Layer()
         self.staleness = Staleness("pods")
 
     def resync(self, *listed: dict[str, Any]) -> str | None:
@@ -38,20 +37,20 @@ def watch() -> Watch:
 
 def test_a_watch_that_shows_all_is_well(watch: Watch) -> None:
     for version in range(5):
-        watch.index[KEY] = [thing(version)]
+        watch.layer.report(KEY, thing(version))
         assert watch.resync(thing(version)) is None
 
 
 def test_a_watch_with_nothing_to_tell_is_well(watch: Watch) -> None:
-    watch.index[KEY] = [thing(1)]
+    watch.layer.report(KEY, thing(1))
     assert [watch.resync(thing(1)) for _ in range(3)] == [None, None, None]
     assert [watch.resync() for _ in range(3)] == [None, None, None]
 
 
 def test_a_watch_has_until_the_next_resync_to_show_a_change(watch: Watch) -> None:
-    watch.index[KEY] = [thing(1)]
+    watch.layer.report(KEY, thing(1))
     assert watch.resync(thing(2)) is None
-    watch.index[KEY] = [thing(2)]
+    watch.layer.report(KEY, thing(2))
     assert watch.resync(thing(3)) is None
 
 
@@ -63,7 +62,7 @@ def test_a_watch_that_shows_neither_change_nor_newcomer_is_named(watch: Watch) -
 def test_it_is_well_again_as_soon_as_it_shows_what_it_owed(watch: Watch) -> None:
     watch.resync(thing(2))
     assert watch.resync(thing(2)) is not None
-    watch.index[KEY] = [thing(2)]
+    watch.layer.report(KEY, thing(2))
     assert watch.staleness.problem(watch.layer) is None
 
 

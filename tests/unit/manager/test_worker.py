@@ -20,12 +20,9 @@ class Bed:
     """A controller that runs nothing: only its queue is looked at."""
 
     def __init__(self) -> None:
-        self.environments: dict[Any, list[dict[str, Any]]] = {}
-        self.pods: dict[Any, list[dict[str, Any]]] = {}
         # No call is made, so the client needs no server.
         self.controller = Controller(ApiCluster(client.ApiClient()), Metrics(), workers=1, resync_seconds=300)
-        view = ClusterView(self.environments, self.pods, {})
-        self.controller.attach(view, None)  # type: ignore[arg-type]
+        self.controller.attach(ClusterView(), None)  # type: ignore[arg-type]
 
     def queued(self) -> set[Key]:
         found = set(self.controller.queue._ready)
@@ -92,7 +89,9 @@ async def test_a_pod_that_went_is_forgotten(bed: Bed) -> None:
 
 
 async def test_a_namespace_that_changed_names_all_of_its_environments_and_no_other(bed: Bed) -> None:
-    bed.environments |= {KEY: [thing()], ("team-b", "x"): [thing("x", namespace="team-b")]}
+    bed.controller.environment_event(None, thing())
+    bed.controller.environment_event(None, thing("x", namespace="team-b", uid="x"))
+    bed.queued()
     bed.controller.namespace_event("MODIFIED", {"metadata": {"name": "team-a", "uid": "s", "resourceVersion": "2"}})
     assert bed.queued() == {KEY}
 
@@ -102,8 +101,27 @@ async def test_before_the_first_lists_it_is_not_ready_and_not_stuck(bed: Bed) ->
     assert bed.controller.stuck() is None
 
 
+async def test_before_the_first_lists_nothing_waits_for_a_worker(bed: Bed) -> None:
+    """The API server does not answer: another operator would fare no better."""
+    bed.controller.queue.add(KEY)
+    bed.controller.queue._ready[KEY] -= 301
+    assert bed.controller.stuck() is None
+
+
+async def test_the_first_lists_are_one_of_each_kind_and_any_other_is_a_relist(bed: Bed) -> None:
+    for plural in ("pods", "namespaces"):
+        bed.controller.listed(plural)
+    assert not bed.controller._first_lists.is_set()
+    bed.controller.listed("dindenvironments")
+    assert bed.controller._first_lists.is_set()
+    assert not bed.controller._relist.is_set()
+    bed.controller.listed("pods")
+    assert bed.controller._relist.is_set()
+
+
 async def test_a_stuck_queue_and_a_stuck_worker_are_told(bed: Bed) -> None:
     queue = bed.controller.queue
+    bed.controller._resynced.set()
     queue.add(KEY)
     queue._ready[KEY] -= 301
     assert bed.controller.stuck() == "an environment has waited 301 s for a worker"

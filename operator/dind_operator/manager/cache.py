@@ -58,7 +58,7 @@ class Layer:
         known = self._objects.get(key)
         # A state that is held packed already need not be packed again.
         if not isinstance(known, Packed) or version_of(known) < version or version < 0:
-            self._keep(key, manifest, packed=True)
+            self._keep(key, Packed.of(manifest))
 
     def forget(self, key: Key, uid: str) -> None:
         """The watch reports that the object with this uid is deleted. Another may have its name by now."""
@@ -77,7 +77,7 @@ class Layer:
         """Remember what was read live or stored. The watch reports it soon, so it is not packed yet."""
         self._gone.discard(uid_of(manifest))
         self._gone_before.discard(uid_of(manifest))
-        self._keep(key, manifest, packed=False)
+        self._keep(key, manifest)
 
     def miss(self, key: Key, uid: str) -> None:
         """The object with this uid does not exist. Another may have its name by the time that answer is here."""
@@ -92,17 +92,24 @@ class Layer:
         self._ended.clear()
         self._gone_before, self._gone = self._gone, set()
 
-    def existing(self, listed: dict[Key, Manifest]) -> dict[Key, Manifest]:
+    def listed(self, manifest: Manifest) -> tuple[Key, Item]:
+        """The key of a listed object, and the object as it is kept: what is known already is not packed again."""
+        key = key_of(manifest)
+        known = self._objects.get(key)
+        same = isinstance(known, Packed) and version_of(known) == version_of(manifest) >= 0
+        return key, known if same and known is not None else Packed.of(manifest)
+
+    def existing(self, listed: dict[Key, Item]) -> dict[Key, Item]:
         """The listed objects without those that were deleted after the list was read: no watch will report those again."""
         return {key: manifest for key, manifest in listed.items() if uid_of(manifest) not in self._ended}
 
-    def compare(self, listed: dict[Key, Manifest], version: int) -> set[Key]:
+    def compare(self, listed: dict[Key, Item], version: int) -> set[Key]:
         """Learn from a complete live list; returns the keys of which something else was believed."""
         changed = set()
-        for key, manifest in listed.items():
+        for key, item in listed.items():
             known = self._objects.get(key)
-            if known is None or version_of(known) < version_of(manifest):
-                self._keep(key, manifest, packed=True)
+            if known is None or version_of(known) < version_of(item):
+                self._keep(key, item)
                 changed.add(key)
         for key in self._objects.keys() - listed.keys():
             known = self._objects[key]
@@ -111,11 +118,11 @@ class Layer:
                 changed.add(key)
         return changed
 
-    def _keep(self, key: Key, manifest: Manifest, *, packed: bool) -> None:
+    def _keep(self, key: Key, item: Item) -> None:
         known = self._objects.get(key)
-        if known is not None and version_of(known) > version_of(manifest):
+        if known is not None and version_of(known) > version_of(item):
             return
-        self._objects[key] = Packed.of(manifest) if packed else manifest
+        self._objects[key] = item
         self._by_namespace.setdefault(key[0], set()).add(key)
 
     def _drop(self, key: Key, uid: str) -> None:

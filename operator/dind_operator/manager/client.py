@@ -40,9 +40,9 @@ _MERGE_PATCH = "application/merge-patch+json"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All objects of a collection as they were at one resourceVersion."""
+    """All objects of a collection as they were at one resourceVersion; of each, what ``keep`` of ``list_all`` made."""
 
-    items: list[dict[str, Any]]
+    items: list[Any]
     version: int
 
 
@@ -199,13 +199,21 @@ class ApiCluster:
         except ClusterError:
             return
 
-    async def list_all(self, path: str, query: dict[str, Any] | None = None) -> Listing:
-        """All objects of a collection, page by page, and the resourceVersion at which they were so."""
-        items: list[dict[str, Any]] = []
+    async def list_all(
+        self, path: str, query: dict[str, Any] | None = None, keep: Callable[[dict[str, Any]], Any] = dict
+    ) -> Listing:
+        """All objects of a collection, page by page, and the resourceVersion at which they were so.
+
+        ``keep`` is called for each object, so that no more than a page of them is in memory as it was read. They are without
+        managedFields, which are half of an object and of no use here.
+        """
+        items: list[Any] = []
         page: dict[str, Any] = {"limit": LIST_PAGE, **(query or {})}
         while True:
             answer = await self.call("GET", path, query=page)
-            items += answer.get("items") or []
+            for item in answer.get("items") or []:
+                item["metadata"].pop("managedFields", None)
+                items.append(keep(item))
             following = answer.get("metadata", {}).get("continue")
             if not following:
                 return Listing(items, int(answer["metadata"]["resourceVersion"]))
@@ -224,18 +232,18 @@ class ApiCluster:
         query = {"fieldSelector": f"involvedObject.name={key[1]}", "limit": LIST_PAGE}
         return (await self.call("GET", f"/api/v1/namespaces/{key[0]}/events", query=query)).get("items") or []
 
-    async def list_environments(self) -> Listing:
+    async def list_environments(self, keep: Callable[[dict[str, Any]], Any] = dict) -> Listing:
         """Every environment of the cluster."""
-        return await self.list_all(f"/apis/{names.API_VERSION}/{names.PLURAL}")
+        return await self.list_all(f"/apis/{names.API_VERSION}/{names.PLURAL}", keep=keep)
 
-    async def list_pods(self) -> Listing:
+    async def list_pods(self, keep: Callable[[dict[str, Any]], Any] = dict) -> Listing:
         """Every pod that carries our label."""
         selector = f"{names.LABEL_MANAGED_BY}={names.LABEL_MANAGED_BY_VALUE}"
-        return await self.list_all("/api/v1/pods", {"labelSelector": selector})
+        return await self.list_all("/api/v1/pods", {"labelSelector": selector}, keep)
 
-    async def list_namespaces(self) -> Listing:
+    async def list_namespaces(self, keep: Callable[[dict[str, Any]], Any] = dict) -> Listing:
         """Every namespace of the cluster."""
-        return await self.list_all("/api/v1/namespaces")
+        return await self.list_all("/api/v1/namespaces", keep=keep)
 
     async def call(
         self,

@@ -1,7 +1,6 @@
 """Whether a watch still shows anything. One that is dead without knowing it looks like one with nothing to tell."""
 
-from dind_operator.manager.cache import Layer, version_of
-from dind_operator.manager.packed import Manifest
+from dind_operator.manager.cache import Item, Layer, version_of
 from dind_operator.state.cluster import Key
 
 
@@ -13,7 +12,7 @@ class Staleness:
         self._expected: dict[Key, int] = {}
         self._behind: Key | None = None
 
-    def compare(self, layer: Layer, listed: dict[Key, Manifest]) -> None:
+    def compare(self, layer: Layer, listed: dict[Key, Item]) -> None:
         """What the resync before listed, the watch must have shown by now, unless it is gone."""
         late = (key for key, version in self._expected.items() if key in listed and layer.behind(key, version))
         self._behind = next(late, None)

@@ -184,9 +184,9 @@ class Controller:
         """List everything, correct what the cache holds, and look at everything again."""
         for layer in (self.view.environments, self.view.pods, self.view.namespaces):
             layer.begin_listing()
-        namespaces = await self._cluster.list_namespaces()
-        environments = await self._cluster.list_environments()
-        listed_pods = await self._cluster.list_pods()
+        namespaces = await self._cluster.list_namespaces(self.view.namespaces.listed)
+        environments = await self._cluster.list_environments(self.view.environments.listed)
+        listed_pods = await self._cluster.list_pods(self.view.pods.listed)
         changed = _compare(self.view.environments, self._environments_watch, environments)
         changed |= _compare(self.view.pods, self._pods_watch, listed_pods)
         for _, name in _compare(self.view.namespaces, self._namespaces_watch, namespaces):
@@ -222,7 +222,7 @@ class Controller:
 
 def _compare(layer: Layer, watch: Staleness, listing: Listing) -> set[Key]:
     """Correct one kind of object; the keys of which something else was believed."""
-    listed = layer.existing({key_of(item): item for item in listing.items})
+    listed = layer.existing(dict(listing.items))
     changed = layer.compare(listed, listing.version)
     watch.compare(layer, listed)
     return changed

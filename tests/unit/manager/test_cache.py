@@ -120,6 +120,16 @@ def test_comparing_with_a_list_finds_what_changed_what_came_and_what_vanished(la
     assert layer.compare(listed, 10) == set()
 
 
+def test_what_is_listed_as_it_is_known_is_not_packed_again(layer: Layer) -> None:
+    layer.report(KEY, thing(1))
+    known = layer._objects[KEY]
+    assert layer.listed(thing(1)) == (KEY, known)
+    key, item = layer.listed(thing(2))
+    assert (key, version_of(item)) == (KEY, 2)
+    assert layer.compare({key: item}, 2) == {KEY}
+    assert layer.newest(KEY) == thing(2)
+
+
 def test_a_list_older_than_what_is_known_takes_nothing_back(layer: Layer) -> None:
     layer.report(KEY, thing(5))
     assert layer.compare({KEY: thing(4)}, 4) == set()

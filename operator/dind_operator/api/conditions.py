@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from .condition_types import ConditionType
 from .documented import Documented
 from .reasons import Reason
-from .status import Condition, ConditionStatus, clip
+from .status import MESSAGE_MAX_LENGTH, Condition, ConditionStatus, clip
 
 __all__ = [
     "Condition",
@@ -22,7 +22,7 @@ __all__ = [
     "find_condition",
     "format_time",
     "read_conditions",
-    "set_condition",
+    "set_conditions",
 ]
 
 
@@ -31,34 +31,39 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def set_condition(
-    conditions: Sequence[Condition],
-    type: ConditionType,
-    status: ConditionStatus | bool | None,
-    reason: Reason,
-    message: str,
+def set_conditions(
+    status: Mapping[str, Any],
+    wanted: Mapping[ConditionType, tuple[ConditionStatus, Reason, str]],
     generation: int,
     now: datetime,
-) -> list[Condition]:
-    """The conditions with one of them set. Its time changes only when its status does; order is kept.
+) -> list[dict[str, Any]]:
+    """All conditions that a status is to have: those that it has in their order, others after them.
 
-    `status` may be True, False or None (Unknown). Messages longer than a condition may hold are cut.
+    `wanted` holds status, reason and message by type; what it does not name is left out. The time of a condition
+    changes only when its status does. Messages longer than a condition may hold are cut.
     """
-    if not isinstance(status, ConditionStatus):
-        status = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}[status]
-    before = find_condition(conditions, type)
-    same = before is not None and before.status == status
-    after = Condition(
-        type=str(type),
-        status=status,
-        reason=str(reason),
-        message=clip(message),
-        last_transition_time=before.last_transition_time if before is not None and same else format_time(now),
-        observed_generation=generation,
-    )
-    if before is None:
-        return [*conditions, after]
-    return [after if condition.type == after.type else condition for condition in conditions]
+    before = {item["type"]: item for item in status.get("conditions") or [] if _is_condition(item)}
+    time = format_time(now)
+    after = {}
+    for kind, (value, reason, message) in wanted.items():
+        text, old = str(value), before.get(kind)
+        after[str(kind)] = {
+            "type": str(kind),
+            "status": text,
+            "reason": str(reason),
+            "message": message if len(message) <= MESSAGE_MAX_LENGTH else clip(message),
+            "lastTransitionTime": old["lastTransitionTime"] if old is not None and old["status"] == text else time,
+            "observedGeneration": generation,
+        }
+    return [after.pop(kind) for kind in list(before) if kind in after] + list(after.values())
+
+
+def _is_condition(item: Any) -> bool:
+    """What another hand wrote and is no condition is set anew."""
+    if not isinstance(item, dict):
+        return False
+    kind, status, time = item.get("type"), item.get("status"), item.get("lastTransitionTime")
+    return isinstance(kind, str) and isinstance(status, str) and isinstance(time, str)
 
 
 def find_condition(conditions: Sequence[Condition], type: ConditionType | str) -> Condition | None:

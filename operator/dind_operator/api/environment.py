@@ -6,9 +6,11 @@ condition, never a traceback.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -16,6 +18,14 @@ from pydantic import ValidationError
 from .messages import describe_errors
 from .names import NAME_MAX_LENGTH, NAME_PATTERN
 from .spec import DindEnvironmentSpec
+
+REMEMBERED = 512
+"""Specs that are not parsed again. An environment is looked at several times within seconds, while it starts and when it changes."""
+REMEMBERED_BYTES = 16 * 1024
+"""A longer one is parsed each time: no tenant fills the operator's memory."""
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class InvalidEnvironment(Exception):  # noqa: N818 - it says what the object is
@@ -35,6 +45,8 @@ class DindEnvironment:
     uid: str
     generation: int
     spec: DindEnvironmentSpec
+    spec_text: str = ""
+    """The spec as JSON, by which what is derived from it alone can be found again; empty for a long one."""
     deletion_timestamp: str | None = None
     creation_timestamp: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -51,8 +63,9 @@ class DindEnvironment:
                 f"metadata.name {name!r} cannot be used: use at most {NAME_MAX_LENGTH} lower-case letters, digits and "
                 "'-', starting with a letter and ending with a letter or digit"
             )
+        text = _encode(obj.get("spec") or {})
         try:
-            spec = DindEnvironmentSpec.model_validate(obj.get("spec") or {})
+            spec = _parsed(text) if len(text) <= REMEMBERED_BYTES else _parsed.__wrapped__(text)
         except ValidationError as error:
             raise InvalidEnvironment(describe_errors(error)) from error
         return cls(
@@ -61,9 +74,15 @@ class DindEnvironment:
             uid=metadata.get("uid") or "",
             generation=metadata.get("generation") or 0,
             spec=spec,
+            spec_text=text if len(text) <= REMEMBERED_BYTES else "",
             deletion_timestamp=metadata.get("deletionTimestamp"),
             creation_timestamp=metadata.get("creationTimestamp") or "",
             labels=dict(metadata.get("labels") or {}),
             annotations=dict(metadata.get("annotations") or {}),
             status=obj.get("status") or {},
         )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _parsed(text: str) -> DindEnvironmentSpec:
+    return DindEnvironmentSpec.model_validate(json.loads(text))

@@ -11,7 +11,7 @@ from dind_operator.api.status import Phase
 from dind_operator.controller.actions import NOTHING, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.controller.drift import Freshness, missing_metadata, up_to_date, update_wanted
 from dind_operator.controller.events import answered_before, keep, notes, say
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.manifest import DesiredPod, desired_pod
 from dind_operator.controller.pod_health import diagnose
 from dind_operator.controller.pod_replacement import carried, create, replace_ended, replace_failed, run_again
 from dind_operator.controller.status import failure_fields
@@ -24,7 +24,6 @@ from dind_operator.features.storage import condition as storage
 from dind_operator.features.storage import host_path_claims as folders
 from dind_operator.features.workloads import condition as workloads
 from dind_operator.pod.errors import UnbuildableError
-from dind_operator.pod.memory import plan_memory
 from dind_operator.state import ownership
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Verdict, blocked, waiting
@@ -58,10 +57,10 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     if forbidden := broken(environment, policy):
         return keep(observed, blocked(Reason.POLICY_VIOLATION, forbidden))
     try:
-        desired = daemon_pod(environment, policy.build, endpoint.pod_credentials(observed))
+        desired = desired_pod(environment, policy.build, endpoint.pod_credentials(observed))
     except UnbuildableError as error:
         return keep(observed, blocked(error.reason, error.message))
-    return _toward(observed, environment, desired, policy)
+    return _toward(observed, environment, desired)
 
 
 def _at_rest(observed: Observed, environment: DindEnvironment, over: lifetimes.End | None) -> Plan | None:
@@ -72,8 +71,9 @@ def _at_rest(observed: Observed, environment: DindEnvironment, over: lifetimes.E
     return None if run is None else _completed(observed, run)
 
 
-def _toward(observed: Observed, environment: DindEnvironment, desired: dict[str, Any], policy: Policy) -> Plan:
+def _toward(observed: Observed, environment: DindEnvironment, asked: DesiredPod) -> Plan:
     """Bring the pod to what is desired."""
+    desired = asked.manifest
     taken = folders.taken(environment, observed.rivals)
     if taken is not None and (observed.pod is None or _would_move(observed.pod, desired, environment)):
         # Nothing of its own tells the environment that the other one has gone.
@@ -85,7 +85,7 @@ def _toward(observed: Observed, environment: DindEnvironment, desired: dict[str,
         return run_again(observed, observed.pod, over, environment.spec.update_policy)
     if pods.ended(observed.pod):
         return replace_ended(observed, observed.pod, desired)
-    return _living(observed, environment, observed.pod, desired, policy)
+    return _living(observed, environment, observed.pod, asked)
 
 
 def _completed(observed: Observed, over: dict[str, Any]) -> Plan:
@@ -182,13 +182,11 @@ def _delete(observed: Observed, over: lifetimes.End) -> Plan:
     return replace(found, notes=notes(observed, verdict))
 
 
-def _living(
-    observed: Observed, environment: DindEnvironment, pod: pods.Pod, desired: dict[str, Any], policy: Policy
-) -> Plan:
+def _living(observed: Observed, environment: DindEnvironment, pod: pods.Pod, asked: DesiredPod) -> Plan:
+    desired = asked.manifest
     if observed.node is not None and observed.node.gone:
         failure = Failure(Reason.NODE_LOST, f"The node {observed.node.name} is gone; the pod is made again elsewhere.")
         return replace_failed(observed, pod, failure, force=True)
-    memory = plan_memory(environment.spec, policy.build)
     verdict = diagnose(pod, answered_before=answered_before(observed, pod))
     verdict = storage.told(sandboxes.told(verdict, pod, observed.node, observed.now), observed, pod)
     verdict = preload.told(verdict, observed, pod)
@@ -199,7 +197,7 @@ def _living(
         return replaced
     missing = missing_metadata(pod, desired)
     actions = (RepairMetadata(missing),) if missing else ()
-    reserve = memory.reserve if pods.memory_limited(pod) else None
+    reserve = asked.memory.reserve if pods.memory_limited(pod) else None
     extra: dict[str, Any] = {"reserveMemory": reserve} if freshness.same_build else {}
     failure_now = failure_of(pod)
     if failure_now is not None:

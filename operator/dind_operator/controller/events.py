@@ -1,14 +1,15 @@
 """What a plan says: the status that follows from a verdict, and the Events about what is worth one."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
 from dind_operator.controller.actions import Action, Plan
 from dind_operator.controller.pod_health import diagnose
 from dind_operator.controller.status import build_status
-from dind_operator.features.endpoint.condition import endpoint_note
-from dind_operator.features.isolation.condition import isolation_note
+from dind_operator.features.endpoint import condition as endpoint
+from dind_operator.features.isolation import condition as isolation
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.network import condition as network
 from dind_operator.features.registry import condition as preload
@@ -28,6 +29,14 @@ _TOLD: Final = (
 """Reasons of Ready that are no trouble and worth an Event."""
 
 
+_CONDITIONS: Mapping[ConditionType, Collection[Reason]] = {
+    ConditionType.ISOLATION_VERIFIED: isolation.WORTH_AN_EVENT,
+    ConditionType.ENDPOINT_READY: endpoint.WORTH_AN_EVENT,
+    ConditionType.NETWORK_READY: network.WORTH_AN_EVENT,
+}
+"""Reasons of the other conditions that are worth an Event, whether or not Ready takes another one, too."""
+
+
 def say(
     observed: Observed,
     verdict: Verdict,
@@ -39,18 +48,17 @@ def say(
     also: tuple[Note, ...] = (),
 ) -> Plan:
     """A plan with the status that follows from a verdict, and its Events; ``also`` are some that no condition here tells of."""
+    status = build_status(observed, verdict, extra)
     told = (
         *notes(observed, verdict),
-        *isolation_note(observed),
-        *endpoint_note(observed),
+        *changes(observed, status["conditions"]),
         *storage.notes(verdict, observed),
-        *network.notes(observed),
         *lifetimes.of(observed).notes,
         *also,
     )
     return Plan(
         actions=actions,
-        status=build_status(observed, verdict, extra),
+        status=status,
         status_first=status_first,
         requeue_after=requeue_after,
         # What is wrong with the endpoint may also be why there is no pod: one Event.
@@ -64,6 +72,16 @@ def notes(observed: Observed, verdict: Verdict) -> tuple[Note, ...]:
     if not (verdict.trouble or verdict.ready.reason in _TOLD) or old.get("reason") == verdict.ready.reason:
         return ()
     return (Note(verdict.ready.reason.value, verdict.ready.message, warning=verdict.trouble),)
+
+
+def changes(observed: Observed, conditions: list[dict[str, Any]]) -> tuple[Note, ...]:
+    """An Event for each condition that takes another reason, if that is worth one."""
+    found = []
+    for item in conditions:
+        worth = item["status"] != ConditionStatus.UNKNOWN and item["reason"] in _CONDITIONS.get(item["type"], ())
+        if worth and observed.told(item["type"]).get("reason") != item["reason"]:
+            found.append(Note(item["reason"], item["message"], warning=True))
+    return tuple(found)
 
 
 def keep(observed: Observed, problem: Verdict) -> Plan:

@@ -1,6 +1,8 @@
 """The pod of one environment: `mount-cgroups` proves the node, then `daemon` runs dockerd."""
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from dind_operator.api import names
@@ -16,7 +18,7 @@ from dind_operator.features.security import pod as privileges
 from dind_operator.features.storage import pod as storage
 from dind_operator.features.workloads import pod as workloads
 from dind_operator.pod.defaults import DEFAULT_MINUTE_SECONDS, BuildSettings
-from dind_operator.pod.memory import plan_memory
+from dind_operator.pod.memory import MemoryPlan, plan_memory
 from dind_operator.pod.metadata import object_labels, owner_reference
 from dind_operator.pod.probes import probes
 from dind_operator.pod.spec_hash import digest, intent_hash
@@ -36,6 +38,47 @@ MAX_SHUTDOWN_SECONDS = 3600
 """A pod must be deletable within some time, whatever daemon.json says."""
 _SHUTDOWN_FLAG = re.compile(r"^--shutdown-timeout(=|$)")
 _GO_OCTAL = re.compile(r"^([+-]?)0_?(?=[0-7])")
+
+
+REMEMBERED = 256
+"""Manifests that are not made again: those of the environments that are looked at again and again, while they start."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredPod:
+    """The pod that an environment asks for, and the memory that is held back in it. Shared, so nobody may change it."""
+
+    manifest: dict[str, Any]
+    memory: MemoryPlan
+
+
+class _Question:
+    """What a pod is made from: two that are equal have the same answer."""
+
+    __slots__ = ("credentials", "environment", "key", "settings")
+
+    def __init__(self, environment: DindEnvironment, settings: BuildSettings, credentials: str | None) -> None:
+        self.environment, self.settings, self.credentials = environment, settings, credentials
+        named = environment.namespace, environment.name, environment.uid
+        self.key = (*named, environment.spec_text, settings, credentials)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Question) and self.key == other.key
+
+
+def desired_pod(environment: DindEnvironment, settings: BuildSettings, credentials: str | None = None) -> DesiredPod:
+    """The same for the same question, and made only once. Raises UnbuildableError as ``daemon_pod`` does."""
+    question = _Question(environment, settings, credentials)
+    return _answer(question) if environment.spec_text else _answer.__wrapped__(question)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _answer(question: _Question) -> DesiredPod:
+    manifest = daemon_pod(question.environment, question.settings, question.credentials)
+    return DesiredPod(manifest, plan_memory(question.environment.spec, question.settings))
 
 
 def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credentials: str | None = None) -> dict[str, Any]:

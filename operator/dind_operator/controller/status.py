@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from dind_operator.api.conditions import ConditionType, format_time, read_conditions, set_condition
+from dind_operator.api.conditions import ConditionType, format_time, set_conditions
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
-from dind_operator.api.status import clip
+from dind_operator.api.status import WORD_MAX_LENGTH, clip
 from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.isolation.condition import isolation
 from dind_operator.features.lifetime import condition as activity
@@ -95,7 +95,6 @@ def _ended_at(pod: pods.Pod, code: int) -> str | None:
 
 def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
     generation = observed.environment["metadata"].get("generation", 0)
-    conditions = read_conditions(old)
     unknown = Part.unknown(verdict.ready.reason, verdict.ready.message)
     wanted = {ConditionType.READY: verdict.ready} | {kind: verdict.parts.get(kind, unknown) for kind in _PARTS}
     reached = endpoint.endpoint_part(observed)
@@ -117,10 +116,8 @@ def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> li
     loaded = preload.condition(observed)
     if loaded is not None:
         wanted[ConditionType.IMAGES_PRELOADED] = loaded
-    for kind, part in wanted.items():
-        conditions = set_condition(conditions, kind, part.status, part.reason, part.message, generation, observed.now)
-    known = {kind.value for kind in wanted}
-    return [condition.to_dict() for condition in conditions if condition.type in known]
+    told = {kind: (part.status, part.reason, part.message) for kind, part in wanted.items()}
+    return set_conditions(old, told, generation, observed.now)
 
 
 def _is_ours(observed: Observed, pod: pods.Pod) -> bool:
@@ -153,11 +150,16 @@ def _pod_fields(observed: Observed, pod: pods.Pod, old: dict[str, Any]) -> dict[
 
 
 def _node(node: NodeView, pod: pods.Pod) -> dict[str, str]:
+    info = node.info
     fields = {
-        key: node.info.get(key)
+        key: info.get(key)
         for key in ("osImage", "kernelVersion", "containerRuntimeVersion", "kubeletVersion", "architecture")
     }
     report = pods.preflight(pod)
     if report is not None and report.apparmor is not None:
         fields["appArmor"] = report.apparmor.profile if report.apparmor.enabled else "Disabled"
-    return {key: clip(value, 256) for key, value in fields.items() if value}
+    return {
+        key: value if len(value) <= WORD_MAX_LENGTH else clip(value, WORD_MAX_LENGTH)
+        for key, value in fields.items()
+        if value
+    }

@@ -5,6 +5,7 @@ fit is dropped, never copied.
 """
 
 import json
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -33,6 +34,8 @@ ISOLATION_MARKER = "dind-isolation "
 VOLUME_MARKER = "dind-volume "
 ACTIVITY_MARKER = "dind-activity "
 PRELOAD_MARKER = "dind-preload "
+REMEMBERED = 1024
+"""Reports that are not parsed again: a pod keeps its own, and a reconciliation reads it several times."""
 MAX_MESSAGE_BYTES = 4096
 """The kubelet's own bound on a termination message."""
 
@@ -184,6 +187,7 @@ class PreloadReport(_Part):
     kind: Annotated[str, Field(pattern=r"^[A-Za-z]{1,32}$")] = "None"
 
 
+@lru_cache(maxsize=REMEMBERED)
 def preflight_report(message: str | None) -> PreflightReport | None:
     """The report in a termination message; None if there is none that can be read."""
     return _parse(PreflightReport, message)

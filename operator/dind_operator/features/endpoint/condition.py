@@ -14,7 +14,6 @@ from dind_operator.features.endpoint import service as endpoint
 from dind_operator.features.endpoint.credentials import Credentials, Running, made_with, told_credentials
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part
-from dind_operator.state.cluster import Note
 from dind_operator.state.observed import Observed
 
 RESTARTED_BEFORE = timedelta(days=7)
@@ -23,7 +22,7 @@ SECRET_DELAY = timedelta(minutes=5)
 """A kubelet brings a changed Secret into a running pod within its sync period and its cache's, two minutes at most by default. A
 container that was started later than this after the change has read the new one."""
 
-_WORTH_AN_EVENT = (
+WORTH_AN_EVENT = (
     Reason.ENDPOINT_CONFLICT,
     Reason.ENDPOINT_OBJECT_REJECTED,
     Reason.CREDENTIALS_PENDING,
@@ -112,16 +111,6 @@ def problem(observed: Observed) -> Part | None:
     if old.get("reason") not in _FOUND_BY_LOOKING:
         return None
     return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
-
-
-def endpoint_note(observed: Observed) -> tuple[Note, ...]:
-    """An Event when something about the endpoint is to be done or known in time."""
-    part = endpoint_part(observed)
-    if part is None or part.reason not in _WORTH_AN_EVENT:
-        return ()
-    if observed.told(ConditionType.ENDPOINT_READY).get("reason") == part.reason:
-        return ()
-    return (Note(part.reason.value, part.message, warning=True),)
 
 
 def restart_wanted(observed: Observed, pod: pods.Pod) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from dind_operator.api.conditions import format_time
@@ -10,6 +11,9 @@ from dind_operator.features.endpoint.service import client_secret_name
 from dind_operator.features.endpoint.x509 import CLOCK_SKEW, Facts
 from dind_operator.pod.variables import CREDENTIALS_VARIABLE
 from dind_operator.state import pod_status as pods
+
+REMEMBERED = 1024
+"""Texts of pods' variables that are not parsed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,12 @@ def told_credentials(status: dict[str, Any]) -> Credentials | None:
 
 def made_with(pod: pods.Pod) -> Running | None:
     """What the server Secret held when the pod was made; None for a pod without an endpoint."""
-    authority, _, rest = (pods.variable(pod, CREDENTIALS_VARIABLE) or "").partition("/")
+    return _running(pods.variable(pod, CREDENTIALS_VARIABLE) or "")
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _running(text: str) -> Running | None:
+    authority, _, rest = text.partition("/")
     certificate, _, end = rest.partition("/")
     not_after = parse_time(end)
     return Running(authority, certificate, not_after) if not_after is not None else None

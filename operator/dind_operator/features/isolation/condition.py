@@ -6,11 +6,11 @@ The condition is absent where nothing was found out: no answer is not a good ans
 from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part
-from dind_operator.state.cluster import Note
 from dind_operator.state.node_reports import IsolationReport
 from dind_operator.state.observed import Observed
 
 _REASONS = (Reason.ISOLATION_VERIFIED, Reason.ISOLATION_FAILED)
+WORTH_AN_EVENT = (Reason.ISOLATION_FAILED,)
 
 
 def isolation(observed: Observed) -> Part | None:
@@ -24,16 +24,6 @@ def isolation(observed: Observed) -> Part | None:
     if old.get("reason") not in _REASONS or not pods.same_start(status, observed.pod):
         return None
     return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
-
-
-def isolation_note(observed: Observed) -> tuple[Note, ...]:
-    """An Event when nested containers turn out to be outside."""
-    part = isolation(observed)
-    if part is None or part.reason is not Reason.ISOLATION_FAILED:
-        return ()
-    if observed.told(ConditionType.ISOLATION_VERIFIED).get("reason") == part.reason:
-        return ()
-    return (Note(part.reason.value, part.message, warning=True),)
 
 
 def _part(report: IsolationReport) -> Part | None:

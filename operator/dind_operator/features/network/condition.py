@@ -3,14 +3,15 @@
 The init container chooses and checks before any daemon starts; what its report says is all there is to know.
 """
 
-from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.api.conditions import Reason
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part
-from dind_operator.state.cluster import Note
 from dind_operator.state.node_reports import NetworkReport
 from dind_operator.state.observed import Observed
 from dind_operator.state.pod_failures import failure_of
 
+WORTH_AN_EVENT = (Reason.MTU_TOO_LARGE,)
+"""What stops the daemon is Ready's to tell."""
 DOCKER_NETWORK_OPTS = 24
 """The first release of Docker that can be told an MTU for every network (default-network-opts)."""
 
@@ -25,16 +26,6 @@ def condition(observed: Observed) -> Part | None:
         failure = failure_of(pod)
         return Part.false(failure.reason, failure.message) if failure is not None else None
     return _part(report.network, _docker_major(observed, pod)) if report.network is not None else None
-
-
-def notes(observed: Observed) -> tuple[Note, ...]:
-    """An Event when packets turn out not to fit; what stops the daemon is Ready's to tell."""
-    part = condition(observed)
-    if part is None or part.reason is not Reason.MTU_TOO_LARGE:
-        return ()
-    if observed.told(ConditionType.NETWORK_READY).get("reason") == part.reason:
-        return ()
-    return (Note(part.reason.value, part.message, warning=True),)
 
 
 def _part(report: NetworkReport, docker: int | None) -> Part:

@@ -14,6 +14,8 @@ MAX_MIRRORS = 16
 def mirrors(pod: pods.Pod) -> list[str] | None:
     """The mirrors, None without any. What is not plainly one is left out: a URL in `spec.daemon.config` may have a password."""
     text = (pods.variable(pod, "DIND_DAEMON_CONFIG") or "{}").replace("$$", "$")
+    if '"registry-mirrors"' not in text:
+        return None
     try:
         config: Any = json.loads(text)
     except ValueError:

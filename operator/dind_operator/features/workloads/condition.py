@@ -48,6 +48,10 @@ def fields(observed: Observed) -> Fields | None:
 
     A run that is stopped because there is to be no pod is forgotten: it begins anew with the next pod.
     """
+    old = (observed.environment.get("status") or {}).get("workloads")
+    asked = (observed.environment.get("spec") or {}).get("workloads")
+    if old is None and asked is None and (observed.pod is None or not pods.workload_names(observed.pod)):
+        return None
     found = _fields(observed)
     stopped = found is not None and not found.get("result") and lifetimes.rests(observed)
     return None if stopped else found

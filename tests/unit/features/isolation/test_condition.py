@@ -8,8 +8,8 @@ from tests.unit.objects import condition, environment, observed, running_pod
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.status import Phase
+from dind_operator.controller.events import changes
 from dind_operator.controller.status import build_status
-from dind_operator.features.isolation.condition import isolation_note
 from dind_operator.state.assessment import Part, Verdict
 from dind_operator.state.node_reports import IsolationReport
 from dind_operator.state.observed import Observed
@@ -62,6 +62,10 @@ def test_a_condition_of_that_type_by_another_hand_does_not_stay() -> None:
 
 
 def test_only_outside_is_worth_an_event() -> None:
-    (note,) = isolation_note(seen(OUTSIDE))
+    events = [
+        changes(found, build_status(found, READY)["conditions"])
+        for found in map(seen, (INSIDE, UNKNOWN, None, OUTSIDE))
+    ]
+    assert events[:3] == [(), (), ()]
+    ((note,),) = events[3:]
     assert (note.reason, note.warning) == ("IsolationFailed", True)
-    assert [isolation_note(seen(report)) for report in (INSIDE, UNKNOWN, None)] == [(), (), ()]

@@ -21,6 +21,7 @@ from tests.unit.objects import (
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.status import Phase
+from dind_operator.controller.events import changes
 from dind_operator.controller.pod_health import diagnose
 from dind_operator.controller.status import build_status
 from dind_operator.features.network import condition as network
@@ -88,10 +89,11 @@ def test_an_mtu_that_does_not_fit_is_told_once_and_stops_nothing() -> None:
     found = condition(build_status(wide, READY), "NetworkReady")
     assert (found["status"], found["reason"]) == ("False", "MtuTooLarge")
     assert "is 1500, and eth0, by which the pod reaches the world, carries 1400" in found["message"]
-    (note,) = network.notes(wide)
+    (note,) = changes(wide, build_status(wide, READY)["conditions"])
     assert (note.reason, note.warning) == ("MtuTooLarge", True)
-    assert network.notes(replace(wide, environment=environment() | {"status": build_status(wide, READY)})) == ()
-    assert network.notes(seen(FOUND)) == ()
+    again = replace(wide, environment=environment() | {"status": build_status(wide, READY)})
+    assert changes(again, build_status(again, READY)["conditions"]) == ()
+    assert changes(seen(FOUND), build_status(seen(FOUND), READY)["conditions"]) == ()
     # Without an interface that leads outside there is nothing to compare it with.
     assert (
         condition(build_status(seen(FOUND | {"mtu": 1500, "interfaceMtu": 0}), READY), "NetworkReady")["status"]

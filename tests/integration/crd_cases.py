@@ -227,6 +227,18 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("authority-none", {"registry": {"caBundles": [{"registry": "r.example.com"}]}}, ["names exactly one source"]),
     ("authority-both", {"registry": {"caBundles": [CA | {"secretRef": {"name": "b"}}]}}, ["names exactly one source"]),
     ("authority-twice", {"registry": {"caBundles": [CA, CA]}}, ["spec.registry.caBundles[1]", "Duplicate value"]),
+    (
+        "env-owned",
+        {"daemon": {"env": [{"name": "DIND_SOCKET"}]}},
+        ["spec.daemon.env[0].name", "must not be one of the operator's"],
+    ),
+    (
+        "env-path",
+        {"daemon": {"env": [{"name": "PATH", "value": "/"}]}},
+        ["spec.daemon.env[0].name", "remove the entry"],
+    ),
+    ("env-name", {"daemon": {"env": [{"name": "A=B"}]}}, ["spec.daemon.env[0].name"]),
+    ("env-twice", {"daemon": {"env": [{"name": "A"}, {"name": "A"}]}}, ["spec.daemon.env[1]", "Duplicate value"]),
     ("preload-name", {"daemon": {"preload": ["Upper:1"]}}, ["spec.daemon.preload[0]", "not an image's name"]),
     (
         "mirrors-twice",
@@ -577,6 +589,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("registry", {"registry": {**MIRRORS, "insecureRegistries": ["10.0.0.0/8", "a:5000"], "caBundles": [CA]}}),
     ("no-mirrors", {"registry": {"mirrors": []}, "daemon": {"config": {"registry-mirrors": []}}}),
     ("mirror-in-config", {"daemon": {"config": {"registry-mirrors": ["https://m.example.com"]}}}),
+    ("env", {"daemon": {"env": [{"name": "HTTPS_PROXY", "value": "http://p:3128"}, {"name": "EMPTY"}]}}),
     ("preload", {"daemon": {"preload": ["golang", "r.example.com:5000/a/b__c:1.2", f"a/b@sha256:{'0' * 64}"]}}),
     ("reserve", with_memory("1Gi", reserve={"memory": "256Mi"})),
     ("reserve-in-another-unit", with_memory("1Gi", reserve={"memory": "1073741823"})),

@@ -13,7 +13,7 @@ from .network_rules import declared_keys
 from .owned import OWNED_FLAGS
 from .quantity import parse_quantity
 from .resources import MEMORY, RESERVE_NEEDS_LIMIT, Reserve, Resources
-from .rules import REQUIRED, amount, both_amounts, rule, shape, validations, value_rule
+from .rules import FORBIDDEN, REQUIRED, amount, both_amounts, rule, shape, validations, value_rule
 
 
 class PullPolicy(StrEnum):
@@ -70,6 +70,52 @@ class LocalSecret(ApiModel):
     """A Secret in the environment's own namespace."""
 
     name: SecretName = Field(description="Name of the Secret.", examples=["registry-credentials"])
+
+
+# What a C library takes for a variable's name.
+VARIABLE_PATTERN: Final = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
+# By these the operator's own programs in the container find each other and dockerd.
+OWNED_PREFIX: Final = "DIND_"
+OWNED_VARIABLES: Final = (
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_TLS_VERIFY",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "PATH",
+)
+_OWNED: Final = (
+    f"must not be one of the operator's own variables ({OWNED_PREFIX}*, {', '.join(OWNED_VARIABLES)}): remove the entry"
+)
+
+
+class DaemonVariable(ApiModel):
+    """An environment variable of the daemon's container."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(
+                f"!self.name.startsWith('{OWNED_PREFIX}') && !(self.name in {list(OWNED_VARIABLES)})",
+                f"daemon.env.name {_OWNED}",
+                path=".name",
+                reason=FORBIDDEN,
+            )
+        )
+    )
+
+    name: str = Field(min_length=1, max_length=128, pattern=VARIABLE_PATTERN, description="Name of the variable.")
+    value: str = Field(
+        default="",
+        max_length=8192,
+        description="Value of the variable. It is used as it is: `$(NAME)` is not replaced.",
+    )
+
+    @model_validator(mode="after")
+    def _free(self) -> Self:
+        if self.name.startswith(OWNED_PREFIX) or self.name in OWNED_VARIABLES:
+            raise ValueError(f"daemon.env.name {_OWNED}")
+        return self
 
 
 _RESERVE: Final = "self.reserve.memory"
@@ -141,6 +187,13 @@ class DaemonSpec(ApiModel):
         f"{', '.join(f'--{flag}' for flag in sorted(OWNED_FLAGS))}.",
         examples=[["--storage-driver=overlay2"]],
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    env: Annotated[list[DaemonVariable], Field(max_length=64)] = Field(
+        default_factory=list,
+        description="Environment variables of dockerd, such as HTTPS_PROXY and NO_PROXY. They are stored in the pod, so do not use "
+        f"them for secrets. Variables that the operator sets are rejected: {OWNED_PREFIX}*, {', '.join(OWNED_VARIABLES)}.",
+        examples=[[{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}]],
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     preload: Annotated[list[Reference], Field(max_length=32)] = Field(
         default_factory=list,

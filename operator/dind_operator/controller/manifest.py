@@ -218,6 +218,7 @@ def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> 
             *_minute(settings),
             *workloads.daemon_variables(spec),
             *({"name": name, "value": value} for name, value in registry.preload_variables(spec).items()),
+            *({"name": item.name, "value": _escaped(item.value)} for item in spec.daemon.env),
         ],
         "volumeMounts": [
             storage.mount(spec, settings),

@@ -73,6 +73,17 @@ def test_people_see_it_in_columns_and_events(bench: Environment) -> None:
     assert "The nested Docker daemon answers" in events
 
 
+def test_dockerd_has_the_variables_of_the_spec(environments: Environments) -> None:
+    proxy = "http://proxy.example.com:3128/$(HOME)"
+    environment = environments("proxied").apply({"daemon": {"env": [{"name": "HTTPS_PROXY", "value": proxy}]}}).ready()
+    assert environment.docker("info", "--format={{.HTTPSProxy}}") == proxy
+    before = environment.pod_uid()
+    environment.patch({"daemon": {"env": [{"name": "NO_PROXY", "value": ".svc"}]}})
+    environment.wait_pod(lambda pod: pod and pod["metadata"]["uid"] != before, "another pod")
+    environment.ready()
+    assert environment.docker("info", "--format={{.HTTPSProxy}} {{.NoProxy}}").strip() == ".svc"
+
+
 def test_suspending_removes_the_pod_and_resuming_brings_a_new_daemon(environments: Environments, kube: Cluster) -> None:
     environment = environments("sleeper").apply().ready()
     first = environment.pod_uid()

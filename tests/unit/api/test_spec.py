@@ -45,6 +45,7 @@ def test_what_was_read_is_written_as_it_was() -> None:
             "reserve": {},
             "config": {"debug": True, "log-opts": {"max-size": "10m"}},
             "args": ["--storage-driver=overlay2"],
+            "env": [{"name": "HTTPS_PROXY", "value": "http://p:3128"}],
             "preload": ["golang:1.24"],
             "logLevel": "Warn",
         },

@@ -72,6 +72,17 @@ def test_it_holds_no_token_and_is_not_moved_away() -> None:
     assert pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
 
 
+def test_the_daemon_has_its_variables_as_they_are_and_the_init_container_has_not() -> None:
+    plain = built()["spec"]
+    pod = built({"daemon": {"env": [{"name": "HTTPS_PROXY", "value": "http://p:3128/$(HOME)"}, {"name": "EMPTY"}]}})[
+        "spec"
+    ]
+    daemon = variables(pod["containers"][0])
+    assert (daemon["HTTPS_PROXY"], daemon["EMPTY"]) == ("http://p:3128/$$(HOME)", "")
+    assert "HTTPS_PROXY" not in variables(pod["initContainers"][0])
+    assert variables(plain["containers"][0]).keys() == daemon.keys() - {"HTTPS_PROXY", "EMPTY"}
+
+
 def test_it_is_owned_by_the_environment_and_found_by_its_labels() -> None:
     metadata = built()["metadata"]
     assert metadata["ownerReferences"] == [

@@ -74,6 +74,8 @@ CHANGES: list[dict[str, Any]] = [
     {"registry": {"caBundles": [{"registry": "r.example.com", "secretRef": {"name": "ca"}}]}},
     {"registry": {"pullSecret": {"name": "login"}}},
     {"daemon": {"preload": ["golang:1.24"]}},
+    {"daemon": {"env": [{"name": "A"}]}},
+    {"daemon": {"env": [{"name": "A", "value": "b"}]}},
     {"endpoint": {"enabled": False}},
     {"endpoint": {"extraNames": ["builder.example.com"]}},
     {"endpoint": {"extraNames": ["builder.example.com", "192.0.2.10"]}},

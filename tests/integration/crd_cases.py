@@ -27,9 +27,9 @@ def claim(**fields: Any) -> dict[str, Any]:
     return {"storage": {"ephemeral": {"volumeClaimTemplate": {"spec": {**requests, **fields}}}}}
 
 
-NOT_A_QUANTITY = "not a quantity: write a number without a sign and a suffix, as in 500m, 2, 512Mi or 10G"
-NOT_A_NAME = "not a name: write a DNS name in lower case"
-NOT_A_RANGE = "not a range of addresses: write it as 10.0.0.0/8 or fd00::/8"
+NOT_A_QUANTITY = "must be a quantity: write a number without a sign and a suffix, as in 500m, 2, 512Mi or 10G"
+NOT_A_NAME = "must be a DNS name or an IP address: write a DNS name in lower case"
+NOT_A_RANGE = "must be an address range in CIDR notation: write it as 10.0.0.0/8 or fd00::/8"
 VOLUME = {"name": "v", "emptyDir": {}}
 
 
@@ -80,14 +80,17 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         (
             f"workload-{name}",
             workload(name=name),
-            [f"{WORK}.name: Forbidden", f"the name {name} is the operator's own container: choose another name"],
+            [
+                f"{WORK}.name: Forbidden",
+                f"the name {name} must not be that of an operator's container: choose another name",
+            ],
         )
         for name in ("daemon", "mount-cgroups", "dind-x")
     ),
     (
         "workload-docker-host",
         workload(env=[{"name": "DOCKER_HOST", "value": "tcp://a:2375"}]),
-        [f"{WORK}.env[0].name: Forbidden", "env DOCKER_HOST belongs to the operator", "remove it"],
+        [f"{WORK}.env[0].name: Forbidden", "env DOCKER_HOST is set by the operator", "remove it"],
     ),
     (
         "workload-two-values",
@@ -110,7 +113,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         )
         for path in ("/run/dind", "/run/dind/docker.sock", "/run/dind-cli", "/workspace")
     ),
-    ("workload-mount-relative", mounted(path="v"), ["not a path to mount at: write an absolute one"]),
+    ("workload-mount-relative", mounted(path="v"), ["must be an absolute path at: write an absolute one"]),
     (
         "workload-volume-name",
         mounted("dind-socket", volume={"name": "dind-socket", "emptyDir": {}}),
@@ -127,7 +130,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "workload-resource",
         workload(resources={"limits": {"example.com/gpu": "1"}}),
-        [f"{WORK}.resources.limits", "a workload has no such resource: use cpu, memory"],
+        [f"{WORK}.resources.limits", "a workload cannot use this resource: use cpu, memory"],
     ),
     ("workload-restart", workload({"restartPolicy": "Sometimes"}), ['"Never", "OnFailure", "Always"']),
     # What would widen a container's privileges is no part of the API: strict validation, as kubectl asks for it, refuses it by name,
@@ -182,12 +185,12 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "endpoint-nobody",
         {"endpoint": {"allowFrom": [{}]}},
-        ["spec.endpoint.allowFrom[0]", "names nobody: set podSelector"],
+        ["spec.endpoint.allowFrom[0]", "must select somebody: set podSelector"],
     ),
     (
         "published-nobody",
         {"publishedPorts": {"allowFrom": [{}]}},
-        ["spec.publishedPorts.allowFrom[0]", "names nobody: set podSelector"],
+        ["spec.publishedPorts.allowFrom[0]", "must select somebody: set podSelector"],
     ),
     (
         "published-backwards",
@@ -207,7 +210,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "endpoint-two-kinds",
         {"endpoint": {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}},
-        ["spec.endpoint.allowFrom[0].ipBlock", "ipBlock stands alone"],
+        ["spec.endpoint.allowFrom[0].ipBlock", "ipBlock must be the only field"],
     ),
     (
         "endpoint-range",
@@ -217,15 +220,19 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "mirror-user",
         {"registry": {"mirrors": ["https://a:b@m.example.com"]}},
-        ["spec.registry.mirrors[0]", "not a mirror's URL"],
+        ["spec.registry.mirrors[0]", "must be the URL of a mirror"],
     ),
     (
         "registry-url",
         {"registry": {"caBundles": [CA | {"registry": "https://r.example.com"}]}},
-        ["not a registry: write it as"],
+        ["must be a registry: write it as"],
     ),
-    ("authority-none", {"registry": {"caBundles": [{"registry": "r.example.com"}]}}, ["names exactly one source"]),
-    ("authority-both", {"registry": {"caBundles": [CA | {"secretRef": {"name": "b"}}]}}, ["names exactly one source"]),
+    ("authority-none", {"registry": {"caBundles": [{"registry": "r.example.com"}]}}, ["must have exactly one source"]),
+    (
+        "authority-both",
+        {"registry": {"caBundles": [CA | {"secretRef": {"name": "b"}}]}},
+        ["must have exactly one source"],
+    ),
     ("authority-twice", {"registry": {"caBundles": [CA, CA]}}, ["spec.registry.caBundles[1]", "Duplicate value"]),
     (
         "env-owned",
@@ -239,19 +246,19 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("env-name", {"daemon": {"env": [{"name": "A=B"}]}}, ["spec.daemon.env[0].name"]),
     ("env-twice", {"daemon": {"env": [{"name": "A"}, {"name": "A"}]}}, ["spec.daemon.env[1]", "Duplicate value"]),
-    ("preload-name", {"daemon": {"preload": ["Upper:1"]}}, ["spec.daemon.preload[0]", "not an image's name"]),
+    ("preload-name", {"daemon": {"preload": ["Upper:1"]}}, ["spec.daemon.preload[0]", "must be an image reference"]),
     (
         "mirrors-twice",
         {"registry": MIRRORS, "daemon": {"config": {"registry-mirrors": ["https://n.example.com"]}}},
         [
             "spec.registry.mirrors",
-            "registry.mirrors and daemon.config['registry-mirrors'] stand in one place: remove one",
+            "registry.mirrors and daemon.config['registry-mirrors'] are mutually exclusive: remove one",
         ],
     ),
     (
         "mirrors-flag",
         {"registry": MIRRORS, "daemon": {"args": ["--registry-mirror=https://n.example.com"]}},
-        ["spec.registry.mirrors", "do not go together: keep registry.mirrors"],
+        ["spec.registry.mirrors", "are mutually exclusive: keep registry.mirrors"],
     ),
     (
         "insecure-twice",
@@ -266,7 +273,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "reserve-too-large",
         with_memory("1024Mi", reserve={"memory": "1Gi"}),
-        ["spec.daemon.reserve.memory", "reserve.memory 1Gi is not below resources.limits.memory 1024Mi: lower"],
+        ["spec.daemon.reserve.memory", "reserve.memory 1Gi must be less than resources.limits.memory 1024Mi: lower"],
     ),
     ("quantity", {"daemon": {"reserve": {"memory": "lots"}}}, ["spec.daemon.reserve.memory", '"lots"', NOT_A_QUANTITY]),
     ("quantity-in-map", resources({"memory": "-1Gi"}), ["spec.daemon.resources.limits[memory]", NOT_A_QUANTITY]),
@@ -278,13 +285,13 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "limit-zero",
         resources({"memory": "0"}),
-        ["limits.memory: a limit of zero is no limit: write a quantity above zero"],
+        ["limits.memory: must be greater than zero: write a quantity above zero"],
     ),
-    ("limit-zero-integer", resources({"cpu": 0}), ["limits.cpu: a limit of zero is no limit"]),
+    ("limit-zero-integer", resources({"cpu": 0}), ["limits.cpu: must be greater than zero"]),
     (
         "request-above-limit",
         resources({"cpu": "1"}, {"cpu": "1001m"}),
-        ["requests.cpu 1001m is above limits.cpu 1: lower the request or raise the limit"],
+        ["requests.cpu 1001m must not exceed limits.cpu 1: lower the request or raise the limit"],
     ),
     (
         "extended-request-alone",
@@ -294,9 +301,9 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "extended-request-other",
         resources({"example.com/gpu": 2}, {"example.com/gpu": 1}),
-        ["cannot be requested in another amount than their limit"],
+        ["must be requested in the amount of their limit"],
     ),
-    ("hugepages-alone", resources({"hugepages-2Mi": "4Mi"}), ["hugepages need cpu or memory beside them"]),
+    ("hugepages-alone", resources({"hugepages-2Mi": "4Mi"}), ["hugepages require cpu or memory"]),
     ("resource-unknown", resources({"gpu": 1}), ["spec.daemon.resources.limits", "use cpu, memory, ephemeral-storage"]),
     (
         "resources-too-many",
@@ -318,7 +325,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "config-hosts",
         {"daemon": {"config": {"hosts": ["tcp://0.0.0.0:2375"]}}},
-        ["spec.daemon.config.hosts: Forbidden", "config.hosts belongs to the operator: remove it"],
+        ["spec.daemon.config.hosts: Forbidden", "config.hosts is set by the operator: remove it"],
     ),
     (
         "config-data-root",
@@ -326,15 +333,15 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         [
             "spec.daemon.config",
             "Forbidden",
-            "config.data-root belongs to the operator",
+            "config.data-root is set by the operator",
             "choose the volume with spec.storage",
         ],
     ),
-    ("config-tls", {"daemon": {"config": {"tls": False}}}, ["config.tls belongs to the operator"]),
+    ("config-tls", {"daemon": {"config": {"tls": False}}}, ["config.tls is set by the operator"]),
     (
         "config-live-restore",
         {"daemon": {"config": {"live-restore": True}}},
-        ["config.live-restore belongs to the operator: remove it, nested containers end with the daemon's container"],
+        ["config.live-restore is set by the operator: remove it, nested containers end with the daemon's container"],
     ),
     ("config-live-restore-type", {"daemon": {"config": {"live-restore": "yes"}}}, ["live-restore", "of type boolean"]),
     (
@@ -348,12 +355,12 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "config-cgroup-driver",
         {"daemon": {"config": {"exec-opts": [" Native.CgroupDriver=systemd"]}}},
-        ["config.exec-opts must not hold native.cgroupdriver: remove it"],
+        ["config.exec-opts must not contain native.cgroupdriver: remove it"],
     ),
     (
         "args-host",
         {"daemon": {"args": ["--debug", "--host=tcp://x"]}},
-        ["spec.daemon.args[1]: Forbidden: argument --host=tcp://x belongs to the operator: remove it"],
+        ["spec.daemon.args[1]: Forbidden: argument --host=tcp://x is set by the operator: remove it"],
     ),
     (
         "args-combined",
@@ -363,7 +370,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("args-log-level", {"daemon": {"args": ["-ldebug"]}}, ["argument -ldebug belongs", "use spec.daemon.logLevel"]),
     ("args-single-dash", {"daemon": {"args": ["-tlsverify"]}}, ["argument -tlsverify belongs"]),
     ("args-exec-opt", {"daemon": {"args": ["--exec-opt=a=b"]}}, ["write it into spec.daemon.config as exec-opts"]),
-    ("args-end", {"daemon": {"args": ["--"]}}, ["argument -- belongs to the operator", "no arguments besides flags"]),
+    ("args-end", {"daemon": {"args": ["--"]}}, ["argument -- is set by the operator", "no arguments besides flags"]),
     ("args-newline", {"daemon": {"args": ["--host=a\nb"]}}, ["spec.daemon.args[0]: Forbidden: this argument belongs"]),
     ("args-too-many", {"daemon": {"args": ["-D"] * 65}}, ["spec.daemon.args", "must have at most 64 items"]),
     ("args-too-long", {"daemon": {"args": ["x" * 1025]}}, ["spec.daemon.args[0]", "1024"]),
@@ -388,7 +395,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("claim-no-size", claim(resources={"requests": {}}), ["resources.requests.storage: Required"]),
     ("claim-many", claim(accessModes=["ReadWriteMany"]), ["accessModes[0]", '"ReadWriteOncePod"']),
-    ("claim-class", claim(storageClassName="Fast!"), ["storageClassName is no name of a StorageClass"]),
+    ("claim-class", claim(storageClassName="Fast!"), ["storageClassName must be the name of a StorageClass"]),
     ("claim-block", claim(volumeMode="Block"), ["unknown field", "volumeMode"]),
     ("storage-null", {"storage": {"emptyDir": None}}, ["spec.storage: Required", "exactly one kind of volume"]),
     (
@@ -420,7 +427,11 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "runtime-class-name",
         {"security": {"runtimeClassName": "My_Class"}},
-        ["spec.security.runtimeClassName", "is no name of a RuntimeClass: use lower-case letters", "or leave it out"],
+        [
+            "spec.security.runtimeClassName",
+            "must be the name of a RuntimeClass: use lower-case letters",
+            "or leave it out",
+        ],
     ),
     ("runtime-class-empty", {"security": {"runtimeClassName": ""}}, ["spec.security.runtimeClassName"]),
     (
@@ -439,7 +450,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "profile-characters",
         {"security": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "a b"}}},
-        ["localhostProfile is no profile's name: use letters"],
+        ["localhostProfile must be the name of a profile: use letters"],
     ),
     ("toleration-keyless", {"scheduling": {"tolerations": [{"effect": "NoExecute"}]}}, ["set operator to Exists"]),
     (
@@ -493,12 +504,16 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         {"lifetime": {"ttl": "1h30m"}},
         ["spec.lifetime.ttl", "write a whole number above zero and m, h or d"],
     ),
-    ("ttl-zero", {"lifetime": {"ttl": "0h"}}, ["spec.lifetime.ttl", "not a duration", "as in 30m, 8h or 7d"]),
+    ("ttl-zero", {"lifetime": {"ttl": "0h"}}, ["spec.lifetime.ttl", "must be a duration", "as in 30m, 8h or 7d"]),
     ("ttl-number", {"lifetime": {"ttl": 30}}, ["spec.lifetime.ttl", "string"]),
-    ("ttl-long", {"lifetime": {"ttl": "366d"}}, ["spec.lifetime.ttl", "more than 365d: write a shorter duration"]),
-    ("ttl-long-hours", {"lifetime": {"ttl": "8761h"}}, ["spec.lifetime.ttl", "more than 365d"]),
-    ("idle-seconds", {"lifetime": {"idleTimeout": "90s"}}, ["spec.lifetime.idleTimeout", "not a duration"]),
-    ("idle-long", {"lifetime": {"idleTimeout": "525601m"}}, ["spec.lifetime.idleTimeout", "more than 365d"]),
+    (
+        "ttl-long",
+        {"lifetime": {"ttl": "366d"}},
+        ["spec.lifetime.ttl", "must be at most 365d: write a shorter duration"],
+    ),
+    ("ttl-long-hours", {"lifetime": {"ttl": "8761h"}}, ["spec.lifetime.ttl", "must be at most 365d"]),
+    ("idle-seconds", {"lifetime": {"idleTimeout": "90s"}}, ["spec.lifetime.idleTimeout", "must be a duration"]),
+    ("idle-long", {"lifetime": {"idleTimeout": "525601m"}}, ["spec.lifetime.idleTimeout", "must be at most 365d"]),
     (
         "lifetime-without-end",
         {"lifetime": {"expire": "Delete"}},
@@ -525,9 +540,17 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         {"network": {"addressPools": [{"base": "10.0.0.0/8", "size": 19}]}},
         ["spec.network.addressPools[0].size", "at most 10 more"],
     ),
-    ("network-pool-base", {"network": {"addressPools": [{"base": "pool", "size": 24}]}}, ["base is no IPv4 range"]),
-    ("network-avoid", {"network": {"avoid": ["10.0.0.0"]}}, ["spec.network.avoid[0]", "not a range of addresses"]),
-    ("network-dns-empty", {"network": {"dns": {}}}, ["spec.network.dns", "dns says nothing"]),
+    (
+        "network-pool-base",
+        {"network": {"addressPools": [{"base": "pool", "size": 24}]}},
+        ["base must be an IPv4 range"],
+    ),
+    (
+        "network-avoid",
+        {"network": {"avoid": ["10.0.0.0"]}},
+        ["spec.network.avoid[0]", "must be an address range in CIDR notation"],
+    ),
+    ("network-dns-empty", {"network": {"dns": {}}}, ["spec.network.dns", "dns must not be empty"]),
     (
         "network-dns-loopback",
         {"network": {"dns": {"nameservers": ["127.0.0.53"]}}},
@@ -546,7 +569,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         (
             f"network-twice-{name}",
             {"network": network, "daemon": daemon},
-            [f"spec.network.{name}", "is set twice: remove"],
+            [f"spec.network.{name}", "must be set only once: remove"],
         )
         for name, network, daemon in NETWORK_TWICE
     ),

@@ -19,7 +19,7 @@ from .rules import positive, rule, shape, validations
 
 CLAIM_NOT_POSITIVE: Final = "resources.requests.storage must be more than zero: write a quantity such as 20Gi"
 _NOT_A_CLASS: Final = (
-    "storageClassName is no name of a StorageClass: use lower-case letters, digits, '-' and '.', or leave it out for the "
+    "storageClassName must be the name of a StorageClass: use lower-case letters, digits, '-' and '.', or leave it out for the "
     "cluster's default"
 )
 AnnotationValue = Annotated[str, StringConstraints(max_length=1024)]

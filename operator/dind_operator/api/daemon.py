@@ -60,7 +60,7 @@ Reference = Annotated[
     Field(
         json_schema_extra=shape(
             REFERENCE_PATTERN,
-            "not an image's name: write it as registry/name:tag or name@sha256:…, the name in lower case",
+            "must be an image reference: write it as registry/name:tag or name@sha256:…, the name in lower case",
         )
     ),
 ]
@@ -128,9 +128,9 @@ _RULES: Final = validations(
     value_rule(
         f"!({_HAS_RESERVE} && {_HAS_LIMIT}) || !({both_amounts(_RESERVE, _LIMIT)}) || "
         f"{amount(_RESERVE)}.isLessThan({amount(_LIMIT)})",
-        f"'reserve.memory ' + string({_RESERVE}) + ' is not below resources.limits.memory ' + string({_LIMIT}) + "
+        f"'reserve.memory ' + string({_RESERVE}) + ' must be less than resources.limits.memory ' + string({_LIMIT}) + "
         f"': {_RESERVE_REMEDY}'",
-        f"reserve.memory is not below resources.limits.memory: {_RESERVE_REMEDY}",
+        f"reserve.memory must be less than resources.limits.memory: {_RESERVE_REMEDY}",
         path=".reserve.memory",
     ),
 )
@@ -150,7 +150,7 @@ class DaemonSpec(ApiModel):
         "installation; `status.daemonImage` shows which image runs.",
         examples=["docker:28-dind"],
         json_schema_extra=shape(
-            IMAGE_PATTERN, "image is no image reference: write it as registry/name:tag or name@digest"
+            IMAGE_PATTERN, "image must be an image reference: write it as registry/name:tag or name@digest"
         ),
     )
     image_pull_policy: PullPolicy | None = Field(
@@ -213,7 +213,9 @@ class DaemonSpec(ApiModel):
         if reserve is not None and limit is None:
             problems.append(RESERVE_NEEDS_LIMIT)
         elif reserve is not None and limit is not None and parse_quantity(reserve) >= parse_quantity(limit):
-            problems.append(f"reserve.memory {reserve} is not below resources.limits.memory {limit}: {_RESERVE_REMEDY}")
+            problems.append(
+                f"reserve.memory {reserve} must be less than resources.limits.memory {limit}: {_RESERVE_REMEDY}"
+            )
         if problems:
             raise ValueError("; ".join(problems))
         return self

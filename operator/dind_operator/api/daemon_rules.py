@@ -34,7 +34,7 @@ _SWITCHES: Final = {"tls", "tlsverify", "live-restore"}
 # Settings of a daemon; the builder bounds their text as a whole.
 _CONFIG_MAX_KEYS: Final = 128
 _EXEC_OPT_MESSAGE: Final = (
-    f"config.exec-opts must not hold {OWNED_EXEC_OPT}: remove it, the operator sets it to cgroupfs"
+    f"config.exec-opts must not contain {OWNED_EXEC_OPT}: remove it, the operator sets it to cgroupfs"
 )
 
 
@@ -54,7 +54,7 @@ def _declared(key: str) -> dict[str, Any]:
 
 
 def _config_message(key: str) -> str:
-    return f"config.{key} belongs to the operator: {OWNED_CONFIG_KEYS[key]}"
+    return f"config.{key} is set by the operator: {OWNED_CONFIG_KEYS[key]}"
 
 
 def config_schema(declared: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,9 +129,9 @@ def args_rules() -> list[dict[str, str]]:
 
 
 def _argument_rule(cel: str, remedy: str) -> dict[str, str]:
-    fallback = f"this argument belongs to the operator: {remedy}"
+    fallback = f"this argument is set by the operator: {remedy}"
     return value_rule(
-        cel, f"'argument ' + self + ' belongs to the operator: {cel_text(remedy)}'", fallback, reason=FORBIDDEN
+        cel, f"'argument ' + self + ' is set by the operator: {cel_text(remedy)}'", fallback, reason=FORBIDDEN
     )
 
 
@@ -139,4 +139,4 @@ def args_errors(args: list[str]) -> Iterator[str]:
     """Sentences about owned flags among dockerd's arguments."""
     for index, argument in enumerate(args):
         if flag := owned_argument(argument):
-            yield f"args[{index}] {argument!r} belongs to the operator: {argument_remedy(flag)}"
+            yield f"args[{index}] {argument!r} is set by the operator: {argument_remedy(flag)}"

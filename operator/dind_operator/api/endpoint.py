@@ -23,16 +23,17 @@ CIDR_PATTERN: Final = rf"^({_IPV4}/(3[0-2]|[12]?[0-9])|{_IPV6}/(12[0-8]|1[01][0-
 # RFC 1035.
 _LABEL_MAX_LENGTH: Final = 63
 _NAME_REMEDY: Final = (
-    "not a name: write a DNS name in lower case, such as builder.example.com or *.example.com, or an IP address, without "
-    "port and without scheme"
+    "must be a DNS name or an IP address: write a DNS name in lower case, such as builder.example.com or *.example.com, or an "
+    "IP address, without port and without scheme"
 )
-_CIDR_REMEDY: Final = "not a range of addresses: write it as 10.0.0.0/8 or fd00::/8"
+_CIDR_REMEDY: Final = "must be an address range in CIDR notation: write it as 10.0.0.0/8 or fd00::/8"
 _NO_PEER: Final = (
-    "an entry of allowFrom names nobody: set podSelector, namespaceSelector or ipBlock ({} as a selector is all "
+    "an entry of allowFrom must select somebody: set podSelector, namespaceSelector or ipBlock ({} as a selector is all "
     "of them)"
 )
 _BOTH_KINDS: Final = (
-    "ipBlock stands alone in an entry of allowFrom: move podSelector and namespaceSelector into an entry of their own"
+    "ipBlock must be the only field in an entry of allowFrom: move podSelector and namespaceSelector "
+    "into an entry of their own"
 )
 _ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
 

@@ -19,8 +19,8 @@ DURATION_MAX_LENGTH: Final = 7
 _MINUTES: Final = {"m": 1, "h": 60, "d": 24 * 60}
 # A year: what is to live longer needs no end, and times stay far from every bound.
 MAX_MINUTES: Final = 365 * 24 * 60
-_SHAPE: Final = "not a duration: write a whole number above zero and m, h or d, as in 30m, 8h or 7d"
-_TOO_LONG: Final = "more than 365d: write a shorter duration, or leave the field out for no end"
+_SHAPE: Final = "must be a duration: write a whole number above zero and m, h or d, as in 30m, 8h or 7d"
+_TOO_LONG: Final = "must be at most 365d: write a shorter duration, or leave the field out for no end"
 _IN_MINUTES: Final = (
     "int(self.substring(0, size(self) - 1)) * (self.endsWith('d') ? 1440 : (self.endsWith('h') ? 60 : 1))"
 )
@@ -64,7 +64,8 @@ class Expire(StrEnum):
 
 
 NO_END: Final = (
-    "lifetime has no end: set lifetime.ttl, lifetime.idleTimeout or both, or leave lifetime out to keep the environment"
+    "lifetime must have an end: set lifetime.ttl, lifetime.idleTimeout or both, or leave lifetime out to "
+    "keep the environment"
 )
 
 

@@ -33,17 +33,19 @@ class IPv6(StrEnum):
 _IPV4: Final = r"([0-9]{1,3}\.){3}[0-9]{1,3}"
 _BRIDGE_PATTERN: Final = rf"^{_IPV4}/([89]|[12][0-9]|30)$"
 _BRIDGE_REMEDY: Final = (
-    "bridgeAddress is no IPv4 address with the length of its network: write the bridge's own address, such as "
+    "bridgeAddress must be an IPv4 address with the length of its network: write the bridge's own address, such as "
     "172.30.0.1/24, with a length from 8 to 30"
 )
 _BASE_PATTERN: Final = rf"^{_IPV4}/([89]|[12][0-9])$"
 _BASE_REMEDY: Final = (
-    "base is no IPv4 range: write its first address and its length, such as 172.31.0.0/16, from 8 to 29"
+    "base must be an IPv4 range: write its first address and its length, such as 172.31.0.0/16, from 8 to 29"
 )
 _CIDR_PATTERN: Final = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
-_CIDR_REMEDY: Final = "not a range of addresses: write its first address and its length, such as 10.0.0.0/8"
+_CIDR_REMEDY: Final = (
+    "must be an address range in CIDR notation: write its first address and its length, such as 10.0.0.0/8"
+)
 _ADDRESS_PATTERN: Final = r"^[0-9A-Fa-f:.]+$"
-_ADDRESS_REMEDY: Final = "not an IP address: write one that nested containers can reach, such as 10.96.0.10"
+_ADDRESS_REMEDY: Final = "must be an IP address: write one that nested containers can reach, such as 10.96.0.10"
 _HERE_REMEDY: Final = (
     "a loopback or link-local address, which nested containers cannot reach: name another, or leave nameservers out and the "
     "pod's own are used"
@@ -93,7 +95,8 @@ Search = Annotated[
     StringConstraints(min_length=1, max_length=253, pattern=_SEARCH_PATTERN),
     Field(
         json_schema_extra=shape(
-            _SEARCH_PATTERN, "not a domain: use letters, digits, '-', '_' and '.', as in team-a.svc.cluster.local"
+            _SEARCH_PATTERN,
+            "must be a domain name: use letters, digits, '-', '_' and '.', as in team-a.svc.cluster.local",
         )
     ),
 ]
@@ -147,7 +150,7 @@ class DNSOption(ApiModel):
         pattern=_OPTION_PATTERN,
         description="Name of the resolver option.",
         examples=["ndots"],
-        json_schema_extra=shape(_OPTION_PATTERN, "name is no option of resolv.conf: use its word, such as ndots"),
+        json_schema_extra=shape(_OPTION_PATTERN, "name must be an option of resolv.conf: use its word, such as ndots"),
     )
     value: str | None = Field(
         default=None,
@@ -157,7 +160,7 @@ class DNSOption(ApiModel):
     )
 
 
-DNS_EMPTY: Final = "dns says nothing: set dns.nameservers, dns.searches or dns.options, or leave dns out"
+DNS_EMPTY: Final = "dns must not be empty: set dns.nameservers, dns.searches or dns.options, or leave dns out"
 
 
 class NetworkDNS(ApiModel):

@@ -27,7 +27,8 @@ class Doubled:
     @property
     def message(self) -> str:
         """What is wrong, where, and what to do."""
-        return f"network.{self.field} is set twice: remove {', '.join(self.keys)} from daemon.config and daemon.args, or the field"
+        keys = ", ".join(self.keys)
+        return f"network.{self.field} must be set only once: remove {keys} from daemon.config and daemon.args, or the field"
 
 
 _HAS_DNS: Final = "has(self.network.dns) && has(self.network.dns."
@@ -111,7 +112,7 @@ def doubled_rules() -> list[dict[str, str]]:
 
 
 def doubled_errors(network: Mapping[str, Any], config: Mapping[str, Any], args: Sequence[str]) -> Iterator[str]:
-    """Sentences about what is set twice. ``network`` as it stands in a manifest."""
+    """Sentences about what must be set only once. ``network`` as it stands in a manifest."""
     keys = {key.lower() for key in config}
     for doubled in DOUBLED:
         found: Any = network

@@ -1,4 +1,4 @@
-"""What of dockerd's settings belongs to the operator, in every spelling dockerd would accept.
+"""What of dockerd's settings is set by the operator, in every spelling dockerd would accept.
 
 The lists here feed three readers: the CRD's rules (so that the API server refuses them by name), the models (objects
 made under an older CRD) and the pod's builder. Flags are read as pflag reads them: `--name`, `--name=value`,

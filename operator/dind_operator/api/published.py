@@ -14,7 +14,7 @@ from .rules import FORBIDDEN, rule, validations
 DAEMON_PORT: Final = 2376
 """Docker's registered port for TLS: the endpoint's."""
 _LAST_PORT: Final = 65535
-_BACKWARDS: Final = "endPort is below port: write the lower end of the range as port"
+_BACKWARDS: Final = "endPort must not be less than port: write the lower end of the range as port"
 _DAEMON: Final = (
     f"port {DAEMON_PORT} is the daemon's own: leave it out of publishedPorts.ports (also as a part of a range), and name who "
     "may reach it in endpoint.allowFrom"

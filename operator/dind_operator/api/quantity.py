@@ -32,7 +32,7 @@ DECIMAL_SUFFIXES: Final = {
 QUANTITY_PATTERN: Final = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$"
 # Long enough for any amount down to one byte or one nano-cpu; short enough to keep the cost of CEL rules known.
 QUANTITY_MAX_LENGTH: Final = 40
-QUANTITY_REMEDY: Final = "not a quantity: write a number without a sign and a suffix, as in 500m, 2, 512Mi or 10G"
+QUANTITY_REMEDY: Final = "must be a quantity: write a number without a sign and a suffix, as in 500m, 2, 512Mi or 10G"
 _PARTS: Final = re.compile(
     r"\+?(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,2}))?"
 )
@@ -83,7 +83,7 @@ def format_bytes(amount: int) -> str:
 def _checked(value: Any) -> Any:
     """Integers become text (YAML `memory: 1073741824` is one); text must parse."""
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InvalidQuantity(f"{value!r} is not a quantity: write it as text, such as '512Mi', or as a whole number")
+        raise InvalidQuantity(f"{value!r} must be a quantity: write it as text, such as '512Mi', or as a whole number")
     parse_quantity(value)
     return str(value)
 

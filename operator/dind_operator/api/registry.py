@@ -21,15 +21,16 @@ REGISTRY_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5}
 INSECURE_PATTERN: Final = rf"^{_HOST}(:[0-9]{{1,5}}|/[0-9]{{1,3}})?$"
 KEY_PATTERN: Final = r"^[-._a-zA-Z0-9]+$"
 MIRROR_REMEDY: Final = (
-    "not a mirror's URL: write it as https://mirror.example.com or http://10.0.0.5:5000, without user and password and "
+    "must be the URL of a mirror: write it as https://mirror.example.com or http://10.0.0.5:5000, without user and password and "
     "without '?'"
 )
 _REGISTRY_REMEDY: Final = (
-    "not a registry: write it as registry.example.com or registry.example.com:5000, without https://"
+    "must be a registry: write it as registry.example.com or registry.example.com:5000, without https://"
 )
-_INSECURE_REMEDY: Final = "not a registry: write it as registry.example.com:5000 or 10.0.0.0/8, without http://"
+_INSECURE_REMEDY: Final = "must be a registry: write it as registry.example.com:5000 or 10.0.0.0/8, without http://"
 _ONE_SOURCE: Final = (
-    "an entry of registry.caBundles names exactly one source: set configMapRef or secretRef, and leave the other out"
+    "an entry of registry.caBundles must have exactly one source: set configMapRef or secretRef, and "
+    "leave the other out"
 )
 
 Mirror = Annotated[

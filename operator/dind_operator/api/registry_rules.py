@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from .rules import FORBIDDEN, rule
 
-_BOTH: Final = "stand in one place: remove one of registry.{field} and daemon.config['{key}']"
-_FLAG: Final = "registry.{field} and the argument --{flag} of daemon.args do not go together: keep registry.{field}"
+_BOTH: Final = "are mutually exclusive: remove one of registry.{field} and daemon.config['{key}']"
+_FLAG: Final = "registry.{field} and the argument --{flag} of daemon.args are mutually exclusive: keep registry.{field}"
 _TWICE: Final = (
     ("mirrors", "registry-mirrors", "registry-mirror"),
     ("insecureRegistries", "insecure-registries", "insecure-registry"),
@@ -34,7 +34,7 @@ def config_properties() -> dict[str, Any]:
 
 
 def registry_rules() -> list[dict[str, str]]:
-    """Rules of the whole spec: dockerd's settings stand in one place."""
+    """Rules of the whole spec: dockerd takes each of these settings from one place."""
     rules = []
     for field, key, flag in _TWICE:
         asked = f"has(self.registry) && has(self.registry.{field}) && self.registry.{field}.size() > 0"

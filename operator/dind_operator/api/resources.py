@@ -17,7 +17,7 @@ RESOURCE_NAME_PATTERN: Final = (
 )
 _NAMES: Final = keys(
     RESOURCE_NAME_PATTERN,
-    "a resource's name is unknown: use cpu, memory, ephemeral-storage, hugepages-<size>, or an extended resource with "
+    "must be a known resource: use cpu, memory, ephemeral-storage, hugepages-<size>, or an extended resource with "
     "its domain, such as example.com/device",
 )
 ResourceName = Annotated[str, StringConstraints(min_length=1, max_length=KEY_MAX_LENGTH, pattern=RESOURCE_NAME_PATTERN)]
@@ -26,16 +26,15 @@ MEMORY: Final = "memory"
 # A limit of zero means "none" to Kubernetes for these, which is never what was meant.
 _NEVER_ZERO: Final = (CPU, MEMORY, "ephemeral-storage")
 
-_ZERO: Final = "a limit of zero is no limit: write a quantity above zero, or leave it out"
+_ZERO: Final = "must be greater than zero: write a quantity above zero, or leave it out"
 _ABOVE_REMEDY: Final = "lower the request or raise the limit"
 _UNEQUAL: Final = (
-    "hugepages and extended resources cannot be requested in another amount than their limit: set limits, and leave "
+    "hugepages and extended resources must be requested in the amount of their limit: set limits, and leave "
     "requests out or make them equal"
 )
-_HUGEPAGES: Final = "hugepages need cpu or memory beside them: set limits.memory"
+_HUGEPAGES: Final = "hugepages require cpu or memory: set limits.memory"
 RESERVE_NEEDS_LIMIT: Final = (
-    "reserve.memory is held back from the memory limit and there is none: set resources.limits.memory, or remove "
-    "reserve.memory"
+    "reserve.memory requires a memory limit: set resources.limits.memory, or remove reserve.memory"
 )
 
 
@@ -53,8 +52,8 @@ def _above_rule(name: str) -> dict[str, str]:
     return value_rule(
         f"!has(self.limits) || !has(self.requests) || !('{name}' in self.limits) || !('{name}' in self.requests) || "
         f"!({both_amounts(request, limit)}) || !{amount(request)}.isGreaterThan({amount(limit)})",
-        f"'requests.{name} ' + string({request}) + ' is above limits.{name} ' + string({limit}) + ': {_ABOVE_REMEDY}'",
-        f"requests.{name} is above limits.{name}: {_ABOVE_REMEDY}",
+        f"'requests.{name} ' + string({request}) + ' must not exceed limits.{name} ' + string({limit}) + ': {_ABOVE_REMEDY}'",
+        f"requests.{name} must not exceed limits.{name}: {_ABOVE_REMEDY}",
         path=".requests",
     )
 
@@ -116,7 +115,7 @@ class Resources(ApiModel):
 def _check_requests(limits: dict[str, Decimal], requests: dict[str, Decimal]) -> None:
     for name, value in requests.items():
         if name in limits and value > limits[name]:
-            raise ValueError(f"requests.{name} is above limits.{name}: {_ABOVE_REMEDY}")
+            raise ValueError(f"requests.{name} must not exceed limits.{name}: {_ABOVE_REMEDY}")
         if name not in _NEVER_ZERO and value != limits.get(name):
             raise ValueError(_UNEQUAL)
 

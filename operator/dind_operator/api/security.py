@@ -81,7 +81,7 @@ class AppArmorProfile(ApiModel):
         examples=["dind-fine-grained"],
         json_schema_extra=shape(
             LOCALHOST_PROFILE_PATTERN,
-            "localhostProfile is no profile's name: use letters, digits and '_', '/', '.', ':', '@', '+', '-'",
+            "localhostProfile must be the name of a profile: use letters, digits and '_', '/', '.', ':', '@', '+', '-'",
         ),
     )
 
@@ -115,7 +115,7 @@ class SecuritySpec(ApiModel):
         examples=["dind"],
         json_schema_extra=shape(
             SUBDOMAIN_PATTERN,
-            "runtimeClassName is no name of a RuntimeClass: use lower-case letters, digits, '-' and '.', or leave it out",
+            "runtimeClassName must be the name of a RuntimeClass: use lower-case letters, digits, '-' and '.', or leave it out",
         ),
     )
     app_armor_profile: AppArmorProfile = Field(

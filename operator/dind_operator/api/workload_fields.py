@@ -26,21 +26,24 @@ DataKey = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern
 # Absolute, and without a colon, in which a runtime would see the end of the path.
 PATH_PATTERN: Final = r"^(/[A-Za-z0-9_.@+-]+)+$"
 _PATH_REMEDY: Final = (
-    "not a path to mount at: write an absolute one of letters, digits and '_', '.', '@', '+', '-', without '/' at its "
-    "end"
+    "must be an absolute path: use letters, digits and '_', '.', '@', '+', '-', without '/' at its end"
 )
 # What a C library takes for a variable's name.
 VARIABLE_PATTERN: Final = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
-OWNED_VARIABLE: Final = "env DOCKER_HOST belongs to the operator, which sets it to the daemon's socket: remove it"
-ONE_VALUE: Final = "a variable of env has one source: keep value or one part of valueFrom, and remove the others"
-ONE_FROM: Final = "an entry of envFrom has one source: set configMapRef or secretRef, and not both"
-ONE_VOLUME: Final = "an entry of workloads.volumes has one kind: keep one of configMap, secret and emptyDir"
+OWNED_VARIABLE: Final = "env DOCKER_HOST is set by the operator to the daemon's socket: remove it"
+ONE_VALUE: Final = (
+    "a variable of env must have exactly one source: keep value or one part of valueFrom, and remove the others"
+)
+ONE_FROM: Final = "an entry of envFrom must have exactly one source: set configMapRef or secretRef, and not both"
+ONE_VOLUME: Final = (
+    "an entry of workloads.volumes must have exactly one kind: keep one of configMap, secret and emptyDir"
+)
 _OWN_VOLUME: Final = (
     "names of the operator's volumes: choose a name that does not begin with dind- and is not docker-data"
 )
 _OWN_PATH: Final = (
-    f"is the operator's place for the socket, the docker CLI ({SOCKET_PATH}*) or the workspace ({WORKSPACE_PATH}): mount the "
-    "volume elsewhere"
+    f"must not be a path that the operator uses for the socket, the docker CLI ({SOCKET_PATH}*) or the workspace "
+    f"({WORKSPACE_PATH}): mount the volume elsewhere"
 )
 _SIZE: Final = "sizeLimit must be more than zero: write a quantity such as 5Gi, or leave it out"
 

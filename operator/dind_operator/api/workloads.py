@@ -33,10 +33,11 @@ MAX_VOLUMES: Final = 16
 # The kernel's own bound on an id is 2^32; Kubernetes takes a signed 32-bit number.
 _MAX_ID: Final = 2**31 - 1
 _OWN_NAME: Final = (
-    "is the operator's own container: choose another name than daemon and mount-cgroups, not beginning with dind-"
+    "must not be that of an operator's container: choose another name than daemon and mount-cgroups, not "
+    "beginning with dind-"
 )
 _UNDECLARED: Final = (
-    "a volumeMount of workloads.containers names no volume of workloads.volumes: declare the volume there, or correct the "
+    "a volumeMount of workloads.containers must refer to a volume of workloads.volumes: declare the volume there, or correct the "
     "name"
 )
 
@@ -53,7 +54,7 @@ class RestartPolicy(StrEnum):
 
 
 RESOURCE_PATTERN: Final = "^(cpu|memory|ephemeral-storage)$"
-_AMOUNTS: Final = keys(RESOURCE_PATTERN, "a workload has no such resource: use cpu, memory and ephemeral-storage")
+_AMOUNTS: Final = keys(RESOURCE_PATTERN, "a workload cannot use this resource: use cpu, memory and ephemeral-storage")
 Amounts = Annotated[dict[Annotated[str, StringConstraints(pattern=RESOURCE_PATTERN)], Quantity], Field(max_length=3)]
 
 
@@ -109,7 +110,7 @@ class Workload(ApiModel):
         pattern=IMAGE_PATTERN,
         description="Image of the container. The kubelet pulls it with `daemon.imagePullSecrets`.",
         json_schema_extra=shape(
-            IMAGE_PATTERN, "image is no image reference: write it as registry/name:tag or name@digest"
+            IMAGE_PATTERN, "image must be an image reference: write it as registry/name:tag or name@digest"
         ),
     )
     image_pull_policy: PullPolicy | None = Field(

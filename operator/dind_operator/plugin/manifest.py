@@ -75,10 +75,10 @@ def from_text(text: str, name: str | None) -> dict[str, Any]:
 
 
 def check_name(name: str) -> None:
-    """Raises CliError for what is no name of an environment, before it stands in any path."""
+    """Raises CliError for what is not the name of an environment, before it stands in any path."""
     if len(name) > names.NAME_MAX_LENGTH or not re.fullmatch(names.NAME_PATTERN, name):
         raise CliError(
-            f"{name!r} is no name of an environment: use at most {names.NAME_MAX_LENGTH} lower-case letters, digits and '-', "
+            f"{name!r} must be the name of an environment: use at most {names.NAME_MAX_LENGTH} lower-case letters, digits and '-', "
             "starting with a letter and ending with a letter or digit.",
             Exit.USAGE,
         )

@@ -169,12 +169,12 @@ def test_what_was_refused_works_once_it_is_corrected(refused: dict[str, Environm
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"daemon": {"config": {"hosts": ["tcp://0.0.0.0:2375"]}}}, "config.hosts belongs to the operator"),
-        ({"daemon": {"config": {"data-root": "/elsewhere"}}}, "config.data-root belongs to the operator"),
-        ({"daemon": {"config": {"cgroup-parent": "/"}}}, "config.cgroup-parent belongs to the operator"),
-        ({"daemon": {"args": ["--host=tcp://0.0.0.0:2375"]}}, "--host=tcp://0.0.0.0:2375 belongs to the operator"),
-        ({"daemon": {"args": ["-H", "tcp://0.0.0.0:2375"]}}, "-H belongs to the operator"),
-        ({"daemon": {"args": ["-Dg/elsewhere"]}}, "-Dg/elsewhere belongs to the operator"),
+        ({"daemon": {"config": {"hosts": ["tcp://0.0.0.0:2375"]}}}, "config.hosts is set by the operator"),
+        ({"daemon": {"config": {"data-root": "/elsewhere"}}}, "config.data-root is set by the operator"),
+        ({"daemon": {"config": {"cgroup-parent": "/"}}}, "config.cgroup-parent is set by the operator"),
+        ({"daemon": {"args": ["--host=tcp://0.0.0.0:2375"]}}, "--host=tcp://0.0.0.0:2375 is set by the operator"),
+        ({"daemon": {"args": ["-H", "tcp://0.0.0.0:2375"]}}, "-H is set by the operator"),
+        ({"daemon": {"args": ["-Dg/elsewhere"]}}, "-Dg/elsewhere is set by the operator"),
         ({"security": {"appArmorProfile": {"type": "Localhost"}}}, "localhostProfile"),
         ({"daemonn": {}}, 'unknown field "spec.daemonn"'),
         ({"daemon": {"resources": {"limits": {"memory": "lots"}}}}, "memory"),

@@ -363,8 +363,8 @@ def test_an_answer_that_was_lost_is_found_out(operator: RunningOperator, space: 
 def test_the_api_server_checks_what_the_models_check(api: Api, space: Space) -> None:
     for fields, words in (
         ({"extraNames": ["Not.A.Name"]}, "write a DNS name in lower case"),
-        ({"allowFrom": [{}]}, "names nobody"),
-        ({"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}, "ipBlock stands alone"),
+        ({"allowFrom": [{}]}, "must select somebody"),
+        ({"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}, "ipBlock must be the only field"),
         ({"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0"}}]}, "write it as 10.0.0.0/8"),
         ({"credentialsGeneration": 0}, "greater than or equal to 1"),
     ):

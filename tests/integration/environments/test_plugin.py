@@ -170,10 +170,10 @@ def test_a_file_is_created_and_what_it_holds_beside_it_is_refused(space: Space, 
 def test_what_the_api_server_refuses_is_a_sentence(space: Space, dind: Plugin) -> None:
     said = dind.refused(8, "create", "one", "--memory=plenty", "--no-wait")
     assert said.startswith("kubectl dind: the API server refused one:\n  - spec.daemon.resources.limits")
-    assert "not a quantity: write a number without a sign and a suffix" in said
+    assert "must be a quantity: write a number without a sign and a suffix" in said
     assert "Invalid value" not in said
     said = dind.refused(8, "create", "one", "--ttl=soon", "--no-wait")
-    assert "not a duration: write a whole number above zero and m, h or d" in said
+    assert "must be a duration: write a whole number above zero and m, h or d" in said
     assert space.environment() is None
     dind("create", "one", "--memory=1Gi", "--ttl=1h", "--no-wait")
     said = dind.refused(8, "create", "-f", "-", "--no-wait", stdin=yaml.safe_dump(_unknown_field()))

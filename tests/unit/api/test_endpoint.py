@@ -67,8 +67,8 @@ def test_peers_have_the_shape_of_a_network_policys(peer: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("peer", "words"),
     [
-        ({}, "names nobody: set podSelector"),
-        ({"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}, "ipBlock stands alone"),
+        ({}, "must select somebody: set podSelector"),
+        ({"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}, "ipBlock must be the only field"),
         ({"ipBlock": {"cidr": "10.0.0.0"}}, "cidr"),
         ({"ipBlock": {"cidr": "10.0.0.0/33"}}, "cidr"),
         ({"ipBlock": {"cidr": ":::/8"}}, "write it as 10.0.0.0/8"),

@@ -31,40 +31,39 @@ GOLDEN = [
     ({"foo": 1}, "spec.foo is not a field of this version: remove it, or check its spelling"),
     (
         {"daemon": {"reserve": {"memory": "lots"}}},
-        "spec.daemon.reserve.memory: 'lots' is refused: not a quantity: write a number without a sign and a suffix, as in "
+        "spec.daemon.reserve.memory: 'lots' is refused: must be a quantity: write a number without a sign and a suffix, as in "
         "500m, 2, 512Mi or 10G",
     ),
     (
         {"daemon": {"reserve": {"memory": True}}},
-        "spec.daemon.reserve.memory: True is not a quantity: write it as text, such as '512Mi', or as a whole number",
+        "spec.daemon.reserve.memory: True must be a quantity: write it as text, such as '512Mi', or as a whole number",
     ),
     (
         {"daemon": {"reserve": {"memory": "1Gi"}}},
-        "spec.daemon: reserve.memory is held back from the memory limit and there is none: set resources.limits.memory, or "
-        "remove reserve.memory",
+        "spec.daemon: reserve.memory requires a memory limit: set resources.limits.memory, or remove reserve.memory",
     ),
     (
         {"daemon": {"reserve": {"memory": "1Gi"}, "resources": {"limits": {"memory": "1Gi"}}}},
-        "spec.daemon: reserve.memory 1Gi is not below resources.limits.memory 1Gi: lower reserve.memory or raise "
+        "spec.daemon: reserve.memory 1Gi must be less than resources.limits.memory 1Gi: lower reserve.memory or raise "
         "resources.limits.memory, nested containers get the difference",
     ),
     (
         {"daemon": {"config": {"Hosts": []}, "args": ["-DHx", "--"]}},
-        "spec.daemon: config.hosts belongs to the operator: remove it, the daemon listens where spec.endpoint says; "
-        "args[0] '-DHx' belongs to the operator: remove it, the daemon listens where spec.endpoint says; "
-        "args[1] '--' belongs to the operator: remove it, dockerd takes no arguments besides flags",
+        "spec.daemon: config.hosts is set by the operator: remove it, the daemon listens where spec.endpoint says; "
+        "args[0] '-DHx' is set by the operator: remove it, the daemon listens where spec.endpoint says; "
+        "args[1] '--' is set by the operator: remove it, dockerd takes no arguments besides flags",
     ),
     (
         {"daemon": {"config": {"exec-opts": ["native.cgroupdriver=systemd"]}}},
-        "spec.daemon: config.exec-opts must not hold native.cgroupdriver: remove it, the operator sets it to cgroupfs",
+        "spec.daemon: config.exec-opts must not contain native.cgroupdriver: remove it, the operator sets it to cgroupfs",
     ),
     (
         {"daemon": {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1001m"}}}},
-        "spec.daemon.resources: requests.cpu is above limits.cpu: lower the request or raise the limit",
+        "spec.daemon.resources: requests.cpu must not exceed limits.cpu: lower the request or raise the limit",
     ),
     (
         {"daemon": {"resources": {"limits": {"memory": 0}}}},
-        "spec.daemon.resources: limits.memory: a limit of zero is no limit: write a quantity above zero, or leave it out",
+        "spec.daemon.resources: limits.memory: must be greater than zero: write a quantity above zero, or leave it out",
     ),
     (
         {"storage": {"emptyDir": {"medium": "Memory"}}},

@@ -42,7 +42,7 @@ def test_what_may_be_said(network: dict[str, Any]) -> None:
         ({"avoid": ["10.0.0.0"]}, "pattern"),
         ({"avoid": ["10.0.0.0/33"]}, "10.0.0.0/33"),
         ({"avoid": ["10.0.0.0/8 own=bip"]}, "pattern"),
-        ({"dns": {}}, "dns says nothing"),
+        ({"dns": {}}, "dns must not be empty"),
         ({"dns": {"nameservers": ["127.0.0.53"]}}, "a loopback or link-local address"),
         ({"dns": {"nameservers": ["fe80::1"]}}, "a loopback or link-local address"),
         ({"dns": {"nameservers": ["resolver"]}}, "pattern"),

@@ -28,7 +28,9 @@ TWICE: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("network", "config", "args"), TWICE)
 def test_nothing_is_set_twice(network: dict[str, Any], config: dict[str, Any], args: list[str]) -> None:
     for daemon in ({"config": config}, {"args": args}):
-        with pytest.raises(ValidationError, match=r"is set twice: remove .* from daemon\.config and daemon\.args"):
+        with pytest.raises(
+            ValidationError, match=r"must be set only once: remove .* from daemon\.config and daemon\.args"
+        ):
             spec({"network": network, "daemon": daemon})
         # Either alone, and both where they say different things.
         spec({"daemon": daemon})

@@ -74,7 +74,7 @@ def test_reads_what_kubernetes_reads(text: str, value: str) -> None:
     ],
 )
 def test_refuses_what_kubernetes_refuses(text: str) -> None:
-    with pytest.raises(InvalidQuantity, match="not a quantity: write a number"):
+    with pytest.raises(InvalidQuantity, match="must be a quantity: write a number"):
         parse_quantity(text)
     assert not re.search(QUANTITY_PATTERN.removesuffix("$") + r"\Z", text)
 

@@ -1,4 +1,4 @@
-"""dockerd's settings of registries stand in one place. What the API server says is in the integration tests."""
+"""dockerd's settings of registries are mutually exclusive. What the API server says is in the integration tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workloads as they may be written: the allow-list by name, and what belongs to the operator."""
+"""Workloads as they may be written: the allow-list by name, and what is set by the operator."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_job_is_what_is_meant_when_nothing_is_said() -> None:
     [
         ({"containers": [WORK, WORK]}, "workloads.containers has a name twice"),
         ({"containers": [WORK], "volumes": [{"name": "v", "emptyDir": {}}] * 2}, "workloads.volumes has a name twice"),
-        ({"containers": [{**WORK, "name": "daemon"}]}, "the name daemon is the operator's own container"),
+        ({"containers": [{**WORK, "name": "daemon"}]}, "the name daemon must not be that of an operator's container"),
         (
             {"containers": [{**WORK, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]},
             "declare the volume there, or correct the name",

@@ -25,7 +25,7 @@ def test_a_duration_counts_from_now_and_a_time_has_its_zone() -> None:
         ("2026-01-01T20:00:00", "neither a duration"),
         ("9999-12-31T23:59:59Z", "neither a duration"),
         ("2026-01-01T11:00:00Z", "is over already"),
-        ("400d", "more than 365d"),
+        ("400d", "must be at most 365d"),
     ],
 )
 def test_what_is_no_time_to_come_is_refused(text: str, words: str) -> None:

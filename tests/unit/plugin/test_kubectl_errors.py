@@ -16,7 +16,7 @@ POLICY = (
     "The dindenvironments \"one\" is invalid: : ValidatingAdmissionPolicy 'dind' with binding 'dind' denied request: "
     "spec.daemon.image is not among the images that are allowed"
 )
-ONE = 'The DindEnvironment "one" is invalid: spec.lifetime.ttl: Invalid value: "soon": spec.lifetime.ttl in body: not a duration'
+ONE = 'The DindEnvironment "one" is invalid: spec.lifetime.ttl: Invalid value: "soon": spec.lifetime.ttl in body: must be a duration'
 TWO = """The DindEnvironment "one" is invalid:
 * spec.daemon.resources.limits.memory: Invalid value: "plenty": not a quantity
 * spec.storage: Invalid value: "object": exactly one kind
@@ -56,7 +56,7 @@ def test_a_wrong_field_is_told_with_its_value_once() -> None:
     error = error_of(ONE)
     assert error.code is Exit.REFUSED
     assert error.message == (
-        'the API server refused one: spec.lifetime.ttl is "soon": spec.lifetime.ttl in body: not a duration.'
+        'the API server refused one: spec.lifetime.ttl is "soon": spec.lifetime.ttl in body: must be a duration.'
     )
 
 

@@ -32,7 +32,7 @@ def test_every_wish_is_in_the_spec_and_the_api_reads_it() -> None:
 
 @pytest.mark.parametrize("name", ["", "One", "1a", "a-", "a" * 57, "a/b", "--all", "../x"])
 def test_what_is_no_name_is_refused(name: str) -> None:
-    with pytest.raises(CliError, match="is no name") as caught:
+    with pytest.raises(CliError, match="must be the name") as caught:
         check_name(name)
     assert caught.value.code is Exit.USAGE
     check_name("a" * 56)
@@ -49,7 +49,7 @@ def test_a_file_has_one_environment_and_may_leave_its_name_out() -> None:
     [
         ("kind: DindEnvironment\nmetadata: {name: one}", "two", "called one, not two"),
         ("kind: DindEnvironment", None, "no metadata.name"),
-        ("kind: DindEnvironment\nmetadata: {name: One}", None, "is no name"),
+        ("kind: DindEnvironment\nmetadata: {name: One}", None, "must be the name"),
         ("kind: Pod\nmetadata: {name: one}", None, "one DindEnvironment and nothing else"),
         ("kind: DindEnvironment\n---\nkind: DindEnvironment", "one", "one DindEnvironment and nothing else"),
         ("", None, "one DindEnvironment"),
@@ -57,7 +57,7 @@ def test_a_file_has_one_environment_and_may_leave_its_name_out() -> None:
     ],
 )
 def test_another_file_is_refused(text: str, name: str | None, words: str) -> None:
-    with pytest.raises(CliError, match=r"the file|is no name") as caught:
+    with pytest.raises(CliError, match=r"the file|must be the name") as caught:
         from_text(text, name)
     assert caught.value.code is Exit.USAGE
     assert words in caught.value.message

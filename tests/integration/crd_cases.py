@@ -95,9 +95,9 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "workload-two-values",
         workload(env=[{"name": "A", "value": "b", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
-        [f"{WORK}.env[0]", "has one source: keep value or one part of valueFrom"],
+        [f"{WORK}.env[0]", "must have exactly one source: keep value or one part of valueFrom"],
     ),
-    ("workload-no-source", workload(env=[{"name": "A", "valueFrom": {}}]), ["has one source"]),
+    ("workload-no-source", workload(env=[{"name": "A", "valueFrom": {}}]), ["must have exactly one source"]),
     (
         "workload-field",
         workload(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}}]),
@@ -109,11 +109,14 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         (
             f"workload-mount-{path.rpartition('/')[2]}",
             mounted(path=path),
-            [f"{WORK}.volumeMounts[0].mountPath: Forbidden", f"mountPath {path} is the operator's place"],
+            [
+                f"{WORK}.volumeMounts[0].mountPath: Forbidden",
+                f"mountPath {path} must not be a path that the operator uses",
+            ],
         )
         for path in ("/run/dind", "/run/dind/docker.sock", "/run/dind-cli", "/workspace")
     ),
-    ("workload-mount-relative", mounted(path="v"), ["must be an absolute path at: write an absolute one"]),
+    ("workload-mount-relative", mounted(path="v"), ["must be an absolute path: use letters"]),
     (
         "workload-volume-name",
         mounted("dind-socket", volume={"name": "dind-socket", "emptyDir": {}}),
@@ -123,8 +126,12 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         ],
     ),
     ("workload-volume-docker", mounted("docker-data", volume={"name": "docker-data", "emptyDir": {}}), ["docker-data"]),
-    ("workload-volume-kinds", mounted(volume={**VOLUME, "configMap": {"name": "c"}}), ["has one kind: keep one of"]),
-    ("workload-volume-none", mounted(volume={"name": "v"}), ["has one kind: keep one of"]),
+    (
+        "workload-volume-kinds",
+        mounted(volume={**VOLUME, "configMap": {"name": "c"}}),
+        ["must have exactly one kind: keep one of"],
+    ),
+    ("workload-volume-none", mounted(volume={"name": "v"}), ["must have exactly one kind: keep one of"]),
     ("workload-volume-size", mounted(volume={"name": "v", "emptyDir": {"sizeLimit": "0"}}), ["must be more than zero"]),
     ("workload-image", workload(image="a b"), [f"{WORK}.image", "write it as registry/name:tag"]),
     (
@@ -268,7 +275,10 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "reserve-no-limit",
         {"daemon": {"reserve": {"memory": "1Gi"}}},
-        ["spec.daemon.resources: Required", "there is none: set resources.limits.memory, or remove reserve.memory"],
+        [
+            "spec.daemon.resources: Required",
+            "requires a memory limit: set resources.limits.memory, or remove reserve.memory",
+        ],
     ),
     (
         "reserve-too-large",
@@ -347,10 +357,10 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "args-live-restore",
         {"daemon": {"args": ["--live-restore"]}},
-        ["argument --live-restore belongs", "remove it, nested"],
+        ["argument --live-restore is set", "remove it, nested"],
     ),
     ("config-log-level", {"daemon": {"config": {"log-level": "debug"}}}, ["use spec.daemon.logLevel"]),
-    ("config-runtimes", {"daemon": {"config": {"runtimes": {"x": {"path": "y"}}}}}, ["config.runtimes belongs"]),
+    ("config-runtimes", {"daemon": {"config": {"runtimes": {"x": {"path": "y"}}}}}, ["config.runtimes is set"]),
     ("config-wrong-type", {"daemon": {"config": {"hosts": "tcp://x"}}}, ["spec.daemon.config.hosts", "of type array"]),
     (
         "config-cgroup-driver",
@@ -365,13 +375,13 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "args-combined",
         {"daemon": {"args": ["-DHtcp://x"]}},
-        ["argument -DHtcp://x belongs", "listens where spec.endpoint says"],
+        ["argument -DHtcp://x is set", "listens where spec.endpoint says"],
     ),
-    ("args-log-level", {"daemon": {"args": ["-ldebug"]}}, ["argument -ldebug belongs", "use spec.daemon.logLevel"]),
-    ("args-single-dash", {"daemon": {"args": ["-tlsverify"]}}, ["argument -tlsverify belongs"]),
+    ("args-log-level", {"daemon": {"args": ["-ldebug"]}}, ["argument -ldebug is set", "use spec.daemon.logLevel"]),
+    ("args-single-dash", {"daemon": {"args": ["-tlsverify"]}}, ["argument -tlsverify is set"]),
     ("args-exec-opt", {"daemon": {"args": ["--exec-opt=a=b"]}}, ["write it into spec.daemon.config as exec-opts"]),
     ("args-end", {"daemon": {"args": ["--"]}}, ["argument -- is set by the operator", "no arguments besides flags"]),
-    ("args-newline", {"daemon": {"args": ["--host=a\nb"]}}, ["spec.daemon.args[0]: Forbidden: this argument belongs"]),
+    ("args-newline", {"daemon": {"args": ["--host=a\nb"]}}, ["spec.daemon.args[0]: Forbidden: this argument is set"]),
     ("args-too-many", {"daemon": {"args": ["-D"] * 65}}, ["spec.daemon.args", "must have at most 64 items"]),
     ("args-too-long", {"daemon": {"args": ["x" * 1025]}}, ["spec.daemon.args[0]", "1024"]),
     (
@@ -519,10 +529,10 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         {"lifetime": {"expire": "Delete"}},
         [
             "spec.lifetime: Required",
-            "has no end: set lifetime.ttl, lifetime.idleTimeout or both, or leave lifetime out",
+            "must have an end: set lifetime.ttl, lifetime.idleTimeout or both, or leave lifetime out",
         ],
     ),
-    ("lifetime-empty", {"lifetime": {}}, ["lifetime has no end"]),
+    ("lifetime-empty", {"lifetime": {}}, ["lifetime must have an end"]),
     ("expire-word", {"lifetime": {"ttl": "8h", "expire": "Stop"}}, ["spec.lifetime.expire", '"Suspend", "Delete"']),
     ("network-mtu", {"network": {"mtu": 100}}, ["spec.network.mtu", "greater than or equal to 576"]),
     (
@@ -560,9 +570,9 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "network-dns-search",
         {"network": {"dns": {"searches": ["a b"]}}},
-        ["spec.network.dns.searches[0]", "not a domain"],
+        ["spec.network.dns.searches[0]", "must be a domain name"],
     ),
-    ("network-dns-option", {"network": {"dns": {"options": [{"name": "N"}]}}}, ["no option of resolv.conf"]),
+    ("network-dns-option", {"network": {"dns": {"options": [{"name": "N"}]}}}, ["must be an option of resolv.conf"]),
     ("network-firewall", {"network": {"firewallBackend": "nft"}}, ["spec.network.firewallBackend", '"Nft", "Legacy"']),
     ("network-ipv6", {"network": {"ipv6": "On"}}, ["spec.network.ipv6", '"Enabled", "Disabled"']),
     *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
@@ -208,6 +209,10 @@ class DaemonSpec(ApiModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = [*config_errors(self.config), *args_errors(self.args)]
+        counted = Counter(variable.name for variable in self.env)
+        problems += [
+            f"env {name} must be set only once: keep one entry" for name, count in counted.items() if count > 1
+        ]
         limit = (self.resources.limits or {}).get(MEMORY)
         reserve = self.reserve.memory
         if reserve is not None and limit is None:

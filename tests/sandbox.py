@@ -22,6 +22,8 @@ IMAGE = Path(__file__).parents[1] / "image"
 SHELLS = ("dash", "busybox")
 CGROUPS = Path("/sys/fs/cgroup")
 MIB = 1 << 20
+# A daemon whose namespaces were ended takes seconds to go, with six others on two cores.
+ENDING_SECONDS = 30
 
 _numbers = itertools.count()
 
@@ -70,19 +72,32 @@ def hierarchies() -> dict[str, Path]:
 
 
 def remove_group(group: Path) -> None:
-    """Removes a group with everything below it, the deepest first; a process that is just ending is waited for."""
-    below = [path for path in group.rglob("*") if path.is_dir()]
-    for folder in [*sorted(below, key=lambda path: -len(path.parts)), group]:
-        for attempt in range(50):
-            try:
+    """Removes a group with everything below it, the deepest first.
+
+    Processes that are just ending are waited for, and what they still make below it is found: it is looked through anew each time.
+    """
+    end = time.monotonic() + ENDING_SECONDS
+    while group.exists():
+        try:
+            below = [path for path in group.rglob("*") if path.is_dir()]
+            for folder in [*sorted(below, key=lambda path: -len(path.parts)), group]:
                 folder.rmdir()
-                break
-            except FileNotFoundError:
-                break
-            except OSError:
-                if attempt == 49:
-                    raise
-                time.sleep(0.1)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if time.monotonic() > end:
+                raise OSError(f"{error}; processes in it: {_processes(group)}") from None
+            time.sleep(0.1)
+
+
+def _processes(group: Path) -> list[str]:
+    """What keeps a group: the processes in it and below it, by pid and name."""
+    found = []
+    for file in group.rglob("cgroup.procs"):
+        for pid in file.read_text().split():
+            with contextlib.suppress(OSError):
+                found.append(f"{pid} {Path(f'/proc/{pid}/comm').read_text().strip()} in {file.parent}")
+    return found
 
 
 @dataclass

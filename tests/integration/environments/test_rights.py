@@ -148,7 +148,7 @@ def test_a_failed_pod_that_may_not_be_deleted_is_counted_once(
     operator.proxy.fault(on("delete", "pods"), Answer(403, "Forbidden", words), times=None)
     space.create()
     pod = kubelet.fail(kubelet.run(space.wait_pod()), "Evicted", "disk")
-    space.wait_reason("Forbidden")
+    space.wait_told("Forbidden")
     operator.wait_resyncs(1)
     before = len(operator.proxy.writes())
     operator.wait_resyncs(3)

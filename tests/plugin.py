@@ -94,4 +94,6 @@ class Plugin:
 
     def left(self) -> list[Path]:
         """Files of sessions that are still there."""
-        return sorted(self.runtime.rglob("*"))
+        # os.walk takes a directory that goes while it is read for an empty one; Path.rglob does not.
+        walked = os.walk(self.runtime)
+        return sorted(Path(root) / name for root, folders, files in walked for name in [*folders, *files])

@@ -113,6 +113,9 @@ def test_workloads_wait_for_the_daemon_and_end_before_it(environments: Environme
     load_images(environment)
     eventually(lambda: "nested" in environment.log("work"), "a nested container, started by the workload")
     environment.known()
+    environment.wait(
+        lambda found: condition(found, "WorkloadsSucceeded").get("reason") == "WorkloadsRunning", "workloads that run"
+    )
     # The first line is a version: no call came before the daemon answered.
     assert environment.log("work").splitlines()[0][0].isdigit(), environment.log("work")
     status = environment.status()
@@ -120,7 +123,6 @@ def test_workloads_wait_for_the_daemon_and_end_before_it(environments: Environme
     assert status["docker"]["serverVersion"] == environment.log("work").splitlines()[0]
     assert status["node"]["kubeletVersion"]
     assert environment.condition("IsolationVerified")["status"] == "True"
-    assert environment.condition("WorkloadsSucceeded")["reason"] == "WorkloadsRunning"
     # Files of the workspace are the same for the workload, the daemon and what is nested.
     environment.run("sh", "-c", "echo shared >/workspace/file")
     line = ["docker", "run", "--rm", "--volume=/workspace:/w", BUSYBOX_IMAGE, "cat", "/w/file"]

@@ -23,7 +23,7 @@ REASONS = {
     "`blockOwnerDeletion`; no finalizer is set",
     "pods": "one pod for each environment",
     "pods/log": "Docker's versions, isolation, use and free space, which the daemon's container logs. Optional (`readPodLogs`)",
-    "secrets": "certificates of the [endpoint](endpoint.md#what-there-is), by name; never list or watch",
+    "secrets": "certificates of the [endpoint](endpoint.md#objects), by name; never list or watch",
     "services": "the endpoint's Service, by name",
     "networkpolicies": "the pod's NetworkPolicy, by name",
     "events": "Events about environments",

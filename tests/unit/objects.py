@@ -9,8 +9,9 @@ from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.manifest import daemon_pod, whole_part
 from dind_operator.features.endpoint.credentials import Credentials, Running
+from dind_operator.pod.daemon_json import daemon_config
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.state.node_reports import DaemonReport
 from dind_operator.state.observed import EndpointState, NodeView, Observed, Policy
@@ -71,6 +72,13 @@ def environment(fields: dict[str, Any] | None = None, **metadata: Any) -> dict[s
 
 def model(fields: dict[str, Any] | None = None) -> DindEnvironment:
     return DindEnvironment.from_dict(environment(fields))
+
+
+def daemon_json(fields: dict[str, Any] | None = None) -> str:
+    """daemon.json of an environment with this spec."""
+    made = model(fields)
+    part = whole_part(made, SETTINGS)
+    return daemon_config(made.spec, part.daemon_json, part.listen)
 
 
 def namespace(*, labelled: bool = True, ending: bool = False) -> dict[str, Any]:

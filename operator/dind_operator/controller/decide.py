@@ -11,6 +11,7 @@ from dind_operator.api.status import Phase
 from dind_operator.controller.actions import NOTHING, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.controller.drift import Freshness, missing_metadata, up_to_date, update_wanted
 from dind_operator.controller.events import answered_before, keep, notes, say
+from dind_operator.controller.features import assess
 from dind_operator.controller.manifest import DesiredPod, desired_pod
 from dind_operator.controller.pod_health import diagnose
 from dind_operator.controller.pod_replacement import carried, create, replace_ended, replace_failed, run_again
@@ -18,9 +19,7 @@ from dind_operator.controller.status import failure_fields
 from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken
-from dind_operator.features.registry import condition as preload
 from dind_operator.features.security import user_namespaces as sandboxes
-from dind_operator.features.storage import condition as storage
 from dind_operator.features.storage import host_path_claims as folders
 from dind_operator.features.workloads import condition as workloads
 from dind_operator.pod.errors import UnbuildableError
@@ -187,9 +186,7 @@ def _living(observed: Observed, environment: DindEnvironment, pod: pods.Pod, ask
     if observed.node is not None and observed.node.gone:
         failure = Failure(Reason.NODE_LOST, f"The node {observed.node.name} is gone; the pod is made again elsewhere.")
         return replace_failed(observed, pod, failure, force=True)
-    verdict = diagnose(pod, answered_before=answered_before(observed, pod))
-    verdict = storage.told(sandboxes.told(verdict, pod, observed.node, observed.now), observed, pod)
-    verdict = preload.told(verdict, observed, pod)
+    verdict = assess(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
     freshness = up_to_date(pod, desired, environment.spec.update_policy)
     verdict = replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: freshness.part})
     replaced = _replace_living(observed, environment, pod, freshness, verdict)

@@ -5,33 +5,30 @@ changes, and from time to time. In between nothing is read. Of what was read onl
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.status import clip
 from dind_operator.controller.api_errors import MAX_SAID, ClusterError, ErrorClass, StaleError
+from dind_operator.controller.owned_objects import Verify, apply
 from dind_operator.controller.polling import Looks
 from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.endpoint import network_policy
 from dind_operator.features.endpoint.credentials import told_credentials
-from dind_operator.features.endpoint.desired import PARTS, Found, NewKey, Remove, Write, strangers, unwanted, wanted
+from dind_operator.features.endpoint.desired import PARTS, Found, NewKey, strangers, unwanted, wanted
 from dind_operator.features.endpoint.x509 import new_key
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken, served
-from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part
 from dind_operator.state.cluster import Cluster, Key, ObjectKind
 from dind_operator.state.observed import EndpointState, Observed, Policy
+from dind_operator.state.owned_objects import Change, name_conflict
 
 SECONDS_EACH = 2.0
 """A look is five small reads, about 10 ms of cpu: all of them together take half a hundredth of a core."""
-_KINDS = {ObjectKind.SECRET: "Secret", ObjectKind.SERVICE: "Service", ObjectKind.NETWORK_POLICY: "NetworkPolicy"}
-_STALE = (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT)
-_ELSE = "give the environment another name, or do without spec.publishedPorts and set spec.endpoint.enabled to false"
+_REMEDY = "give the environment another name, or do without spec.publishedPorts and set spec.endpoint.enabled to false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Endpoints:
         """Seconds until the next look; None where there is none."""
         return self._looks.wait(key, now)
 
-    async def bring(self, key: Key, observed: Observed, verify: Callable[[], Awaitable[None]]) -> EndpointState | None:
+    async def bring(self, key: Key, observed: Observed, verify: Verify) -> EndpointState | None:
         """The state after the objects were made what they should be; None if they were not looked at.
 
         ``verify`` reads the environment live before the first write. Raises StaleError, and ClusterError for what is to be
@@ -121,9 +118,7 @@ class Endpoints:
         changed = environment.status.get("observedGeneration") != environment.generation
         return memo is None and (changed or not told)
 
-    async def _look(
-        self, key: Key, environment: DindEnvironment, observed: Observed, verify: Callable[[], Awaitable[None]]
-    ) -> EndpointState:
+    async def _look(self, key: Key, environment: DindEnvironment, observed: Observed, verify: Verify) -> EndpointState:
         known = told_credentials(observed.environment.get("status") or {})
         try:
             found = await self._read(key, environment)
@@ -132,11 +127,11 @@ class Endpoints:
         if not environment.spec.endpoint.enabled:
             return await self._without(key, environment, observed, found, verify)
         goal = wanted(environment, found, observed.now, self._new_key)
-        problem = await self._carry_out(key, goal.writes, verify)
-        stranger, passing = _stranger(environment, found)
+        problem = await self._apply(key, goal.writes, verify)
+        conflict, passing = _conflict(environment, found)
         # What was refused is not there: nobody may be restarted for it.
         held = goal.credentials if problem is None else known
-        return EndpointState(held, problem or stranger, passing and problem is None, verified=bool(goal.writes))
+        return EndpointState(held, problem or conflict, passing and problem is None, verified=bool(goal.writes))
 
     async def _without(
         self,
@@ -144,7 +139,7 @@ class Endpoints:
         environment: DindEnvironment,
         observed: Observed,
         found: Found,
-        verify: Callable[[], Awaitable[None]],
+        verify: Verify,
     ) -> EndpointState:
         """No endpoint: what there is of one goes; a guard for published ports stays or is made."""
         known = told_credentials(observed.environment.get("status") or {})
@@ -153,13 +148,13 @@ class Endpoints:
         gone = unwanted(environment, found, in_use=in_use)
         if self._closes_metadata():
             gone = tuple(each for each in gone if each.kind is not ObjectKind.NETWORK_POLICY)
-        acts: tuple[Write | Remove, ...] = (*kept, *gone)
-        problem = await self._carry_out(key, acts, verify)
-        stranger, passing = _stranger(environment, found)
+        acts: tuple[Change, ...] = (*kept, *gone)
+        problem = await self._apply(key, acts, verify)
+        conflict, passing = _conflict(environment, found)
         # Told as long as something is left, so that it is looked at again when the pod is gone.
         left = problem is not None or in_use
         return EndpointState(
-            known if left else None, problem or stranger, passing and problem is None, verified=bool(acts)
+            known if left else None, problem or conflict, passing and problem is None, verified=bool(acts)
         )
 
     async def _read(self, key: Key, environment: DindEnvironment) -> Found:
@@ -170,33 +165,15 @@ class Endpoints:
         read = await asyncio.gather(*(self._cluster.owned(kind, (key[0], name(key[1]))) for _, kind, name in PARTS))
         return Found(**{part: manifest for (part, _, _), manifest in zip(PARTS, read, strict=True)})
 
-    async def _carry_out(
-        self, key: Key, writes: tuple[Write | Remove, ...], verify: Callable[[], Awaitable[None]]
-    ) -> Part | None:
-        """All at once, so that a start waits for one call only; what the API server refused of it."""
-        if not writes:
-            return None
-        await verify()
-        results = await asyncio.gather(*(self._write(write) for write in writes), return_exceptions=True)
-        failures = [result for result in results if isinstance(result, BaseException)]
-        for failure in failures:
-            if not isinstance(failure, ClusterError):
-                raise failure
-        errors = [failure for failure in failures if isinstance(failure, ClusterError)]
-        if any(error.error_class in _STALE for error in errors):
+    async def _apply(self, key: Key, changes: tuple[Change, ...], verify: Verify) -> Part | None:
+        """What the API server refused."""
+        try:
+            errors = await apply(self._cluster, changes, verify)
+        except StaleError:
             self._surprised.add(key)
-            raise StaleError from errors[0]
+            raise
         problems = [_refused(error, "store") for error in errors]
         return problems[0] if problems else None
-
-    async def _write(self, write: Write | Remove) -> None:
-        match write:
-            case Write(kind, manifest, None):
-                await self._cluster.create_owned(kind, manifest)
-            case Write(kind, manifest, _):
-                await self._cluster.replace_owned(kind, manifest)
-            case Remove(kind, seen):
-                await self._cluster.delete_owned(kind, seen)
 
 
 def _refused(error: ClusterError, act: str) -> Part:
@@ -210,23 +187,5 @@ def _refused(error: ClusterError, act: str) -> Part:
     )
 
 
-def _stranger(environment: DindEnvironment, found: Found) -> tuple[Part | None, bool]:
-    """Whose objects stand in the way, and whether they are about to be removed."""
-    others = strangers(environment, found)
-    if not others:
-        return None, False
-    if all(pods.owner_name(manifest) == environment.name for _, manifest in others):
-        message = f"Objects of an earlier environment {environment.name} are still being removed."
-        return Part.false(Reason.WAITING_FOR_PREVIOUS_POD, message), True
-    held = ", ".join(_held(kind, manifest) for kind, manifest in others)
-    return Part.false(
-        Reason.ENDPOINT_CONFLICT,
-        f"Names of the environment's endpoint are taken in the namespace {environment.namespace}, by what is not its own: {held}. "
-        f"The operator does not touch it. Delete it, {_ELSE}.",
-    ), False
-
-
-def _held(kind: ObjectKind, manifest: dict[str, Any]) -> str:
-    owner = pods.controller(manifest)
-    whose = f"owned by {owner.get('kind')} {owner.get('name')}" if owner else "not owned by anything"
-    return f"{_KINDS[kind]} {manifest['metadata']['name']} ({whose})"
+def _conflict(environment: DindEnvironment, found: Found) -> tuple[Part | None, bool]:
+    return name_conflict(environment, strangers(environment, found), Reason.ENDPOINT_CONFLICT, _REMEDY)

@@ -1,19 +1,13 @@
 """What a plan says: the status that follows from a verdict, and the Events about what is worth one."""
 
-from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
 from dind_operator.controller.actions import Action, Plan
+from dind_operator.controller.features import EVENT_REASONS, EVENTS, assess
 from dind_operator.controller.pod_health import diagnose
 from dind_operator.controller.status import build_status
-from dind_operator.features.endpoint import condition as endpoint
-from dind_operator.features.isolation import condition as isolation
-from dind_operator.features.lifetime import expiry as lifetimes
-from dind_operator.features.network import condition as network
-from dind_operator.features.registry import condition as preload
-from dind_operator.features.storage import condition as storage
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part, Verdict
 from dind_operator.state.cluster import Note
@@ -27,14 +21,6 @@ _TOLD: Final = (
     Reason.WORKLOADS_SUCCEEDED,
 )
 """Reasons of Ready that are no trouble and worth an Event."""
-
-
-_CONDITIONS: Mapping[ConditionType, Collection[Reason]] = {
-    ConditionType.ISOLATION_VERIFIED: isolation.WORTH_AN_EVENT,
-    ConditionType.ENDPOINT_READY: endpoint.WORTH_AN_EVENT,
-    ConditionType.NETWORK_READY: network.WORTH_AN_EVENT,
-}
-"""Reasons of the other conditions that are worth an Event, whether or not Ready takes another one, too."""
 
 
 def say(
@@ -52,8 +38,7 @@ def say(
     told = (
         *notes(observed, verdict),
         *changes(observed, status["conditions"]),
-        *storage.notes(verdict, observed),
-        *lifetimes.of(observed).notes,
+        *(note for events in EVENTS for note in events(observed, verdict)),
         *also,
     )
     return Plan(
@@ -78,7 +63,7 @@ def changes(observed: Observed, conditions: list[dict[str, Any]]) -> tuple[Note,
     """An Event for each condition that takes another reason, if that is worth one."""
     found = []
     for item in conditions:
-        worth = item["status"] != ConditionStatus.UNKNOWN and item["reason"] in _CONDITIONS.get(item["type"], ())
+        worth = item["status"] != ConditionStatus.UNKNOWN and item["reason"] in EVENT_REASONS.get(item["type"], ())
         if worth and observed.told(item["type"]).get("reason") != item["reason"]:
             found.append(Note(item["reason"], item["message"], warning=True))
     return tuple(found)
@@ -89,8 +74,7 @@ def keep(observed: Observed, problem: Verdict) -> Plan:
     pod = observed.pod
     if pod is None or pods.ended(pod) or pods.terminating(pod):
         return say(observed, problem)
-    verdict = storage.told(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
-    verdict = preload.told(verdict, observed, pod)
+    verdict = assess(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
     stale = Part.false(problem.ready.reason, problem.ready.message)
     verdict = replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: stale})
     if observed.told(ConditionType.UP_TO_DATE).get("reason") == stale.reason:

@@ -1,6 +1,7 @@
 """The pod of one environment: `mount-cgroups` proves the node, then `daemon` runs dockerd."""
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,17 +10,13 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.controller.daemon_json import daemon_config
-from dind_operator.features.endpoint import service as endpoint
-from dind_operator.features.network import pod as network
-from dind_operator.features.registry import pod as registry
-from dind_operator.features.security import apparmor
-from dind_operator.features.security import pod as privileges
-from dind_operator.features.storage import pod as storage
+from dind_operator.controller.features import PODS
 from dind_operator.features.workloads import pod as workloads
+from dind_operator.pod.daemon_json import daemon_config
 from dind_operator.pod.defaults import DEFAULT_MINUTE_SECONDS, BuildSettings
 from dind_operator.pod.memory import MemoryPlan, plan_memory
 from dind_operator.pod.metadata import object_labels, owner_reference
+from dind_operator.pod.part import PodPart, merged
 from dind_operator.pod.probes import probes
 from dind_operator.pod.spec_hash import digest, intent_hash
 from dind_operator.pod.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, INTENT_VARIABLE, SOCKET
@@ -40,6 +37,13 @@ _SHUTDOWN_FLAG = re.compile(r"^--shutdown-timeout(=|$)")
 _GO_OCTAL = re.compile(r"^([+-]?)0_?(?=[0-7])")
 
 
+_ANNOTATIONS = {
+    # A moved daemon loses its builds and its cache.
+    names.ANNOTATION_SAFE_TO_EVICT: "false",
+    names.ANNOTATION_DO_NOT_DISRUPT: "true",
+    # `kubectl exec` and `kubectl logs` mean the daemon.
+    names.ANNOTATION_DEFAULT_CONTAINER: DAEMON_CONTAINER,
+}
 REMEMBERED = 256
 """Manifests that are not made again: those of the environments that are looked at again and again, while they start."""
 
@@ -87,8 +91,9 @@ def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credential
     Raises UnbuildableError when the spec cannot make a working pod.
     """
     spec = environment.spec
-    pod_spec = _pod_spec(environment, settings)
-    annotations = _annotations(spec)
+    part = whole_part(environment, settings)
+    pod_spec = _pod_spec(environment, settings, part)
+    annotations = {**_ANNOTATIONS, **part.annotations}
     intent = intent_hash(spec)
     build = digest([pod_spec, annotations])
     told = {INTENT_VARIABLE: intent, BUILD_VARIABLE: build}
@@ -113,40 +118,30 @@ def resolved_daemon_image(spec: DindEnvironmentSpec, settings: BuildSettings) ->
     return spec.daemon.image or settings.daemon_image
 
 
-def _annotations(spec: DindEnvironmentSpec) -> dict[str, str]:
-    return {
-        # A moved daemon loses its builds and its cache.
-        names.ANNOTATION_SAFE_TO_EVICT: "false",
-        names.ANNOTATION_DO_NOT_DISRUPT: "true",
-        # `kubectl exec` and `kubectl logs` mean the daemon.
-        names.ANNOTATION_DEFAULT_CONTAINER: DAEMON_CONTAINER,
-        **apparmor.annotations(spec.security.app_armor_profile, [INIT_CONTAINER, DAEMON_CONTAINER]),
-    }
+def whole_part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
+    """What all features add to the pod. Raises UnbuildableError as ``daemon_pod`` does."""
+    return merged(part(environment, settings) for part in PODS)
 
 
-def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str, Any]:
+def _pod_spec(environment: DindEnvironment, settings: BuildSettings, part: PodPart) -> dict[str, Any]:
     spec = environment.spec
     init_containers, containers = workloads.arranged(
-        spec, _init_container(environment, settings), _daemon_container(environment, settings)
+        spec, _init_container(spec, settings, part), _daemon_container(spec, settings, part)
     )
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "restartPolicy": workloads.restart_policy(spec),
-        "terminationGracePeriodSeconds": grace_period_seconds(spec),
+        "terminationGracePeriodSeconds": grace_period_seconds(spec, part.grace_seconds),
         "initContainers": init_containers,
         "containers": containers,
         "volumes": [
-            storage.volume(spec, settings),
             # The tool and its report; a runaway write must not fill the node.
             {"name": names.VOLUME_TOOL, "emptyDir": {"sizeLimit": "16Mi"}},
             # In memory, whatever the node's disk is mounted with: the socket's access time tells that it is used.
             {"name": names.VOLUME_SOCKET, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
-            *([endpoint.volume(environment.name)] if spec.endpoint.enabled else []),
-            *registry.volumes(environment),
-            *workloads.volumes(environment),
+            *part.volumes,
         ],
-        **privileges.pod_fields(spec, settings),
+        **part.pod_fields,
         **spec.scheduling.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
     }
     if spec.daemon.image_pull_secrets:
@@ -154,8 +149,10 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings) -> dict[str
     return pod
 
 
-def grace_period_seconds(spec: DindEnvironmentSpec) -> int:
-    """Longer than the workloads' end and dockerd's own shutdown, as far as ``shutdown-timeout`` in config or args decides on it.
+def grace_period_seconds(spec: DindEnvironmentSpec, before: int = 0) -> int:
+    """``before``, which is the end of other containers, and longer than dockerd's own shutdown.
+
+    As far as ``shutdown-timeout`` in config or args decides on it.
 
     A nested container with a longer stop timeout prolongs the shutdown and is not known here: its user raises
     ``shutdown-timeout`` and the grace period follows.
@@ -163,7 +160,7 @@ def grace_period_seconds(spec: DindEnvironmentSpec) -> int:
     seconds = _shutdown_seconds(spec)
     if not 0 <= seconds <= MAX_SHUTDOWN_SECONDS:  # to dockerd a negative one means to wait for ever
         seconds = MAX_SHUTDOWN_SECONDS
-    return seconds + CONTAINERD_SHUTDOWN_SECONDS + GRACE_MARGIN_SECONDS + workloads.grace_seconds(spec)
+    return seconds + CONTAINERD_SHUTDOWN_SECONDS + GRACE_MARGIN_SECONDS + before
 
 
 def _shutdown_seconds(spec: DindEnvironmentSpec) -> int:
@@ -184,52 +181,39 @@ def _go_integer(text: str) -> int | None:
         return None
 
 
-def _init_container(environment: DindEnvironment, settings: BuildSettings) -> dict[str, Any]:
-    spec = environment.spec
+def _init_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: PodPart) -> dict[str, Any]:
     return {
         "name": INIT_CONTAINER,
         "image": settings.node_tool_image,
         "imagePullPolicy": settings.node_tool_pull_policy,
         "command": ["/usr/local/lib/dind/cgroups-mount", "preflight", "--install", TOOL_MOUNT],
-        "env": _variables(environment, settings),
-        "volumeMounts": [
-            storage.mount(spec, settings),
-            {"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT},
-            *storage.prefix_mounts(spec),
-            *registry.mounts(spec),
-        ],
-        **_shared(spec),
+        "env": _variables(spec, settings, part),
+        "volumeMounts": [{"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT}, *part.mounts, *part.init_mounts],
+        **_shared(spec, part),
     }
 
 
-def _daemon_container(environment: DindEnvironment, settings: BuildSettings) -> dict[str, Any]:
-    spec = environment.spec
+def _daemon_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: PodPart) -> dict[str, Any]:
     container = {
         "name": DAEMON_CONTAINER,
         "image": resolved_daemon_image(spec, settings),
         "command": [f"{TOOL_MOUNT}/entrypoint"],
         "env": [
-            *_variables(environment, settings),
-            {
-                "name": "DIND_DAEMON_CONFIG",
-                "value": _escaped(daemon_config(spec, registry.daemon_settings(spec, settings))),
-            },
-            {"name": "DIND_SOCKET", "value": SOCKET},
+            *_variables(spec, settings, part),
+            _variable("DIND_DAEMON_CONFIG", daemon_config(spec, part.daemon_json, part.listen)),
+            _variable("DIND_SOCKET", SOCKET),
             *_minute(settings),
-            *workloads.daemon_variables(spec),
-            *({"name": name, "value": value} for name, value in registry.preload_variables(spec).items()),
-            *({"name": item.name, "value": _escaped(item.value)} for item in spec.daemon.env),
+            *(_variable(name, value) for name, value in part.daemon_variables.items()),
+            *(_variable(item.name, item.value) for item in spec.daemon.env),
         ],
         "volumeMounts": [
-            storage.mount(spec, settings),
             {"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT, "readOnly": True},
             {"name": names.VOLUME_SOCKET, "mountPath": "/run/dind"},
-            *([endpoint.mount()] if spec.endpoint.enabled else []),
-            *workloads.daemon_mounts(spec),
-            *registry.mounts(spec),
+            *part.mounts,
+            *part.daemon_mounts,
         ],
-        **probes(spec.probes, after=registry.PRELOADED_FILE if spec.daemon.preload else None),
-        **_shared(spec),
+        **probes(spec.probes, after=part.ready_file),
+        **_shared(spec, part),
     }
     if spec.daemon.args:
         container["args"] = [_escaped(argument) for argument in spec.daemon.args]
@@ -245,24 +229,22 @@ def _minute(settings: BuildSettings) -> list[dict[str, Any]]:
     return [{"name": MINUTE_VARIABLE, "value": str(settings.minute_seconds)}]
 
 
-def _shared(spec: DindEnvironmentSpec) -> dict[str, Any]:
+def _shared(spec: DindEnvironmentSpec, part: PodPart) -> dict[str, Any]:
     """What both containers must have alike, or the first would prove nothing about the second."""
-    shared: dict[str, Any] = {
-        "securityContext": privileges.security_context(spec),
-        "terminationMessagePolicy": "File",
-    }
+    shared: dict[str, Any] = {**deepcopy(dict(part.container_fields)), "terminationMessagePolicy": "File"}
     resources = spec.daemon.resources.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     if resources:
         shared["resources"] = resources
     return shared
 
 
-def _variables(environment: DindEnvironment, settings: BuildSettings) -> list[dict[str, Any]]:
-    spec = environment.spec
+def _variables(spec: DindEnvironmentSpec, settings: BuildSettings, part: PodPart) -> list[dict[str, Any]]:
     reserve = {"DIND_RESERVE_BYTES": str(plan_memory(spec, settings).held_back)}
-    told = reserve | privileges.variables(spec) | storage.variables(environment) | network.variables(spec, settings)
-    told |= registry.variables(spec)
-    return [*({"name": name, "value": _escaped(value)} for name, value in told.items()), network.node_address()]
+    return [_variable(name, value) for name, value in {**reserve, **part.variables}.items()]
+
+
+def _variable(name: str, value: str | dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "value": _escaped(value)} if isinstance(value, str) else {"name": name, "valueFrom": value}
 
 
 def _escaped(value: str) -> str:

@@ -92,7 +92,7 @@ class Reader:
 
     def again(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         """Seconds until something is to be looked at again that no event tells of; None where there is nothing."""
-        waits = self._report_due(observed, plan), self._looks.wait(key, observed.now), preload.pause(observed)
+        waits = self._report_due(observed, plan), self._looks.wait(key, observed.now)
         return min(filter(None, waits), default=None)
 
     def _report_due(self, observed: Observed, plan: Plan) -> float | None:

@@ -21,14 +21,15 @@ from dind_operator.controller.actions import (
 )
 from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleError, failed_action
 from dind_operator.controller.api_refusals import refused
-from dind_operator.controller.budget_writer import Budgets, told
+from dind_operator.controller.budget_writer import Budgets
 from dind_operator.controller.cache_reader import View
 from dind_operator.controller.decide import make_plan
 from dind_operator.controller.endpoint_writer import Endpoints
+from dind_operator.controller.features import requeue
 from dind_operator.controller.merge_patch import status_changes
 from dind_operator.controller.observe import Reader
 from dind_operator.controller.status import surviving
-from dind_operator.features.lifetime import expiry as lifetimes
+from dind_operator.features.disruption.condition import reported
 from dind_operator.state.cluster import Cluster, Key, Note
 from dind_operator.state.observed import Observed, Policy
 
@@ -88,8 +89,14 @@ class Reconciler:
 
     async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
         pod, namespace = self._view.pod(key), self._view.namespace(key[0])
-        observed = Observed(environment, pod, namespace, None, None, self._clock(), budget=told(environment))
-        observed = replace(observed, reads_logs=self._read_logs, ahead=self._ahead(), periods=self._policy.periods)
+        observed = Observed(environment, pod, namespace, None, None, self._clock())
+        observed = replace(
+            observed,
+            budget=reported(observed),
+            reads_logs=self._read_logs,
+            ahead=self._ahead(),
+            periods=self._policy.periods,
+        )
         try:
             observed = await self._reader.all_of(key, observed)
             observed = await self._keep_beside(key, observed)
@@ -108,7 +115,7 @@ class Reconciler:
         waits = (
             self._reader.again(key, observed, plan),
             self._endpoints.wait(key, observed.now),
-            lifetimes.of(observed).wait,
+            requeue(observed),
         )
         return min(filter(None, waits), default=None)
 

@@ -5,15 +5,7 @@ from typing import Any
 from dind_operator.api.conditions import ConditionType, format_time, set_conditions
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import WORD_MAX_LENGTH, clip
-from dind_operator.features.endpoint import condition as endpoint
-from dind_operator.features.isolation.condition import isolation
-from dind_operator.features.lifetime import condition as activity
-from dind_operator.features.lifetime import expiry as lifetimes
-from dind_operator.features.network import condition as network
-from dind_operator.features.registry import condition as preload
-from dind_operator.features.registry import mirrors as registry
-from dind_operator.features.workloads import condition as workloads
-from dind_operator.pod.variables import SOCKET
+from dind_operator.controller.features import CONDITIONS, POD_STATUS, STATUS
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part, Verdict
 from dind_operator.state.observed import NodeView, Observed
@@ -24,13 +16,15 @@ _KEPT = ("lastFailure", "recreations")
 _SURVIVING = ("lastFailure", "recreations", "recreateAfter")
 """What no pod shows any more once the one that failed is deleted."""
 _OF_THE_POD = ("docker", "node", "daemonImage", "nodeToolImage", "reserveMemory")
-_PARTS = (
+_ALWAYS = (
     ConditionType.POD_SCHEDULED,
     ConditionType.CGROUPS_MOUNTED,
     ConditionType.STORAGE_HEALTHY,
     ConditionType.DAEMON_READY,
     ConditionType.UP_TO_DATE,
+    ConditionType.ENDPOINT_READY,
 )
+"""Conditions that are never absent: Unknown, with the reason of Ready, where nothing else is known."""
 
 
 def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -42,12 +36,11 @@ def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | N
     status: dict[str, Any] = {key: old[key] for key in _KEPT if key in old}
     status["observedGeneration"] = observed.environment["metadata"].get("generation", 0)
     status["phase"] = verdict.phase.value
-    status["credentials"] = endpoint.told(observed)
     status["conditions"] = _conditions(observed, old, verdict)
     if observed.pod is not None and _is_ours(observed, observed.pod):
         status |= _pod_fields(observed, observed.pod, old)
-    status["lifetime"] = lifetimes.of(observed).fields
-    status["workloads"] = workloads.fields(observed)
+    for fields in STATUS:
+        status |= fields(observed)
     status |= extra or {}
     return {key: value for key, value in status.items() if value is not None}
 
@@ -96,26 +89,11 @@ def _ended_at(pod: pods.Pod, code: int) -> str | None:
 def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
     generation = observed.environment["metadata"].get("generation", 0)
     unknown = Part.unknown(verdict.ready.reason, verdict.ready.message)
-    wanted = {ConditionType.READY: verdict.ready} | {kind: verdict.parts.get(kind, unknown) for kind in _PARTS}
-    reached = endpoint.endpoint_part(observed)
-    wanted[ConditionType.ENDPOINT_READY] = reached if reached is not None else unknown
-    inside = isolation(observed)
-    if inside is not None:
-        wanted[ConditionType.ISOLATION_VERIFIED] = inside
-    clear = network.condition(observed)
-    if clear is not None:
-        wanted[ConditionType.NETWORK_READY] = clear
-    if observed.budget is not None:
-        wanted[ConditionType.DISRUPTION_PROTECTED] = observed.budget
-    besides = workloads.condition(observed, workloads.fields(observed))
-    if besides is not None:
-        wanted[ConditionType.WORKLOADS_SUCCEEDED] = besides
-    used = activity.condition(observed)
-    if used is not None:
-        wanted[ConditionType.ACTIVITY_KNOWN] = used
-    loaded = preload.condition(observed)
-    if loaded is not None:
-        wanted[ConditionType.IMAGES_PRELOADED] = loaded
+    wanted = {ConditionType.READY: verdict.ready} | {kind: verdict.parts.get(kind, unknown) for kind in _ALWAYS}
+    for kind, condition in CONDITIONS:
+        found = condition(observed)
+        if found is not None:
+            wanted[kind] = found
     told = {kind: (part.status, part.reason, part.message) for kind, part in wanted.items()}
     return set_conditions(old, told, generation, observed.now)
 
@@ -134,19 +112,20 @@ def _pod_fields(observed: Observed, pod: pods.Pod, old: dict[str, Any]) -> dict[
     images = {
         item["name"]: item.get("image") for item in pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
     }
-    return {
+    found: dict[str, Any] = {
         **kept,
         "podName": pod["metadata"]["name"],
         "podUID": pods.uid(pod),
         "nodeName": pods.node_name(pod),
-        "endpoint": endpoint.address(observed.environment, pod, SOCKET) if pods.daemon(pod).get("ready") else None,
         "restarts": restarts if isinstance(restarts, int) else None,
         "daemonImage": images.get(DAEMON_CONTAINER),
         "nodeToolImage": images.get(INIT_CONTAINER),
-        "registryMirrors": registry.mirrors(pod),
         **({"node": _node(observed.node, pod)} if observed.node and observed.node.info else {}),
         **({"docker": observed.daemon.model_dump(exclude_none=True)} if observed.daemon else {}),
     }
+    for fields in POD_STATUS:
+        found |= fields(observed, pod)
+    return found
 
 
 def _node(node: NodeView, pod: pods.Pod) -> dict[str, str]:

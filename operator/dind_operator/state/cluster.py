@@ -1,4 +1,4 @@
-"""What reconciling needs of a cluster, and nothing more. Implemented by ``runtime.client``."""
+"""What reconciling needs of a cluster, and nothing more. Implemented by ``manager.client``."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,20 @@ class ObjectKind(StrEnum):
     SECRET = "secrets"  # noqa: S105 - the name of a kind
     SERVICE = "services"
     NETWORK_POLICY = "networkpolicies"
-    POD_DISRUPTION_BUDGET_READY = "poddisruptionbudgets"
+    POD_DISRUPTION_BUDGET = "poddisruptionbudgets"
+
+    @property
+    def api_kind(self) -> str:
+        """The ``kind`` of its manifests."""
+        return _API_KINDS[self]
+
+
+_API_KINDS = {
+    ObjectKind.SECRET: "Secret",
+    ObjectKind.SERVICE: "Service",
+    ObjectKind.NETWORK_POLICY: "NetworkPolicy",
+    ObjectKind.POD_DISRUPTION_BUDGET: "PodDisruptionBudget",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dind_operator.api import names
-from dind_operator.api.conditions import ConditionType
+from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part
@@ -105,6 +106,21 @@ class Observed:
     def told(self, kind: ConditionType) -> dict[str, Any]:
         """A condition as the stored status has it, {} if it has none."""
         return pods.condition(self.environment, kind)
+
+    def kept(self, kind: ConditionType, reasons: Collection[Reason]) -> Part | None:
+        """The condition as the stored status has it, for one that keeps its value until something else is reported.
+
+        None unless its reason is one of ``reasons``.
+        """
+        old = self.told(kind)
+        if old.get("reason") not in reasons:
+            return None
+        return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
+
+    def kept_of_daemon(self, kind: ConditionType, reasons: Collection[Reason]) -> Part | None:
+        """The same of a condition about one start of the daemon: None once the daemon has started again."""
+        same = self.pod is not None and pods.same_start(self.environment.get("status") or {}, self.pod)
+        return self.kept(kind, reasons) if same else None
 
     @property
     def namespace_enabled(self) -> bool:

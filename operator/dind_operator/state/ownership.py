@@ -17,11 +17,11 @@ def stranger(pod: pods.Pod | None, environment: dict[str, Any]) -> Verdict | Non
         return None
     name = environment["name"]
     if pods.owner_name(pod) == name:
-        message = f"A pod of an earlier environment {name} is still being removed; a new one follows."
+        message = f"The pod of a previous instance of the environment {name} is still being deleted; the operator then creates a new one."
         return waiting(Phase.PENDING, Reason.WAITING_FOR_PREVIOUS_POD, message)
-    held = f"owned by {owner.get('kind')} {owner.get('name')}" if owner else "not owned by anything"
+    held = f"controlled by {owner.get('kind')} {owner.get('name')}" if owner else "controlled by no owner"
     return blocked(
         Reason.POD_CONFLICT,
-        f"A pod named {name} exists in the namespace {environment['namespace']} and is {held}; the operator does not touch "
-        "it. Delete that pod, or give the environment another name.",
+        f"The namespace {environment['namespace']} has a pod named {name} that is {held}. The operator does not change it. "
+        "Delete that pod, or give the environment another name.",
     )

@@ -1,6 +1,7 @@
 """Reading a pod's status without tripping over what is not there yet."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from dind_operator.api import names
@@ -147,9 +148,8 @@ def workload_names(pod: Pod) -> list[str]:
     return [] if DAEMON_CONTAINER in found else found
 
 
-def daemon(pod: Pod) -> dict[str, Any]:
-    """Status of the daemon's container."""
-    return container_status(pod, DAEMON_CONTAINER)
+daemon = partial(container_status, name=DAEMON_CONTAINER)
+"""Status of the daemon's container."""
 
 
 def last_end(status: dict[str, Any]) -> dict[str, Any]:

@@ -120,16 +120,24 @@ def delete(space: Space) -> None:
 
 
 @pytest.mark.parametrize("harm", [edit, delete])
-def test_one_that_was_harmed_is_made_anew(start: Operators, space: Space, harm: Callable[[Space], None]) -> None:
+def test_one_that_was_harmed_is_put_right(start: Operators, space: Space, harm: Callable[[Space], None]) -> None:
     start(resync_seconds=OFTEN).wait_ready()
     space.create(spec=PROTECT)
     first = space.wait(budgets(space), "one", bool, "there") or {}
     harm(space)
+    # Each change of the spec is another generation, and each object another uid.
+    before = first["metadata"]["uid"], first["metadata"]["generation"]
     again = space.wait(
-        budgets(space), "one", lambda found: found and found["metadata"]["uid"] != first["metadata"]["uid"], "another"
+        budgets(space),
+        "one",
+        lambda found: found and (found["metadata"]["uid"], found["metadata"]["generation"]) != before and _right(found),
+        "as desired, and not as it was made first",
     )
     assert again is not None
-    assert again["spec"]["minAvailable"] == 1
+
+
+def _right(budget: Object) -> bool:
+    return bool(budget["spec"]["minAvailable"] == 1)
 
 
 def test_at_rest_nothing_is_written(start: Operators, space: Space, kubelet: Kubelet) -> None:
@@ -153,7 +161,7 @@ def test_somebody_elses_budget_of_the_name_is_told_and_left(
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     told = space.wait_reason("PodDisruptionBudgetMissing", kind="DisruptionProtected")
-    assert "Delete or rename it" in told["message"]
+    assert "PodDisruptionBudget one (controlled by no owner)" in told["message"]
     kept = budget(space)
     assert kept is not None
     assert kept["metadata"]["uid"] == made["metadata"]["uid"]

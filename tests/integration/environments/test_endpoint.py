@@ -233,7 +233,7 @@ def test_what_belongs_to_somebody_else_is_told_and_not_touched(
     stranger = space.api.create(path(space, kind), {"metadata": {"name": name}, **specs[kind]})
     space.create()
     told = space.wait_reason("EndpointConflict")
-    assert f" {name} (not owned by anything)" in told["message"]
+    assert f" {name} (controlled by no owner)" in told["message"]
     assert space.name in told["message"]
     assert space.condition("EndpointReady")["reason"] == "EndpointConflict"
     assert space.pod() is None, "it would have no certificate, or no guard"

@@ -105,7 +105,7 @@ def test_an_orphaned_pod_is_foreign(start: Operators, space: Space, kubelet: Kub
     message = space.wait_reason("EndpointConflict")["message"]
     policies = f"/apis/networking.k8s.io/v1/namespaces/{space.name}/networkpolicies"
     left = {"Secret one-ca", "Secret one-server", "Secret one-client", "Service one", "NetworkPolicy one"}
-    assert {thing for thing in left if f"{thing} (not owned by anything)" in message} == left
+    assert {thing for thing in left if f"{thing} (controlled by no owner)" in message} == left
     for kind, name in (thing.split() for thing in left):
         path = policies if kind == "NetworkPolicy" else f"{space.path}/{kind.lower()}s"
         space.api.delete(f"{path}/{name}")

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from tests.integration.image.conftest import Daemon, StartDaemon
-from tests.unit.objects import environment
+from tests.unit.objects import SETTINGS, environment
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.controller.daemon_json import daemon_config
+from dind_operator.controller.manifest import daemon_pod
 from dind_operator.features.endpoint import secrets as credentials
 from dind_operator.features.endpoint import service as endpoint
 from dind_operator.features.endpoint import x509 as certificates
@@ -90,7 +90,8 @@ def start(start_daemon: StartDaemon, folder: Path, side: Side, **more: Any) -> E
     # As a Secret's volume has it.
     copied = f"mkdir -m 700 {endpoint.SERVER_MOUNT} && cp {FOLDER}/server/* {endpoint.SERVER_MOUNT}/"
     known = f"echo 127.0.0.1 localhost {side.made.name}.{side.made.namespace}.svc >/etc/hosts"
-    config = daemon_config(side.made.spec)
+    made = daemon_pod(side.made, SETTINGS)["spec"]["containers"][0]["env"]
+    config = next(item["value"] for item in made if item["name"] == "DIND_DAEMON_CONFIG").replace("$$", "$")
     daemon = start_daemon(inside=f"{copied}; {known}", DIND_DAEMON_CONFIG=config, **more)
     daemon.wait_ready()
     return Endpoint(daemon, shared)

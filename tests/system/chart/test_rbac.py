@@ -20,7 +20,7 @@ OPERATOR: set[Rule] = {
     ("", "services", ("create", "delete", "get", "update")),
     ("networking.k8s.io", "networkpolicies", ("create", "delete", "get", "update")),
     ("", "events", ("create",)),
-    ("policy", "poddisruptionbudgets", ("create", "delete", "get")),
+    ("policy", "poddisruptionbudgets", ("create", "delete", "get", "update")),
     ("", "namespaces", ("list", "watch")),
     ("", "nodes", ("get",)),
     ("apiextensions.k8s.io", "customresourcedefinitions", ("list", "watch")),

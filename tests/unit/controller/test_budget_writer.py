@@ -12,7 +12,8 @@ from tests.unit.objects import POLICY, UID, environment, model, namespace, obser
 
 from dind_operator.api.conditions import Reason
 from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleError, error_of
-from dind_operator.controller.budget_writer import Budgets, may_exist, told
+from dind_operator.controller.budget_writer import Budgets
+from dind_operator.features.disruption.condition import may_exist, reported
 from dind_operator.features.disruption.desired import disruption_budget
 from dind_operator.features.policy.rules import GuardRails
 from dind_operator.state.assessment import Part
@@ -41,9 +42,10 @@ class Recorder:
         self.found = budget
         self.error = error
         self.calls: list[str] = []
+        self.replaced: dict[str, Any] | None = None
 
     async def owned(self, kind: ObjectKind, key: tuple[str, str]) -> dict[str, Any] | None:
-        assert kind is ObjectKind.POD_DISRUPTION_BUDGET_READY
+        assert kind is ObjectKind.POD_DISRUPTION_BUDGET
         self.calls.append("get")
         return self.found
 
@@ -51,6 +53,10 @@ class Recorder:
         self.calls.append("create")
         if self.error is not None:
             raise self.error
+
+    async def replace_owned(self, kind: ObjectKind, manifest: dict[str, Any]) -> None:
+        self.calls.append(f"replace {manifest['metadata']['uid']}")
+        self.replaced = manifest
 
     async def delete_owned(self, kind: ObjectKind, seen: dict[str, Any]) -> None:
         self.calls.append(f"delete {seen['metadata']['uid']}")
@@ -98,11 +104,17 @@ def test_one_that_is_right_is_left_alone() -> None:
     assert part.reason is Reason.POD_DISRUPTION_BUDGET_READY
 
 
-def test_one_that_was_changed_is_made_anew() -> None:
-    cluster = Recorder(own(minAvailable=0))
-    with pytest.raises(StaleError):
-        settle(cluster, observed(environment(PROTECT)))
-    assert cluster.calls == ["get", "verify", "delete b1"]
+def test_one_that_was_changed_is_replaced_with_what_others_added_to_its_labels() -> None:
+    seen = own(minAvailable=0)
+    seen["metadata"]["labels"]["team"] = "x"
+    cluster = Recorder(seen)
+    part = settle(cluster, observed(environment(PROTECT)))
+    assert part is not None
+    assert part.reason is Reason.POD_DISRUPTION_BUDGET_READY
+    assert cluster.calls == ["get", "verify", "replace b1"]
+    assert cluster.replaced is not None
+    assert cluster.replaced["spec"] == own()["spec"]
+    assert cluster.replaced["metadata"]["labels"]["team"] == "x"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +127,7 @@ def test_one_that_was_changed_is_made_anew() -> None:
     ids=["told", "changed unseen"],
 )
 def test_one_that_is_not_wanted_any_more_is_removed(seen: dict[str, Any]) -> None:
-    assert may_exist(seen)
+    assert may_exist(observed(seen))
     cluster = Recorder(own())
     assert settle(cluster, observed(seen)) is None
     assert cluster.calls == ["get", "verify", "delete b1"]
@@ -223,7 +235,7 @@ def test_who_wants_none_does_not_hear_that_none_may_be_looked_for() -> None:
 def test_a_reason_that_is_not_ours_is_dropped() -> None:
     odd = copy.deepcopy(TOLD)
     odd["conditions"][0]["reason"] = "Whatever"  # type: ignore[index]
-    assert told(environment({}) | {"status": odd}) is None
+    assert reported(observed(environment({}) | {"status": odd})) is None
 
 
 @pytest.mark.parametrize(
@@ -240,4 +252,4 @@ def test_what_may_be_otherwise_in_a_moment_is_tried_again(error: ClusterError, e
 
 
 def test_a_new_environment_that_asks_for_none_is_not_looked_at() -> None:
-    assert not may_exist(environment({}, uid=UID))
+    assert not may_exist(observed(environment({}, uid=UID)))

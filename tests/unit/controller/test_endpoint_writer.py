@@ -278,7 +278,7 @@ async def test_what_is_in_the_way_of_a_new_one_is_read_the_next_time(endpoints: 
     assert state.problem is not None
     assert state.problem.reason is Reason.ENDPOINT_CONFLICT
     assert "builder-client" in state.problem.message
-    assert "not owned by anything" in state.problem.message
+    assert "controlled by no owner" in state.problem.message
     assert not state.passing
     assert shelf.objects[ObjectKind.SECRET, "builder-client"] == stranger
 

@@ -54,9 +54,9 @@ def test_an_empty_spec_makes_a_whole_pod() -> None:
     pod = built()
     assert [item["name"] for item in containers(pod)] == ["mount-cgroups", "daemon"]
     assert pod["spec"]["volumes"] == [
-        {"name": "docker-data", "emptyDir": {}},
         {"name": "dind-tool", "emptyDir": {"sizeLimit": "16Mi"}},
         {"name": "dind-socket", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "docker-data", "emptyDir": {}},
         {"name": "dind-endpoint", "secret": {"secretName": "builder-server", "defaultMode": 0o400}},
     ]
     assert pod["spec"]["restartPolicy"] == "Always"
@@ -194,7 +194,8 @@ def test_storage_in_memory_is_bounded_and_held_back() -> None:
         "storage": {"emptyDir": {"medium": "Memory", "sizeLimit": "4Gi"}},
     }
     pod = built(fields)
-    assert pod["spec"]["volumes"][0]["emptyDir"] == {"medium": "Memory", "sizeLimit": "4Gi"}
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    assert volumes["docker-data"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "4Gi"}
     for container in containers(pod):
         assert variables(container)["DIND_RESERVE_BYTES"] == str((4096 + 512) * 2**20)
 

@@ -16,7 +16,7 @@ def test_paths_are_the_apis() -> None:
         == "/apis/networking.k8s.io/v1/namespaces/team-a/networkpolicies/builder"
     )
     assert (
-        owned_path(ObjectKind.POD_DISRUPTION_BUDGET_READY, "team-a", "builder")
+        owned_path(ObjectKind.POD_DISRUPTION_BUDGET, "team-a", "builder")
         == "/apis/policy/v1/namespaces/team-a/poddisruptionbudgets/builder"
     )
 

@@ -5,6 +5,8 @@ from typing import Any
 from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.pod.metadata import object_labels, owner_reference
+from dind_operator.state.cluster import ObjectKind
+from dind_operator.state.owned_objects import Change, Remove, own, write
 
 
 def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
@@ -31,3 +33,16 @@ def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
             "unhealthyPodEvictionPolicy": "IfHealthyBudget",
         },
     }
+
+
+def changes(environment: DindEnvironment, seen: dict[str, Any] | None, *, desired: bool) -> tuple[Change, ...]:
+    """What has to change of the budget that was seen; nothing where another owner has the name."""
+    kind = ObjectKind.POD_DISRUPTION_BUDGET
+    if seen is not None and not own(environment, seen):
+        return ()
+    if not desired:
+        return () if seen is None else (Remove(kind, seen),)
+    budget = disruption_budget(environment)
+    if seen is not None and seen["spec"] == budget["spec"]:
+        return ()
+    return (write(kind, seen, budget),)

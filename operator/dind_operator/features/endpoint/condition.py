@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason, format_time
+from dind_operator.api.conditions import ConditionType, Reason, format_time
 from dind_operator.api.spec import RestartPolicy, UpdatePolicy
 from dind_operator.features.endpoint import service as endpoint
 from dind_operator.features.endpoint.credentials import Credentials, Running, made_with, told_credentials
+from dind_operator.pod.variables import SOCKET
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part
 from dind_operator.state.observed import Observed
@@ -22,7 +23,7 @@ SECRET_DELAY = timedelta(minutes=5)
 """A kubelet brings a changed Secret into a running pod within its sync period and its cache's, two minutes at most by default. A
 container that was started later than this after the change has read the new one."""
 
-WORTH_AN_EVENT = (
+EVENT_REASONS = (
     Reason.ENDPOINT_CONFLICT,
     Reason.ENDPOINT_OBJECT_REJECTED,
     Reason.CREDENTIALS_PENDING,
@@ -75,15 +76,21 @@ def pod_credentials(observed: Observed) -> str | None:
     return held.server.text if held is not None else None
 
 
-def told(observed: Observed) -> dict[str, Any] | None:
-    """``status.credentials``; None for none."""
+def status(observed: Observed) -> dict[str, Any]:
+    """``status.credentials``."""
     if observed.endpoint is None:
-        return (observed.environment.get("status") or {}).get("credentials")
+        return {"credentials": (observed.environment.get("status") or {}).get("credentials")}
     held = observed.endpoint.credentials
-    return held.told(observed.environment["metadata"]["name"]) if held is not None else None
+    return {"credentials": held.told(observed.environment["metadata"]["name"]) if held is not None else None}
 
 
-def endpoint_part(observed: Observed) -> Part | None:
+def pod_status(observed: Observed, pod: pods.Pod) -> dict[str, Any]:
+    """``status.endpoint``, while the daemon answers."""
+    answers = pods.daemon(pod).get("ready")
+    return {"endpoint": address(observed.environment, pod, SOCKET) if answers else None}
+
+
+def condition(observed: Observed) -> Part | None:
     """The condition; None where only the daemon's state says something."""
     found = problem(observed)
     if found is not None:
@@ -107,10 +114,7 @@ def problem(observed: Observed) -> Part | None:
     """What is in the way of the endpoint, as just seen or as told before."""
     if observed.endpoint is not None:
         return observed.endpoint.problem
-    old = observed.told(ConditionType.ENDPOINT_READY)
-    if old.get("reason") not in _FOUND_BY_LOOKING:
-        return None
-    return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
+    return observed.kept(ConditionType.ENDPOINT_READY, _FOUND_BY_LOOKING)
 
 
 def restart_wanted(observed: Observed, pod: pods.Pod) -> bool:

@@ -17,10 +17,9 @@ from dind_operator.features.endpoint import x509 as certificates
 from dind_operator.features.endpoint.credentials import Credentials
 from dind_operator.features.endpoint.x509 import Facts, Issued, Key
 from dind_operator.state.cluster import ObjectKind
+from dind_operator.state.owned_objects import Remove, Write, labelled, own, write
 
 NewKey = Callable[[], Key]
-_ADDRESSES_OF_A_SERVICE = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
-"""Given by the API server, and not to be taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +31,6 @@ class Found:
     client: dict[str, Any] | None = field(default=None, repr=False)
     service: dict[str, Any] | None = field(default=None, repr=False)
     policy: dict[str, Any] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Store an object. ``seen`` is what it replaces, None to create it."""
-
-    kind: ObjectKind
-    manifest: dict[str, Any] = field(repr=False)
-    seen: dict[str, Any] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Delete an object that was seen."""
-
-    kind: ObjectKind
-    seen: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +49,6 @@ PARTS: tuple[tuple[str, ObjectKind, Callable[[str], str]], ...] = (
     ("policy", ObjectKind.NETWORK_POLICY, str),
 )
 """Field of ``Found``, kind, and the object's name by the environment's."""
-
-
-def own(environment: DindEnvironment, manifest: dict[str, Any] | None) -> bool:
-    """It is there, and controlled by this environment."""
-    owners = (manifest or {}).get("metadata", {}).get("ownerReferences") or []
-    return any(owner.get("controller") and owner.get("uid") == environment.uid for owner in owners)
 
 
 def strangers(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKind, dict[str, Any]]]:
@@ -105,10 +81,10 @@ def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: N
         (ObjectKind.NETWORK_POLICY, found.policy, policy, _same_policy),
     )
     others = [
-        Write(kind, _over(seen, manifest), seen)
+        write(kind, seen, manifest)
         for kind, seen, manifest, same in pairs
         if manifest is not None
-        if seen is None or (own(environment, seen) and not (same(seen, manifest) and _labelled(seen, manifest)))
+        if seen is None or (own(environment, seen) and not (same(seen, manifest) and labelled(seen, manifest)))
     ]
     return Wanted((*secrets.writes, *others), secrets.credentials)
 
@@ -128,21 +104,20 @@ def _secrets(environment: DindEnvironment, found: Found, now: datetime, new_key:
     name, generation = environment.name, environment.spec.endpoint.credentials_generation
     writes: list[Write] = []
 
-    def write(manifest: dict[str, Any], seen: dict[str, Any] | None) -> None:
-        writes.append(Write(ObjectKind.SECRET, _over(seen, manifest), seen))
-
     authority = _present(found.ca, certificate=credentials.CA)
     if authority is None or not _authority_holds(authority, generation, now):
         authority = certificates.issue_authority(environment.uid, name, generation, now, new_key())
-        write(credentials.ca_secret(environment, authority), found.ca)
+        writes.append(write(ObjectKind.SECRET, found.ca, credentials.ca_secret(environment, authority)))
     server = _present(found.server)
     if server is None or not _server_holds(environment, found.server, server, authority, now):
         server = certificates.issue_server(authority, name, endpoint.server_names(environment), now, new_key())
-        write(credentials.server_secret(environment, authority.certificate, server), found.server)
+        desired = credentials.server_secret(environment, authority.certificate, server)
+        writes.append(write(ObjectKind.SECRET, found.server, desired))
     client = _present(found.client)
     if client is None or not _client_holds(environment, found.client, client, authority, now):
         client = certificates.issue_client(authority, f"{name} client", now, new_key())
-        write(credentials.client_secret(environment, authority.certificate, client), found.client)
+        desired = credentials.client_secret(environment, authority.certificate, client)
+        writes.append(write(ObjectKind.SECRET, found.client, desired))
     return Wanted(tuple(writes), Credentials.of(*(_facts(issued) for issued in (authority, server, client))))
 
 
@@ -202,11 +177,6 @@ def _client_holds(
     )
 
 
-def _labelled(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
-    labels = seen["metadata"].get("labels") or {}
-    return bool(manifest["metadata"]["labels"].items() <= labels.items())
-
-
 def _same_service(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
     found, expected = seen.get("spec") or {}, manifest["spec"]
     ports = [{key: port.get(key) for key in expected["ports"][0]} for port in found.get("ports") or []]
@@ -230,18 +200,3 @@ def _plain(value: Any) -> Any:
     return {
         key: item for key, item in kept.items() if item not in (None, []) and not (key == "matchLabels" and not item)
     }
-
-
-def _over(seen: dict[str, Any] | None, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest in the place of what was seen, with what the API server added to that."""
-    if seen is None:
-        return manifest
-    labels = {**(seen["metadata"].get("labels") or {}), **manifest["metadata"]["labels"]}
-    metadata = {key: value for key, value in seen["metadata"].items() if key != "managedFields"}
-    replaced = {**manifest, "metadata": {**metadata, "labels": labels}}
-    if manifest["kind"] == "Service":
-        given = {key: seen["spec"][key] for key in _ADDRESSES_OF_A_SERVICE if key in seen.get("spec", {})}
-        replaced["spec"] = {**manifest["spec"], **given}
-    if manifest["kind"] == "Secret":
-        replaced["type"] = seen.get("type", manifest["type"])  # it cannot be changed
-    return replaced

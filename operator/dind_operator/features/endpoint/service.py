@@ -5,7 +5,9 @@ from typing import Any
 from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.published import DAEMON_PORT
+from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.metadata import object_labels, owner_reference
+from dind_operator.pod.part import PodPart
 
 PORT = DAEMON_PORT
 LISTEN = f"tcp://0.0.0.0:{PORT}"
@@ -45,6 +47,18 @@ def server_names(environment: DindEnvironment) -> tuple[str, ...]:
         "localhost",
         "127.0.0.1",
         *environment.spec.endpoint.extra_names,
+    )
+
+
+def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
+    """The listener, which is never there without the demand for a client certificate, and the server's Secret."""
+    if not environment.spec.endpoint.enabled:
+        return PodPart()
+    return PodPart(
+        volumes=[volume(environment.name)],
+        daemon_mounts=[mount()],
+        daemon_json=daemon_settings(),
+        listen=[LISTEN],
     )
 
 

@@ -3,27 +3,22 @@
 The condition is absent where nothing was found out: no answer is not a good answer. It speaks of one start of the daemon.
 """
 
-from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
-from dind_operator.state import pod_status as pods
+from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.state.assessment import Part
 from dind_operator.state.node_reports import IsolationReport
 from dind_operator.state.observed import Observed
 
 _REASONS = (Reason.ISOLATION_VERIFIED, Reason.ISOLATION_FAILED)
-WORTH_AN_EVENT = (Reason.ISOLATION_FAILED,)
+EVENT_REASONS = (Reason.ISOLATION_FAILED,)
 
 
-def isolation(observed: Observed) -> Part | None:
+def condition(observed: Observed) -> Part | None:
     """The condition for what was observed, or as it is if nothing new was; None for none."""
-    status = observed.environment.get("status") or {}
     if observed.pod is None:
         return None
     if observed.isolation is not None:
         return _part(observed.isolation)
-    old = observed.told(ConditionType.ISOLATION_VERIFIED)
-    if old.get("reason") not in _REASONS or not pods.same_start(status, observed.pod):
-        return None
-    return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
+    return observed.kept_of_daemon(ConditionType.ISOLATION_VERIFIED, _REASONS)
 
 
 def _part(report: IsolationReport) -> Part | None:

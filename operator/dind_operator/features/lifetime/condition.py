@@ -7,7 +7,6 @@ is another.
 from typing import Any
 
 from dind_operator.api.conditions import ConditionType, Reason
-from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Part
 from dind_operator.state.observed import Observed
 
@@ -30,10 +29,9 @@ def condition(observed: Observed) -> Part | None:
         )
     if observed.activity is not None:
         return _seen(seen=observed.activity.seen)
-    old = observed.told(ConditionType.ACTIVITY_KNOWN).get("reason")
-    known = old in (Reason.ACTIVITY_KNOWN, Reason.ACTIVITY_UNAVAILABLE)
-    if known and observed.pod is not None and pods.same_start(observed.environment.get("status") or {}, observed.pod):
-        return _seen(seen=old == Reason.ACTIVITY_KNOWN)
+    kept = observed.kept_of_daemon(ConditionType.ACTIVITY_KNOWN, (Reason.ACTIVITY_KNOWN, Reason.ACTIVITY_UNAVAILABLE))
+    if kept is not None:
+        return _seen(seen=kept.reason is Reason.ACTIVITY_KNOWN)
     return Part.unknown(
         Reason.NOT_CHECKED,
         "Nobody has told yet whether the environment is used: the daemon's log does, a minute after the daemon is ready. A pod "

@@ -18,6 +18,7 @@ from dind_operator.api.status import Phase
 from dind_operator.api.timestamps import parse_time
 from dind_operator.state import ownership
 from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Verdict
 from dind_operator.state.cluster import Note
 from dind_operator.state.observed import Observed
 from dind_operator.state.periods import Periods
@@ -64,6 +65,21 @@ def of(observed: Observed) -> Lifetime:
     if spec is None:
         return NO_END
     return _Look(observed, spec).result()
+
+
+def status(observed: Observed) -> dict[str, Any]:
+    """``status.lifetime``."""
+    return {"lifetime": of(observed).fields}
+
+
+def events(observed: Observed, _verdict: Verdict) -> tuple[Note, ...]:
+    """The warning before an environment expires."""
+    return of(observed).notes
+
+
+def requeue(observed: Observed) -> float | None:
+    """Seconds to the next moment at which the lifetime asks for something."""
+    return of(observed).wait
 
 
 def rests(observed: Observed) -> bool:

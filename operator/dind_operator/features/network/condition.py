@@ -10,7 +10,7 @@ from dind_operator.state.node_reports import NetworkReport
 from dind_operator.state.observed import Observed
 from dind_operator.state.pod_failures import failure_of
 
-WORTH_AN_EVENT = (Reason.MTU_TOO_LARGE,)
+EVENT_REASONS = (Reason.MTU_TOO_LARGE,)
 """What stops the daemon is Ready's to tell."""
 DOCKER_NETWORK_OPTS = 24
 """The first release of Docker that can be told an MTU for every network (default-network-opts)."""

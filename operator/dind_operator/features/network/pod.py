@@ -8,9 +8,11 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
+from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.network_rules import owned_words
 from dind_operator.api.spec import DindEnvironmentSpec, FirewallBackend, IPv6
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.part import PodPart
 
 NETWORK_VARIABLE = "DIND_NETWORK"
 """Words of `dind-helper network`, with blanks between them; none of them can hold one."""
@@ -18,6 +20,14 @@ FIREWALL_VARIABLE = "DIND_FIREWALL_BACKEND"
 NODE_VARIABLE = "DIND_NODE_ADDRESS"
 MAX_POOLS = 16
 """As many as the helper checks; of more in daemon.json the rest is left to dockerd."""
+
+
+def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
+    """Keys of daemon.json, and what the init container chooses networks by."""
+    spec = environment.spec
+    # By its node's address the pod need not read the node.
+    node: dict[str, str | dict[str, Any]] = {NODE_VARIABLE: {"fieldRef": {"fieldPath": "status.hostIP"}}}
+    return PodPart(variables={**variables(spec, settings), **node}, daemon_json=daemon_settings(spec))
 
 
 def daemon_settings(spec: DindEnvironmentSpec) -> dict[str, Any]:
@@ -49,11 +59,6 @@ def variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, s
     if spec.network.firewall_backend is not FirewallBackend.AUTO:
         told[FIREWALL_VARIABLE] = spec.network.firewall_backend.value
     return told
-
-
-def node_address() -> dict[str, Any]:
-    """The variable by which the pod knows its node's address: nobody has to read the node for it."""
-    return {"name": NODE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
 
 
 def _chosen(spec: DindEnvironmentSpec) -> Iterator[str]:

@@ -20,6 +20,7 @@ MAX_PAUSE_SECONDS = 60.0
 PAUSE_PART = 20
 """A twentieth of the time that the daemon has run: what has taken an hour need not be looked at every three seconds."""
 
+_KEPT: Final = (Reason.IMAGES_PRELOADED, Reason.PRELOADING_IMAGES, Reason.PRELOAD_FAILED)
 _KINDS: Final = {
     "UntrustedCertificate": "the registry's certificate is of an authority that dockerd does not know. Give it in "
     "spec.registry.caBundles",
@@ -59,16 +60,15 @@ def condition(observed: Observed) -> Part | None:
     pod = observed.pod
     if pod is None or pods.ended(pod) or not (wanted := images(pod)):
         return None
-    old = observed.told(ConditionType.IMAGES_PRELOADED)
-    same = pods.same_start(observed.environment.get("status") or {}, pod)
-    if pods.daemon(pod).get("ready") or (same and old.get("reason") == Reason.IMAGES_PRELOADED):
+    kept = observed.kept_of_daemon(ConditionType.IMAGES_PRELOADED, _KEPT)
+    if pods.daemon(pod).get("ready") or (kept is not None and kept.reason is Reason.IMAGES_PRELOADED):
         return Part.true(Reason.IMAGES_PRELOADED, f"{_count(len(wanted), wanted)} of spec.daemon.preload.")
     if not pulling(pod):
         return Part.unknown(Reason.NOT_CHECKED, "Images are pulled once the daemon answers.")
     if observed.preload is not None:
         return _progress(observed.preload, wanted)
-    if same and old.get("reason") in (Reason.PRELOADING_IMAGES, Reason.PRELOAD_FAILED):
-        return Part.false(Reason(str(old["reason"])), str(old.get("message")))
+    if kept is not None:
+        return kept
     if observed.reads_logs:
         return Part.false(Reason.PRELOADING_IMAGES, f"dockerd answers and begins to pull {len(wanted)} images.")
     return Part.false(
@@ -78,8 +78,8 @@ def condition(observed: Observed) -> Part | None:
     )
 
 
-def told(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
-    """The verdict, with what a daemon that answers is still waiting for."""
+def assess(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
+    """The assessment, with what a daemon that answers still waits for."""
     if verdict.ready.reason is not Reason.PRELOADING_IMAGES:
         return verdict
     part = condition(observed)

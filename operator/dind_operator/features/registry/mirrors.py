@@ -6,9 +6,15 @@ from typing import Any
 
 from dind_operator.api.registry import MIRROR_PATTERN
 from dind_operator.state import pod_status as pods
+from dind_operator.state.observed import Observed
 
 MAX_MIRRORS = 16
 """As many as status holds; `spec.daemon.config` may have more."""
+
+
+def pod_status(_observed: Observed, pod: pods.Pod) -> dict[str, Any]:
+    """``status.registryMirrors``."""
+    return {"registryMirrors": mirrors(pod)}
 
 
 def mirrors(pod: pods.Pod) -> list[str] | None:

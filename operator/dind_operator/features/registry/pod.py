@@ -13,6 +13,7 @@ from dind_operator.api.registry import CaBundle, RegistrySpec
 from dind_operator.api.registry_rules import configured, flagged
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
 
 FILES_MOUNT = "/run/dind-registry"
@@ -22,6 +23,22 @@ CREDENTIALS_KEY = ".dockerconfigjson"
 PRELOAD_VARIABLE = "DIND_PRELOAD"
 PRELOADED_FILE = "/run/dind-private/preloaded"
 """There once every image is. It goes with the container: of a daemon that starts again it is asked again."""
+
+
+def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
+    """Keys of daemon.json, the certificate authorities and credentials, and the images to pull first.
+
+    Raises UnbuildableError for the Secrets of the environment's own certificate authority and daemon.
+    """
+    spec = environment.spec
+    return PodPart(
+        volumes=volumes(environment),
+        mounts=mounts(spec),
+        variables=variables(spec),
+        daemon_variables=preload_variables(spec),
+        daemon_json=daemon_settings(spec, settings),
+        ready_file=PRELOADED_FILE if spec.daemon.preload else None,
+    )
 
 
 def daemon_settings(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:

@@ -6,9 +6,12 @@ the same, so nothing is added to it, not even the variable that names the mode.
 
 from typing import Any
 
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.spec import DindEnvironmentSpec, SecurityMode
 from dind_operator.features.security import apparmor
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.part import PodPart
 
 MODE_VARIABLE = "DIND_SECURITY_MODE"
 """Tells the scripts in image/ the mode; without it they take Privileged."""
@@ -16,6 +19,17 @@ MODE_VARIABLE = "DIND_SECURITY_MODE"
 CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SYS_ADMIN"]
 """Beside the runtime's defaults: bridges and routes, iptables, mounts and namespaces. NET_RAW is among containerd's
 defaults; a runtime that was told to leave it out must not break the daemon."""
+
+
+def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
+    """The mode's fields of the pod and of both containers."""
+    spec = environment.spec
+    return PodPart(
+        annotations=apparmor.annotations(spec.security.app_armor_profile, [INIT_CONTAINER, DAEMON_CONTAINER]),
+        pod_fields=pod_fields(spec, settings),
+        container_fields={"securityContext": security_context(spec)},
+        variables=variables(spec),
+    )
 
 
 def security_context(spec: DindEnvironmentSpec) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dind_operator.api.names import INIT_CONTAINER
 from dind_operator.api.timestamps import parse_time
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Verdict, blocked
-from dind_operator.state.observed import NodeView
+from dind_operator.state.observed import NodeView, Observed
 
 PATIENCE = timedelta(seconds=30)
 """A sandbox takes well under a second, ten at once on a busy node were seen to take several."""
@@ -33,9 +33,9 @@ def waits(pod: pods.Pod) -> bool:
     )
 
 
-def told(verdict: Verdict, pod: pods.Pod, node: NodeView | None, now: datetime) -> Verdict:
-    """The verdict, with what stands in the way of the sandbox where that is known."""
-    trouble = _trouble(pod, node, now) if waits(pod) else None
+def assess(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
+    """The assessment, with why the node cannot make the pod's sandbox where that is known."""
+    trouble = _trouble(pod, observed.node, observed.now) if waits(pod) else None
     if trouble is None:
         return verdict
     parts = {**verdict.parts, ConditionType.DAEMON_READY: trouble.ready}

@@ -44,13 +44,13 @@ def checked(report: StorageReport) -> Part:
     )
 
 
-def told(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
-    """The verdict, with what is known of the volume beyond the check."""
+def assess(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
+    """The assessment, with what is known of the volume beyond the check."""
     part = _part(verdict, observed, pod)
     return verdict if part is None else replace(verdict, parts={**verdict.parts, ConditionType.STORAGE_HEALTHY: part})
 
 
-def notes(verdict: Verdict, observed: Observed) -> tuple[Note, ...]:
+def events(observed: Observed, verdict: Verdict) -> tuple[Note, ...]:
     """An Event when a working daemon's volume becomes unfit; what stops the daemon is Ready's to tell."""
     part = verdict.parts.get(ConditionType.STORAGE_HEALTHY)
     if part is None or part.status != ConditionStatus.FALSE or verdict.ready.status != ConditionStatus.TRUE:
@@ -65,16 +65,13 @@ def _part(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Part | None:
         return Part.false(verdict.ready.reason, verdict.ready.message)
     if pods.preflight(pod) is None or not pods.daemon(pod).get("started"):
         return None
-    return _full(observed, pod) or _driver(observed, pod)
+    return _full(observed) or _driver(observed, pod)
 
 
-def _full(observed: Observed, pod: pods.Pod) -> Part | None:
+def _full(observed: Observed) -> Part | None:
     if observed.volume is not None:
         return _full_part(observed.volume) if observed.volume.full else None
-    old = observed.told(ConditionType.STORAGE_HEALTHY)
-    if old.get("reason") != Reason.DISK_FULL or not pods.same_start(observed.environment.get("status") or {}, pod):
-        return None
-    return Part.false(Reason.DISK_FULL, str(old.get("message")))
+    return observed.kept_of_daemon(ConditionType.STORAGE_HEALTHY, (Reason.DISK_FULL,))
 
 
 def _full_part(volume: VolumeReport) -> Part:

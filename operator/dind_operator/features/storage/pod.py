@@ -12,6 +12,7 @@ from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, HostPathStorage
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.errors import UnbuildableError
+from dind_operator.pod.part import PodPart
 from dind_operator.pod.variables import DATA_ROOT
 
 DRIVER_VARIABLE = "DIND_STORAGE_DRIVER"
@@ -26,6 +27,17 @@ PREFIX_MOUNT = "/dind-host-prefix"
 _DRIVER_KEY = "storage-driver"
 _DRIVER_FLAG = re.compile(r"^--?storage-driver(?:=(.*))?$")
 _DRIVER_SHORT = re.compile(r"^-D*s=?(.*)$")
+
+
+def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
+    """The docker volume and its mounts. Raises UnbuildableError (HostPathNotAllowed)."""
+    spec = environment.spec
+    return PodPart(
+        volumes=[volume(spec, settings)],
+        mounts=[mount(spec, settings)],
+        init_mounts=prefix_mounts(spec),
+        variables=variables(environment),
+    )
 
 
 def volume(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:

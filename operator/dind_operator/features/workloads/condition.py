@@ -109,8 +109,14 @@ def verdict(found: Fields) -> Verdict:
     return blocked(part.reason, part.message)
 
 
-def condition(observed: Observed, found: Fields | None) -> Part | None:
-    """The condition WorkloadsSucceeded; None where there are none to speak of."""
+def status(observed: Observed) -> Fields:
+    """``status.workloads``."""
+    return {"workloads": fields(observed)}
+
+
+def condition(observed: Observed) -> Part | None:
+    """The condition WorkloadsSucceeded; None for an environment without workloads."""
+    found = fields(observed)
     if not ((observed.environment.get("spec") or {}).get("workloads") or found):
         return None
     if found is None:

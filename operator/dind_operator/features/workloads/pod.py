@@ -10,6 +10,8 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, Workload, WorkloadsSpec
 from dind_operator.api.workload_fields import DOCKER_HOST, SOCKET_PATH, WORKSPACE_PATH
+from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
 from dind_operator.pod.variables import SOCKET
 
@@ -22,6 +24,18 @@ PLUGINS_PATH = "/usr/local/libexec/docker/cli-plugins"
 """The first folder but the user's own in which the docker CLI looks for plugins that distributions leave alone."""
 CLI_SIZE = "512Mi"
 """docker, buildx and compose with their libraries are 150 MB in Debian 13, and twice that while they are copied anew."""
+
+
+def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
+    """All but the containers. Raises UnbuildableError for the Secrets of the environment's own certificate authority and daemon."""
+    spec = environment.spec
+    return PodPart(
+        pod_fields={"restartPolicy": restart_policy(spec)},
+        volumes=volumes(environment),
+        daemon_mounts=daemon_mounts(spec),
+        daemon_variables=daemon_variables(spec),
+        grace_seconds=grace_seconds(spec),
+    )
 
 
 def restart_policy(spec: DindEnvironmentSpec) -> str:
@@ -47,10 +61,10 @@ def daemon_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
     return [{"name": names.VOLUME_WORKSPACE, "mountPath": WORKSPACE_PATH}, *cli]
 
 
-def daemon_variables(spec: DindEnvironmentSpec) -> list[dict[str, str]]:
+def daemon_variables(spec: DindEnvironmentSpec) -> dict[str, str]:
     """What the daemon's wrapper is told of the workloads."""
     wanted = spec.workloads is not None and spec.workloads.docker_cli
-    return [{"name": CLI_VARIABLE, "value": CLI_MOUNT}] if wanted else []
+    return {CLI_VARIABLE: CLI_MOUNT} if wanted else {}
 
 
 def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:

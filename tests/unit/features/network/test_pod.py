@@ -4,9 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.objects import SETTINGS, model, spec
+from tests.unit.objects import SETTINGS, daemon_json, model, spec
 
-from dind_operator.controller.daemon_json import daemon_config
 from dind_operator.controller.manifest import daemon_pod
 from dind_operator.features.network import pod as network
 from dind_operator.pod.defaults import BuildSettings
@@ -42,7 +41,7 @@ def test_nothing_said_is_nothing_told() -> None:
 
 
 def test_what_is_said_goes_into_daemon_json_and_is_told_to_be_checked() -> None:
-    config = json.loads(daemon_config(spec({"network": WHOLE})))
+    config = json.loads(daemon_json({"network": WHOLE}))
     assert {key: config[key] for key in network.daemon_settings(spec({"network": WHOLE}))} == {
         "mtu": 1400,
         "bip": "172.30.0.1/24",

@@ -108,17 +108,17 @@ def test_a_daemon_that_was_ready_and_hangs_has_its_images() -> None:
 def test_ready_says_what_is_waited_for_and_the_daemon_is_ready() -> None:
     pod = pulling_pod()
     found = seen(pod, PreloadReport(done=0, failing=2, kind="NotFound"))
-    verdict = preload.told(diagnose(pod, answered_before=False), found, pod)
+    verdict = preload.assess(diagnose(pod, answered_before=False), found, pod)
     assert verdict.ready.reason is Reason.PRELOAD_FAILED
     assert verdict.trouble
     assert verdict.parts[ConditionType.DAEMON_READY].status is ConditionStatus.TRUE
-    assert not preload.told(diagnose(pod, answered_before=False), seen(pod), pod).trouble
+    assert not preload.assess(diagnose(pod, answered_before=False), seen(pod), pod).trouble
 
 
 def test_with_its_images_a_daemon_that_does_not_answer_is_late_and_not_ready() -> None:
     pod = pulling_pod()
     found = seen(pod, env=told_before("ImagesPreloaded"))
-    verdict = preload.told(diagnose(pod, answered_before=False), found, pod)
+    verdict = preload.assess(diagnose(pod, answered_before=False), found, pod)
     assert (verdict.ready.status, verdict.ready.reason) == (ConditionStatus.FALSE, Reason.DAEMON_NOT_READY)
     assert verdict.parts[ConditionType.DAEMON_READY].reason is Reason.DAEMON_NOT_READY
     assert verdict.trouble

@@ -106,7 +106,8 @@ def test_other_modes_are_not_looked_at() -> None:
 
 
 def test_a_node_that_is_gone_is_not_asked() -> None:
-    verdict = sandboxes.told(object(), pod(), NodeView("n", None), NOW)  # type: ignore[arg-type]
+    seen = observed(environment(FIELDS), pod(), node=NodeView("n", None))
+    verdict = sandboxes.assess(object(), seen, pod())  # type: ignore[arg-type]
     assert not hasattr(verdict, "ready"), "the verdict is handed on as it was"
 
 

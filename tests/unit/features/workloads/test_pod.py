@@ -9,7 +9,7 @@ import pytest
 from tests.unit.objects import SETTINGS, model
 
 from dind_operator.api.conditions import Reason
-from dind_operator.controller.manifest import daemon_pod, grace_period_seconds
+from dind_operator.controller.manifest import daemon_pod
 from dind_operator.features.workloads.pod import secret_names
 from dind_operator.pod.errors import UnbuildableError
 
@@ -141,8 +141,8 @@ def test_the_cli_is_asked_of_the_daemons_wrapper_and_mounted_read_only() -> None
 
 
 def test_the_grace_period_has_room_for_both() -> None:
-    both = model({"workloads": {"containers": [WORK], "terminationGracePeriodSeconds": 100}}).spec
-    assert grace_period_seconds(both) == grace_period_seconds(model().spec) + 100
+    both = built(terminationGracePeriodSeconds=100)
+    assert both["terminationGracePeriodSeconds"] == alone()["terminationGracePeriodSeconds"] + 100
 
 
 def test_the_secrets_are_those_of_volumes_and_variables() -> None:

@@ -5,14 +5,12 @@ given in both. The user's ``args`` are the only flags.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.owned import owned_exec_opt
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.features.endpoint import service as endpoint
-from dind_operator.features.network import pod as network
 from dind_operator.pod.errors import UnbuildableError
 from dind_operator.pod.variables import DATA_ROOT, SOCKET
 
@@ -24,19 +22,18 @@ MAX_CONFIG_BYTES = 64 * 1024
 """It travels in one environment variable; the kernel takes at most 128 KiB for one (MAX_ARG_STRLEN)."""
 
 
-def daemon_config(spec: DindEnvironmentSpec, registries: Mapping[str, Any] | None = None) -> str:
-    """The complete daemon.json, compact and with sorted keys. ``registries``: what it says of those.
+def daemon_config(spec: DindEnvironmentSpec, settings: Mapping[str, Any], listen: Sequence[str]) -> str:
+    """The complete daemon.json, compact and with sorted keys.
+
+    ``settings``: the features' keys. ``listen``: addresses beside the socket.
 
     Keys that the operator owns cannot be in the user's part: the model refuses them by name.
     Raises UnbuildableError (InvalidDaemonConfig) when it is too large.
     """
     user = dict(spec.daemon.config)
-    tls = endpoint.daemon_settings() if spec.endpoint.enabled else {}
     config: dict[str, Any] = user | {
-        **network.daemon_settings(spec),
-        **tls,
-        **(registries or {}),
-        "hosts": [f"unix://{SOCKET}", *([endpoint.LISTEN] if spec.endpoint.enabled else [])],
+        **settings,
+        "hosts": [f"unix://{SOCKET}", *listen],
         "data-root": DATA_ROOT,
         "exec-root": "/var/run/docker",
         "pidfile": "/var/run/docker.pid",

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.objects import spec
+from tests.unit.objects import daemon_json
 from tests.unit.texts import CHARACTERS, texts
 
 from dind_operator.api.conditions import Reason
+from dind_operator.api.environment import InvalidEnvironment
 from dind_operator.api.owned import OWNED_CONFIG_KEYS
-from dind_operator.controller.daemon_json import MAX_CONFIG_BYTES, daemon_config
+from dind_operator.pod.daemon_json import MAX_CONFIG_BYTES
 from dind_operator.pod.errors import UnbuildableError
 
 OWNED = {
@@ -30,7 +31,7 @@ OWNED = {
 
 
 def config(user: dict[str, Any] | None = None, **daemon: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(daemon_config(spec({"daemon": {"config": user or {}, **daemon}})))
+    found: dict[str, Any] = json.loads(daemon_json({"daemon": {"config": user or {}, **daemon}}))
     return found
 
 
@@ -48,7 +49,7 @@ def test_it_listens_on_tcp_only_with_the_demand_for_a_certificate() -> None:
 
 
 def test_without_an_endpoint_it_listens_on_one_unix_socket() -> None:
-    found = json.loads(daemon_config(spec({"endpoint": {"enabled": False}})))
+    found = json.loads(daemon_json({"endpoint": {"enabled": False}}))
     assert found["hosts"] == ["unix:///run/dind/docker.sock"]
     assert not [key for key in found if key.startswith("tls")]
 
@@ -69,20 +70,20 @@ def test_the_log_level_is_in_dockerds_own_spelling(said: str, written: str) -> N
 
 @pytest.mark.parametrize("key", sorted(OWNED_CONFIG_KEYS))
 def test_every_owned_key_is_refused_by_name_before_it_gets_here(key: str) -> None:
-    with pytest.raises(ValueError, match=key):
+    with pytest.raises(InvalidEnvironment, match=key):
         config({key: "mine"})
 
 
 def test_it_is_one_compact_line_and_always_the_same() -> None:
-    one = daemon_config(spec({"daemon": {"config": {"mtu": 1400, "bip": "172.30.0.1/24"}}}))
-    other = daemon_config(spec({"daemon": {"config": {"bip": "172.30.0.1/24", "mtu": 1400}}}))
+    one = daemon_json({"daemon": {"config": {"mtu": 1400, "bip": "172.30.0.1/24"}}})
+    other = daemon_json({"daemon": {"config": {"bip": "172.30.0.1/24", "mtu": 1400}}})
     assert one == other
     assert "\n" not in one
 
 
 def test_one_too_large_for_an_environment_variable_is_refused_with_both_sizes() -> None:
     with pytest.raises(UnbuildableError) as caught:
-        daemon_config(spec({"daemon": {"config": {"labels": ["x" * MAX_CONFIG_BYTES]}}}))
+        daemon_json({"daemon": {"config": {"labels": ["x" * MAX_CONFIG_BYTES]}}})
     assert caught.value.reason is Reason.INVALID_DAEMON_CONFIG
     assert str(MAX_CONFIG_BYTES) in caught.value.message
     assert "spec.daemon.config" in caught.value.message

@@ -1,0 +1,46 @@
+"""Applies changes to the objects beside the pod: one way for all kinds.
+
+Not server-side apply: see docs/decisions/0026.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleError
+from dind_operator.state.cluster import Cluster
+from dind_operator.state.owned_objects import Change, Remove, Write
+
+_STALE = (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT)
+Verify = Callable[[], Awaitable[None]]
+"""Reads the environment live; raises StaleError unless it still is what was observed."""
+
+
+async def apply(cluster: Cluster, changes: Sequence[Change], verify: Verify) -> list[ClusterError]:
+    """Make all changes at once, so that a start waits for one call only. Returns the errors of those that failed.
+
+    Raises StaleError when an object is no longer what was seen.
+    """
+    if not changes:
+        return []
+    await verify()
+    results = await asyncio.gather(*(_apply(cluster, change) for change in changes), return_exceptions=True)
+    errors: list[ClusterError] = []
+    for result in results:
+        if isinstance(result, ClusterError):
+            errors.append(result)
+        elif isinstance(result, BaseException):
+            raise result
+    for error in errors:
+        if error.error_class in _STALE:
+            raise StaleError from error
+    return errors
+
+
+async def _apply(cluster: Cluster, change: Change) -> None:
+    match change:
+        case Write(kind, manifest, None):
+            await cluster.create_owned(kind, manifest)
+        case Write(kind, manifest, _):
+            await cluster.replace_owned(kind, manifest)
+        case Remove(kind, seen):
+            await cluster.delete_owned(kind, seen)

@@ -1,0 +1,38 @@
+"""The condition DisruptionProtected: whether a PodDisruptionBudget keeps evictions from the pod."""
+
+from typing import Any
+
+from dind_operator.api.conditions import ConditionType, Reason
+from dind_operator.api.spec import DisruptionPolicy
+from dind_operator.state.assessment import Part
+from dind_operator.state.observed import Observed
+
+PROTECTED = Part.true(
+    Reason.POD_DISRUPTION_BUDGET_READY, "A PodDisruptionBudget refuses evictions of the pod; a drain of its node waits."
+)
+_REASONS = (
+    Reason.POD_DISRUPTION_BUDGET_READY,
+    Reason.POD_DISRUPTION_BUDGET_MISSING,
+    Reason.WAITING_FOR_PREVIOUS_POD,
+    Reason.FORBIDDEN,
+)
+
+
+def condition(observed: Observed) -> Part | None:
+    """The condition; None for an environment without a budget."""
+    return observed.budget
+
+
+def reported(observed: Observed) -> Part | None:
+    """The condition as the stored status has it, None if there is none."""
+    return observed.kept(ConditionType.DISRUPTION_PROTECTED, _REASONS)
+
+
+def may_exist(observed: Observed) -> bool:
+    """The environment has a budget, is to have one, or may have one from before a change that was not acted on yet."""
+    environment: dict[str, Any] = observed.environment
+    if (environment.get("spec") or {}).get("disruptionPolicy") == DisruptionPolicy.PROTECT:
+        return True
+    generation = environment["metadata"].get("generation", 0)
+    unseen = generation != (environment.get("status") or {}).get("observedGeneration")
+    return reported(observed) is not None or (generation > 1 and unseen)

@@ -1,0 +1,7 @@
+"""Whether evictions of the pod are refused."""
+
+from dind_operator.api.conditions import ConditionType
+from dind_operator.features.disruption import condition
+from dind_operator.state.feature import Feature
+
+FEATURE = Feature(name="disruption", conditions={ConditionType.DISRUPTION_PROTECTED: condition.condition})

@@ -1,0 +1,91 @@
+"""What has to change of the objects that an environment owns beside its pod. Pure; applied twice, the second time changes nothing.
+
+An object that another owner controls is never changed: it is a name conflict.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dind_operator.api.conditions import Reason
+from dind_operator.api.environment import DindEnvironment
+from dind_operator.state import pod_status as pods
+from dind_operator.state.assessment import Part
+from dind_operator.state.cluster import ObjectKind
+
+Manifest = dict[str, Any]
+_FROM_SERVER = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+"""Fields of a Service's spec that the API server sets and that cannot be removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Create an object, or replace the one that was ``seen``. Manifests may hold private keys: they show in no ``repr``."""
+
+    kind: ObjectKind
+    manifest: Manifest = field(repr=False)
+    seen: Manifest | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete the object that was seen."""
+
+    kind: ObjectKind
+    seen: Manifest = field(repr=False)
+
+
+Change = Write | Remove
+
+
+def own(environment: DindEnvironment, manifest: Manifest | None) -> bool:
+    """The object exists, and this environment controls it."""
+    return (pods.controller(manifest) or {}).get("uid") == environment.uid if manifest is not None else False
+
+
+def write(kind: ObjectKind, seen: Manifest | None, desired: Manifest) -> Write:
+    """The desired object in the place of the one that was seen; what the API server set in that, and labels of others, stay."""
+    if seen is None:
+        return Write(kind, desired)
+    labels = {**(seen["metadata"].get("labels") or {}), **desired["metadata"]["labels"]}
+    metadata = {key: value for key, value in seen["metadata"].items() if key != "managedFields"}
+    replaced = {**desired, "metadata": {**metadata, "labels": labels}}
+    if kind is ObjectKind.SERVICE:
+        given = {key: seen["spec"][key] for key in _FROM_SERVER if key in seen.get("spec", {})}
+        replaced["spec"] = {**desired["spec"], **given}
+    if kind is ObjectKind.SECRET:
+        replaced["type"] = seen.get("type", desired["type"])  # it cannot be changed
+    return Write(kind, replaced, seen)
+
+
+def labelled(seen: Manifest, desired: Manifest) -> bool:
+    """The object that was seen has the desired labels."""
+    labels = seen["metadata"].get("labels") or {}
+    return bool(desired["metadata"]["labels"].items() <= labels.items())
+
+
+def name_conflict(
+    environment: DindEnvironment, others: Iterable[tuple[ObjectKind, Manifest]], reason: Reason, remedy: str
+) -> tuple[Part | None, bool]:
+    """The condition for objects that have a name of ours and another owner, and whether they will be gone by themselves.
+
+    ``remedy``: what to do instead of deleting them.
+    """
+    found = list(others)
+    if not found:
+        return None, False
+    if all(pods.owner_name(manifest) == environment.name for _, manifest in found):
+        message = f"Objects of a previous instance of the environment {environment.name} are still being deleted."
+        return Part.false(Reason.WAITING_FOR_PREVIOUS_POD, message), True
+    named = ", ".join(_named(kind, manifest) for kind, manifest in found)
+    return Part.false(
+        reason,
+        f"Objects in the namespace {environment.namespace} have names that the environment {environment.name} needs, and the "
+        f"environment does not control them: {named}. The operator does not change them. Delete them, {remedy}.",
+    ), False
+
+
+def _named(kind: ObjectKind, manifest: Manifest) -> str:
+    owner = pods.controller(manifest)
+    whose = f"controlled by {owner.get('kind')} {owner.get('name')}" if owner else "controlled by no owner"
+    return f"{kind.api_kind} {manifest['metadata']['name']} ({whose})"

@@ -1,1 +1,1 @@
-"""`kubectl dind`: what a user does with environments, in words of his own. Every call to the cluster is kubectl's."""
+"""`kubectl dind`: the kubectl plugin. It calls kubectl for every request to the cluster, except for `report`."""

@@ -1,4 +1,4 @@
-"""Completion: of `kubectl dind` by kubectl itself, which asks a program `kubectl_complete-dind`, and of `kubectl-dind` by a shell."""
+"""Shell completion: of `kubectl dind` by kubectl, which runs `kubectl_complete-dind`, and of `kubectl-dind` by the shell."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from click.shell_completion import ShellComplete, get_completion_class
 
 PROGRAM = "kubectl-dind"
 VARIABLE = "_KUBECTL_DIND_COMPLETE"
-"""How a shell's function, which click writes, asks the program."""
+"""The variable with which the shell function, which click generates, requests completions from the program."""
 _NO_FILES, _FILES = 4, 0
-"""Cobra's words to kubectl: nothing but these; let the shell complete names of files."""
+"""Cobra's completion directives for kubectl: no file names; or let the shell complete file names."""
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print a shell's completion of `kubectl-dind`.
+    """Print the completion script of `kubectl-dind` for a shell.
 
-    kubectl completes `kubectl dind` by itself where its own completion is set up and `kubectl_complete-dind` is on PATH,
-    which comes with this program.
+    This script is not needed for `kubectl dind`: kubectl completes it if the completion of kubectl is set up and
+    `kubectl_complete-dind`, which is installed with this program, is on PATH.
 
     \b
     source <(kubectl dind completion bash)
@@ -32,8 +32,8 @@ def completion(shell: str) -> None:
     sys.stdout.write(found(root, {}, PROGRAM, VARIABLE).source())
 
 
-def answer(command: click.Command, words: list[str]) -> str:
-    """What kubectl is told for the words after `kubectl dind`, of which the last is incomplete."""
+def complete(command: click.Command, words: list[str]) -> str:
+    """The completions in the format of kubectl. ``words`` follow `kubectl dind`; the last of them is incomplete."""
     *before, incomplete = words or [""]
     items = ShellComplete(command, {}, PROGRAM, VARIABLE).get_completions(before, incomplete)
     files = any(item.type in ("file", "dir") for item in items)
@@ -42,8 +42,8 @@ def answer(command: click.Command, words: list[str]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`kubectl_complete-dind`."""
+    """The program `kubectl_complete-dind`."""
     from dind_operator.plugin.main import cli  # noqa: PLC0415 - it imports this module
 
-    sys.stdout.write(answer(cli, sys.argv[1:] if arguments is None else arguments))
+    sys.stdout.write(complete(cli, sys.argv[1:] if arguments is None else arguments))
     return 0

@@ -1,4 +1,4 @@
-"""How a command ends that cannot do what it was asked: a sentence and an exit code, documented in docs/kubectl-dind.md."""
+"""Errors of the commands, each with a message and an exit code. docs/kubectl-dind.md documents the exit codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes. `docker`, `shell` and `logs` end with the code of what they run, once that runs."""
+    """Exit codes. `docker`, `shell` and `logs` exit with the code of the program that they run, once it has started."""
 
     DONE = 0
     FAILED = 1
@@ -16,12 +16,12 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     NOT_READY = 6
     NOT_USABLE = 7
-    REFUSED = 8
+    REJECTED = 8
     MISSING_PROGRAM = 127
 
 
 class CliError(Exception):
-    """The message says what is wrong, where, and what to do; ``code`` is the exit code."""
+    """The message says what is wrong, where, and what to do. ``code`` is the exit code."""
 
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
@@ -30,7 +30,16 @@ class CliError(Exception):
 
 
 class NotFoundError(CliError):
-    """What was asked for by name is not there."""
+    """The named object does not exist."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, Exit.NOT_FOUND)
+
+
+class NotInstalledError(NotFoundError):
+    """The cluster does not serve the API of DindEnvironments."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the cluster does not serve DindEnvironments. Install the chart of the operator, or check the context."
+        )

@@ -1,7 +1,7 @@
-"""kubectl as this program calls it: with the user's choice of cluster, answers as dicts, refusals as CliError.
+"""Calls kubectl with the user's choice of cluster. Returns objects as dicts and raises failures as CliError.
 
-kubectl and not a client of our own: it is there by definition of a plugin, and it alone has every way to log in, every
-proxy, and the meaning of contexts that its user is used to (docs/decisions/0020).
+The plugin calls kubectl instead of the API, because kubectl is always installed where its plugins run, and because only
+kubectl supports every kind of authentication, proxy and context that its user has configured (docs/decisions/0020).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from dind_operator.plugin.kubectl_errors import ENVIRONMENTS, error_of
 Object = dict[str, Any]
 _POD_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 TIMEOUT_SECONDS = 60
-"""For one call that is to answer at once. kubectl itself would wait for ever for a server that takes the connection and is silent."""
+"""For one short call. kubectl has no timeout of its own for a server that accepts a connection and does not respond."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Which cluster and namespace is meant: the flags that kubectl takes, None where it is to decide."""
+    """The cluster and the namespace, as flags of kubectl. None means the default of kubectl."""
 
     kubeconfig: str | None = None
     context: str | None = None
@@ -43,22 +43,22 @@ class Kubectl:
 
     target: Target = field(default_factory=Target)
 
-    def line(self, *arguments: str) -> list[str]:
-        """The command line: the program's path, the arguments and the target's flags. Raises CliError without the program.
+    def command(self, *arguments: str) -> list[str]:
+        """The path of kubectl, the arguments and the flags of the target. Raises CliError if kubectl is not installed.
 
-        The flags stand before a `--`, behind which all belongs to another program.
+        The flags are inserted before a `--`, because the arguments after it are those of another program.
         """
-        own, theirs = list(arguments), []
+        own, passed_on = list(arguments), []
         if "--" in own:
-            cut = own.index("--")
-            own, theirs = own[:cut], own[cut:]
-        return [program("kubectl"), *own, *self.target.flags(), *theirs]
+            separator = own.index("--")
+            own, passed_on = own[:separator], own[separator:]
+        return [find_program("kubectl"), *own, *self.target.flags(), *passed_on]
 
     def __call__(self, *arguments: str, stdin: str | None = None, what: str = "") -> str:
-        """What kubectl printed. Raises CliError with its words; ``what`` names what was asked for."""
+        """The output of kubectl. Raises CliError with its error message; ``what`` names the object in that message."""
         try:
             done = subprocess.run(
-                self.line(*arguments),
+                self.command(*arguments),
                 input=stdin if stdin is not None else "",
                 capture_output=True,
                 text=True,
@@ -68,7 +68,7 @@ class Kubectl:
             )
         except subprocess.TimeoutExpired:
             raise CliError(
-                f"the cluster cannot be reached: no answer within {TIMEOUT_SECONDS} s. Check the context and the network.",
+                f"the cluster cannot be reached: no response within {TIMEOUT_SECONDS} s. Check the context and the network.",
                 Exit.UNREACHABLE,
             ) from None
         if done.returncode:
@@ -76,16 +76,16 @@ class Kubectl:
         return done.stdout
 
     def json(self, *arguments: str, stdin: str | None = None, what: str = "") -> Object:
-        """The same, read as an object."""
+        """The output of kubectl as an object."""
         found: Object = json.loads(self(*arguments, "--output=json", stdin=stdin, what=what))
         return found
 
     def environment(self, name: str) -> Object:
-        """Read it. Raises NotFoundError, or CliError."""
-        return self.json("get", ENVIRONMENTS, name, what=self.named(name))
+        """Read an environment. Raises NotFoundError, or another CliError."""
+        return self.json("get", ENVIRONMENTS, name, what=self.describe(name))
 
     def environment_and_pod(self, name: str) -> tuple[Object | None, Object | None]:
-        """Both in one call; None for what is not there."""
+        """Read an environment and its pod in one call. None means that the object does not exist."""
         text = self("get", f"{ENVIRONMENTS}/{name}", f"pods/{name}", "--ignore-not-found", "--output=json")
         found = json.loads(text) if text.strip() else {}
         items = found.get("items", [found] if found else [])
@@ -93,41 +93,41 @@ class Kubectl:
         return by_kind.get(names.KIND), by_kind.get("Pod")
 
     def patch(self, name: str, change: Object) -> Object:
-        """Merge into an environment; the stored object."""
+        """Apply a merge patch to an environment. Returns the stored object."""
         return self.json(
-            "patch", ENVIRONMENTS, name, "--type=merge", f"--patch={json.dumps(change)}", what=self.named(name)
+            "patch", ENVIRONMENTS, name, "--type=merge", f"--patch={json.dumps(change)}", what=self.describe(name)
         )
 
-    def where(self) -> tuple[str, str, str]:
-        """Cluster, user and namespace that are meant. In a pod, without any kubeconfig, the first two are empty."""
+    def cluster_user_namespace(self) -> tuple[str, str, str]:
+        """The cluster, user and namespace that kubectl uses. In a pod without a kubeconfig, the first two are empty."""
         try:
-            seen = self.json("config", "view", "--minify")
+            config = self.json("config", "view", "--minify")
         except CliError:
-            # kubectl goes by its service account then. What is wrong with a kubeconfig the first real call tells.
-            own = Path(_POD_NAMESPACE)
-            return "", "", self.target.namespace or (own.read_text().strip() if own.is_file() else "default")
-        context = seen["contexts"][0]["context"]
-        server = (seen.get("clusters") or [{"cluster": {}}])[0]["cluster"].get("server", "")
+            # Without a kubeconfig, kubectl uses the service account of the pod. The next call reports an invalid kubeconfig.
+            path = Path(_POD_NAMESPACE)
+            return "", "", self.target.namespace or (path.read_text().strip() if path.is_file() else "default")
+        context = config["contexts"][0]["context"]
+        server = (config.get("clusters") or [{"cluster": {}}])[0]["cluster"].get("server", "")
         return server, context.get("user", ""), self.target.namespace or context.get("namespace") or "default"
 
-    def named(self, name: str) -> str:
-        """An environment as messages call it."""
-        where = f" in the namespace {self.target.namespace}" if self.target.namespace else ""
-        return f"DindEnvironment {name}{where}"
+    def describe(self, name: str) -> str:
+        """The environment in messages, such as "DindEnvironment builder in the namespace builds"."""
+        namespace = f" in the namespace {self.target.namespace}" if self.target.namespace else ""
+        return f"DindEnvironment {name}{namespace}"
 
-    def become(self, *arguments: str) -> NoReturn:
-        """This process goes on as kubectl: its terminal, signals and exit code are the caller's."""
-        become(self.line(*arguments))
+    def execute(self, *arguments: str) -> NoReturn:
+        """Replace this process with kubectl, so that kubectl gets its terminal and signals, and sets its exit code."""
+        execute(self.command(*arguments))
 
 
-def program(name: str) -> str:
-    """The path of a program. Raises CliError (127) where PATH has none."""
+def find_program(name: str) -> str:
+    """The path of a program. Raises CliError (127) if the program is not on PATH."""
     found = shutil.which(name)
     if found is None:
-        raise CliError(f"there is no program {name} on PATH: install it.", Exit.MISSING_PROGRAM)
+        raise CliError(f"the program {name} is not on PATH. Install it.", Exit.MISSING_PROGRAM)
     return found
 
 
-def become(line: list[str], environment: dict[str, str] | None = None) -> NoReturn:
-    """This process goes on as another program."""
-    os.execve(line[0], line, dict(os.environ) if environment is None else environment)  # noqa: S606 - no shell is wanted
+def execute(command: list[str], environment: dict[str, str] | None = None) -> NoReturn:
+    """Replace this process with another program."""
+    os.execve(command[0], command, dict(os.environ) if environment is None else environment)  # noqa: S606 - without a shell

@@ -1,7 +1,7 @@
-"""What kubectl and the API server say when they say no, as sentences and exit codes. Pure.
+"""Translates error messages of kubectl and the API server into messages with a remedy and exit codes. Pure.
 
-kubectl gives the server's reason in brackets ("Error from server (NotFound): …") and has words of its own for what never
-reached a server. What is not known here is passed on as it was said.
+kubectl prints the reason of the API server in parentheses ("Error from server (NotFound): …"), and has messages of its own
+for requests that reach no server. Messages that this module does not recognize are kept.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 
 from dind_operator.api import names
-from dind_operator.plugin.errors import CliError, Exit, NotFoundError
+from dind_operator.plugin.errors import CliError, Exit, NotFoundError, NotInstalledError
 
-_SERVER = re.compile(r"Error from server(?: \((?P<reason>\w+)\))?: (?P<said>.*)", re.DOTALL)
+_SERVER = re.compile(r"Error from server(?: \((?P<reason>\w+)\))?: (?P<message>.*)", re.DOTALL)
 _CREATING = re.compile(r'^error when \w+ "[^"]*": ')
-_INVALID = re.compile(r'^[Tt]he (?P<kind>\w+) "(?P<name>[^"]*)" is invalid: ?(?P<said>.*)', re.DOTALL)
+_INVALID = re.compile(r'^[Tt]he (?P<kind>\w+) "(?P<name>[^"]*)" is invalid: ?(?P<message>.*)', re.DOTALL)
 _VALUE = re.compile(
     r'^(?P<path>[\w.\[\]"/<>-]+): (?:Invalid value|Forbidden|Required value|Unsupported value)(?P<rest>.*)', re.DOTALL
 )
-_SHOWN = re.compile(r'^: (?:"(?:[^"\\]|\\.)*"|[^:\s]+): ')
-_POLICY = re.compile(r"ValidatingAdmissionPolicy '(?P<policy>[^']*)'.*?denied request: (?P<said>.*)", re.DOTALL)
+_QUOTED_VALUE = re.compile(r'^: (?:"(?:[^"\\]|\\.)*"|[^:\s]+): ')
+_POLICY = re.compile(r"ValidatingAdmissionPolicy '(?P<policy>[^']*)'.*?denied request: (?P<message>.*)", re.DOTALL)
 _UNREACHABLE = (
     "connection refused",
     "was refused",
@@ -32,90 +32,82 @@ _UNREACHABLE = (
 _NO_CONFIG = ("stat ", "no configuration has been provided", "error loading config file", "invalid configuration")
 
 
-def error_of(said: str, what: str = "") -> CliError:
-    """The error for what kubectl printed to standard error. ``what`` names what was asked for, such as "the DindEnvironment a"."""
-    said = _without_noise(said)
-    invalid = _INVALID.match(said)
+def error_of(stderr: str, what: str = "") -> CliError:
+    """The error for the standard error of kubectl. ``what`` names the object, such as "DindEnvironment builder"."""
+    text = _without_warnings(stderr)
+    invalid = _INVALID.match(text)
     if invalid:
-        return CliError(_refused(invalid["name"], invalid["said"]), Exit.REFUSED)
-    server = _SERVER.match(said)
+        return CliError(_rejection(invalid["name"], invalid["message"]), Exit.REJECTED)
+    server = _SERVER.match(text)
     if server:
-        return _answered(server["reason"] or "", _CREATING.sub("", server["said"]), what)
-    if "context was not found" in said or ("context" in said and "does not exist" in said):
-        return CliError(f"{_sentence(said)} `kubectl config get-contexts` lists them.", Exit.UNREACHABLE)
-    if "the server doesn't have a resource type" in said or "no matches for kind" in said:
-        return NotFoundError(
-            "the cluster does not know DindEnvironments. Install the operator's chart, or check which cluster the context means."
-        )
-    if any(words in said for words in _NO_CONFIG):
+        return _server_error(server["reason"] or "", _CREATING.sub("", server["message"]), what)
+    if "context was not found" in text or ("context" in text and "does not exist" in text):
+        return CliError(f"{_sentence(text)} `kubectl config get-contexts` lists the contexts.", Exit.UNREACHABLE)
+    if "the server doesn't have a resource type" in text or "no matches for kind" in text:
+        return NotInstalledError()
+    if any(fragment in text for fragment in _NO_CONFIG):
         return CliError(
-            f"no cluster to ask: {_sentence(said)} Give --kubeconfig or set KUBECONFIG to a file that is there.",
+            f"no cluster is configured: {_sentence(text)} Set --kubeconfig or KUBECONFIG to an existing file.",
             Exit.UNREACHABLE,
         )
-    if any(words in said for words in _UNREACHABLE):
+    if any(fragment in text for fragment in _UNREACHABLE):
         return CliError(
-            f"the cluster cannot be reached: {_sentence(said)} Check the context (--context, --kubeconfig) and the network.",
+            f"the cluster cannot be reached: {_sentence(text)} Check the context (--context, --kubeconfig) and the network.",
             Exit.UNREACHABLE,
         )
-    return CliError(_sentence(said) if said else "kubectl failed and said nothing.")
+    return CliError(_sentence(text) if text else "kubectl failed without an error message.")
 
 
-def _answered(reason: str, said: str, what: str) -> CliError:
-    policy = _POLICY.search(said)
+def _server_error(reason: str, message: str, what: str) -> CliError:
+    policy = _POLICY.search(message)
     if policy:
-        return CliError(f"the installation's policy refuses it: {_sentence(policy['said'])}", Exit.REFUSED)
-    if reason == "NotFound" and "could not find the requested resource" in said:
-        return NotFoundError(
-            "the cluster does not know DindEnvironments. Install the operator's chart, or check which cluster the context means."
-        )
+        return CliError(f"the installation's policy denied the request: {_sentence(policy['message'])}", Exit.REJECTED)
+    if reason == "NotFound" and "could not find the requested resource" in message:
+        return NotInstalledError()
     if reason == "NotFound":
-        named = f"there is no {what}" if what else _sentence(said).rstrip(".")
-        return NotFoundError(f"{named}. `kubectl dind list -A` lists the environments.")
-    if reason in ("Forbidden", "Unauthorized") and ("cannot " in said or reason == "Unauthorized"):
-        return CliError(
-            f"not permitted. The API server said: {_sentence(said)} Ask an administrator for the right.", Exit.FORBIDDEN
-        )
+        missing = f"there is no {what}" if what else _sentence(message).rstrip(".")
+        return NotFoundError(f"{missing}. `kubectl dind list -A` lists the environments.")
+    if reason in ("Forbidden", "Unauthorized") and ("cannot " in message or reason == "Unauthorized"):
+        return CliError(f"not permitted: {_sentence(message)} Ask an administrator for the permission.", Exit.FORBIDDEN)
     if reason == "AlreadyExists":
-        return CliError(
-            f"{what or 'it'} exists already. `kubectl dind list` shows it; choose another name, or delete it first."
-        )
+        return CliError(f"{what or 'the object'} already exists. Choose another name, or delete it first.")
     if reason in ("Invalid", "Forbidden", "BadRequest"):
-        return CliError(f"the API server refused it: {_sentence(said)}", Exit.REFUSED)
-    if any(words in said for words in _UNREACHABLE):
-        return CliError(f"the cluster cannot be reached: {_sentence(said)}", Exit.UNREACHABLE)
-    return CliError(f"the API server said: {_sentence(said)}")
+        return CliError(f"the API server rejected the request: {_sentence(message)}", Exit.REJECTED)
+    if any(fragment in message for fragment in _UNREACHABLE):
+        return CliError(f"the cluster cannot be reached: {_sentence(message)}", Exit.UNREACHABLE)
+    return CliError(f"the API server returned an error: {_sentence(message)}")
 
 
-def _refused(name: str, said: str) -> str:
-    policy = _POLICY.search(said)
+def _rejection(name: str, message: str) -> str:
+    policy = _POLICY.search(message)
     if policy:
-        return f"the installation's policy refuses {name}: {_sentence(policy['said'])}"
-    parts = [part.strip() for part in re.split(r"\n\s*\* ", "\n" + said.strip()) if part.strip()]
-    # The server goes on to say that it did not look at the rules because of the first mistakes.
-    wrong = [part for part in parts if "some validation rules were not checked" not in part] or parts
-    sentences = [_field(part) for part in wrong]
+        return f"the installation's policy denied {name}: {_sentence(policy['message'])}"
+    parts = [part.strip() for part in re.split(r"\n\s*\* ", "\n" + message.strip()) if part.strip()]
+    # After the first errors, the API server adds that it did not check the validation rules.
+    errors = [part for part in parts if "some validation rules were not checked" not in part] or parts
+    sentences = [_field_error(part) for part in errors]
     if len(sentences) == 1:
-        return f"the API server refused {name}: {sentences[0]}"
-    return "\n".join([f"the API server refused {name}:", *(f"  - {sentence}" for sentence in sentences)])
+        return f"the API server rejected {name}: {sentences[0]}"
+    return "\n".join([f"the API server rejected {name}:", *(f"  - {sentence}" for sentence in sentences)])
 
 
-def _field(part: str) -> str:
-    """One field's mistake: the server puts the whole value between the path and the words, which say it again."""
+def _field_error(part: str) -> str:
+    """The error of one field. The value is left out if it is an object, or if the message repeats it."""
     found = _VALUE.match(part)
     if found is None:
         return _sentence(part)
     rest = found["rest"]
-    shown = _SHOWN.match(rest)
-    words = rest[shown.end() :] if shown else rest.lstrip(": ")
-    value = shown[0].strip(": ") if shown else ""
-    if value in ('"object"', '"array"', '"null"', "") or value.strip('"') in words:
-        return _sentence(f"{found['path']}: {words or 'is refused'}")
-    return _sentence(f"{found['path']} is {value}: {words}")
+    quoted = _QUOTED_VALUE.match(rest)
+    message = rest[quoted.end() :] if quoted else rest.lstrip(": ")
+    value = quoted[0].strip(": ") if quoted else ""
+    if value in ('"object"', '"array"', '"null"', "") or value.strip('"') in message:
+        return _sentence(f"{found['path']}: {message or 'is invalid'}")
+    return _sentence(f"{found['path']} is {value}: {message}")
 
 
-def _without_noise(said: str) -> str:
-    """Warnings of the client come before the error, and the log lines of its discovery."""
-    lines = said.strip().splitlines()
+def _without_warnings(stderr: str) -> str:
+    """The error without the warnings and log lines that kubectl prints before it."""
+    lines = stderr.strip().splitlines()
     kept = [line for line in lines if not re.match(r"^([EWI]\d{4} |Warning: )", line)]
     text = "\n".join(kept or lines)
     return re.sub(r"^error: ", "", text)
@@ -127,4 +119,4 @@ def _sentence(text: str) -> str:
 
 
 ENVIRONMENTS = names.CRD_NAME
-"""The kind as kubectl takes it, unmistakable whatever else has the short name."""
+"""The full resource name for kubectl, which is unambiguous if another resource has the same short name."""

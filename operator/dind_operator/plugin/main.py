@@ -1,4 +1,4 @@
-"""`kubectl dind`: the commands, and how every one of them ends."""
+"""`kubectl dind`: the group of commands, and the exit code of each failure."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from dind_operator.plugin.commands.shell import shell
 from dind_operator.plugin.commands.suspend import suspend
 from dind_operator.plugin.commands.wait import wait
 from dind_operator.plugin.errors import CliError, Exit
-from dind_operator.plugin.output import complain
+from dind_operator.plugin.output import print_error
 
 PROGRAM = "kubectl dind"
 INTERRUPTED = 130
-"""What a shell says of a program that Ctrl-C ended."""
+"""The exit code of a program that Ctrl-C ended, as shells report it."""
 
 
-class _InOrder(click.Group):
-    """Lists the commands in the order of a life, and not of the alphabet."""
+class _OrderedGroup(click.Group):
+    """Lists the commands in the order in which they are added, not in alphabetical order."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 
 @click.group(
-    cls=_InOrder,
+    cls=_OrderedGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not permitted, 5 cluster not reached, "
-    "6 not ready (in time), 7 not usable as it is (suspended, expired, no endpoint), 8 refused by the API server, 127 a "
-    "program is missing. docker, shell and logs end with the code of what they run.",
+    epilog="Exit codes: 0 success, 1 failure, 2 wrong usage, 3 not found, 4 not permitted, 5 cluster cannot be reached, "
+    "6 not ready, 7 not usable (suspended, expired, completed, being deleted, or without an endpoint), 8 rejected by the API "
+    "server, 127 a program is missing, 130 interrupted. docker, shell and logs exit with the code of the program that they run.",
 )
 @click.version_option(__version__, prog_name=PROGRAM)
 @options.target_options
 def cli(namespace: str | None, context: str | None, kubeconfig: str | None) -> None:
-    """Docker daemons of your own in the cluster: make them, use them, be rid of them.
+    """Create and use Docker daemons in a Kubernetes cluster.
 
     \b
     kubectl dind create builder --memory 8Gi
@@ -76,27 +76,27 @@ for _command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: ``errors.Exit``, and 130 for Ctrl-C."""
+    """Run one command and return its exit code: ``errors.Exit``, or 130 for Ctrl-C."""
     try:
         cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False, complete_var=completion.VARIABLE)
     except CliError as error:
-        complain(error.message)
+        print_error(error.message)
         return error.code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return Exit.USAGE
     except click.UsageError as error:
         hint = f" See `{error.ctx.command_path} --help`." if error.ctx is not None else ""
-        complain(f"{error.format_message()}{hint}")
+        print_error(f"{error.format_message()}{hint}")
         return Exit.USAGE
     except click.ClickException as error:
-        complain(error.format_message())
+        print_error(error.format_message())
         return Exit.FAILED
     except (click.Abort, KeyboardInterrupt):
         print(file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has seen enough (`| head`); the interpreter is not to write what is left.
+        # The reader has closed the pipe (`| head`). The interpreter must not write the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
     return Exit.DONE

@@ -1,4 +1,4 @@
-"""Options that commands share: which cluster and namespace, what is printed, how long is waited. As kubectl has them."""
+"""Options that commands share: cluster and namespace, output format, and timeout. They have the names that kubectl uses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dind_operator.plugin.manifest import check_name
 F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 MAX_SECONDS = 24 * 3600
-"""Nobody waits longer at a terminal; a script that does has made a mistake."""
+"""The maximum of --timeout."""
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # a generic only in later releases of click
-    """A time to wait, such as 90s, 5m or 1h; a bare number is seconds."""
+    """A duration such as 90s, 5m or 1h. A number without a unit is in seconds."""
 
     name = "duration"
 
@@ -31,12 +31,12 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # a generic only in l
         found = re.fullmatch(r"([0-9]{1,6})([smh]?)", value)
         seconds = int(found[1]) * _UNITS[found[2] or "s"] if found else -1
         if not 0 <= seconds <= MAX_SECONDS:
-            self.fail(f"{value!r} is no time from 0s to 24h: write it as 90s, 5m or 1h.", param, ctx)
+            self.fail(f"{value!r} must be a duration from 0s to 24h, such as 90s, 5m or 1h.", param, ctx)
         return float(seconds)
 
 
 class Name(click.ParamType):  # type: ignore[type-arg]  # a generic only in later releases of click
-    """An environment's name, checked before anything is asked for, and completed from those that are there."""
+    """The name of an environment. It is validated before the first request, and completed from the existing names."""
 
     name = "name"
 
@@ -54,7 +54,7 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # a generic only in late
 
 
 class Namespace(click.ParamType):  # type: ignore[type-arg]  # a generic only in later releases of click
-    """A namespace, completed from those the user may list."""
+    """A namespace. It is completed if the user is permitted to list namespaces."""
 
     name = "namespace"
 
@@ -70,7 +70,7 @@ def _names(ctx: click.Context) -> list[str]:
 
 
 def _listed(ctx: click.Context, kind: str) -> list[str]:
-    """Names of objects; none where they cannot be had: a completion has nobody to tell."""
+    """The names of objects. The list is empty on failure, because a completion cannot report an error."""
     try:
         text = Kubectl(target(ctx))("get", kind, "--output=name", "--request-timeout=3s")
     except CliError:
@@ -84,24 +84,24 @@ _TARGET = (
         "--namespace",
         type=Namespace(),
         metavar="NAMESPACE",
-        help="Where the environment is; by default the context's.",
+        help="Namespace of the environment.  [default: the namespace of the context]",
     ),
-    click.option("--context", metavar="CONTEXT", help="The context of the kubeconfig; by default the current one."),
+    click.option("--context", metavar="CONTEXT", help="Context of the kubeconfig.  [default: the current context]"),
     click.option(
-        "--kubeconfig", metavar="FILE", type=click.Path(), help="The kubeconfig; by default kubectl's own choice."
+        "--kubeconfig", metavar="FILE", type=click.Path(), help="Path of the kubeconfig.  [default: as for kubectl]"
     ),
 )
 
 
 def target_options(function: F) -> F:
-    """-n, --context and --kubeconfig, as options only."""
+    """Add the options -n, --context and --kubeconfig."""
     for option in reversed(_TARGET):
         function = option(function)
     return function
 
 
 def targeted(function: F) -> Callable[..., Any]:
-    """The same, for a command: it gets a ``kubectl``. What stands before the command's name counts where nothing follows it."""
+    """Add these options to a command and pass it a ``kubectl``. Options before the name of the command are defaults."""
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
@@ -113,7 +113,7 @@ def targeted(function: F) -> Callable[..., Any]:
 
 
 def target(ctx: click.Context) -> Target:
-    """What the command's own options and those before its name come to."""
+    """The target from the options of the command and, as defaults, from the options before its name."""
     chosen = {}
     for name in ("kubeconfig", "context", "namespace"):
         own: click.Context | None = ctx
@@ -124,22 +124,22 @@ def target(ctx: click.Context) -> Target:
 
 
 def name_argument(function: F) -> F:
-    """NAME."""
+    """Add the argument NAME."""
     return click.argument("name", type=Name(), metavar="NAME")(function)
 
 
 def output_option(*choices: str) -> Callable[[F], F]:
-    """-o with these choices; by default a sentence or a table."""
-    return click.option("-o", "--output", type=click.Choice(choices), help="Instead of words for people.")
+    """Add the option -o with these choices. The default is text."""
+    return click.option("-o", "--output", type=click.Choice(choices), help="Output format.  [default: text]")
 
 
 def timeout_option(default: str) -> Callable[[F], F]:
-    """--timeout."""
-    return click.option("--timeout", type=Seconds(), default=default, show_default=True, help="How long to wait.")
+    """Add the option --timeout."""
+    return click.option("--timeout", type=Seconds(), default=default, show_default=True, help="Maximum time to wait.")
 
 
 def wait_option(default: bool, what: str) -> Callable[[F], F]:
-    """--wait and --no-wait."""
+    """Add the options --wait and --no-wait."""
     return click.option(
         "--wait/--no-wait", default=default, help=f"{what}  [default: {'wait' if default else 'no-wait'}]"
     )

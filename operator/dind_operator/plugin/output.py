@@ -1,4 +1,4 @@
-"""What a command prints: results to standard output, all else to standard error; colours and a moving line on terminals only."""
+"""Output of the commands: results to standard output, everything else to standard error. Only terminals get colours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import click
 
-from dind_operator.plugin.progress import span
+from dind_operator.plugin.progress import format_duration
 
 Object = dict[str, Any]
 NAME_PREFIX = "dindenvironment.dind.dev/"
@@ -27,28 +27,28 @@ _COLOURS = {
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether a stream takes colours: a terminal that says what it is, and a user who has not forbidden them (NO_COLOR)."""
+    """Whether to write colours to a stream: only to a terminal with a known TERM, and not if NO_COLOR is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def style(text: str, stream: TextIO, colour: str | None = None) -> str:
-    """The text in a colour, by default that of the word it is, where the stream takes it."""
+    """The text in a colour if the stream supports colours. The default depends on the text, such as green for True."""
     chosen = colour or _COLOURS.get(text.strip())
     return click.style(text, fg=chosen) if chosen and coloured(stream) else text
 
 
-def say(text: str) -> None:
-    """A sentence to the user, beside the result."""
+def print_info(text: str) -> None:
+    """Print a message to standard error."""
     print(text, file=sys.stderr)
 
 
-def complain(text: str) -> None:
-    """What went wrong."""
+def print_error(text: str) -> None:
+    """Print an error to standard error."""
     print(f"{style('kubectl dind:', sys.stderr, 'red')} {text}", file=sys.stderr)
 
 
-def show(environment: Object, output: str | None, text: str) -> None:
-    """One environment as asked for with -o, or else a sentence on it."""
+def print_result(environment: Object, output: str | None, text: str) -> None:
+    """Print an environment in the format of -o, or ``text`` without -o."""
     if output == "json":
         print(json.dumps(environment, indent=2))
     elif output == "name":
@@ -58,31 +58,31 @@ def show(environment: Object, output: str | None, text: str) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell, coloured by the words in them."""
+    """A table. Each column is as wide as its widest cell; cells such as True or Failed are coloured."""
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
     lines = ["   ".join(cell.ljust(width) for cell, width in zip(head, widths, strict=True)).rstrip()]
     for row in rows:
-        # The last column is not padded: it may be long.
+        # The last column is not padded, because it can be long.
         cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)] + [row[-1]]
         lines.append("   ".join(style(cell, sys.stdout) for cell in cells).rstrip())
     return "\n".join(lines)
 
 
 class Progress:
-    """Says what goes on: on a terminal in one line that moves, elsewhere a line for each change."""
+    """Prints the progress: on a terminal one line that is overwritten, elsewhere one line for each change."""
 
     def __init__(self, name: str, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._stream = stream or sys.stderr
         self._clock = clock
-        self._since = clock()
+        self._start = clock()
         self._last = ""
-        self._moving = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._overwrites = self._stream.isatty() and os.environ.get("TERM") != "dumb"
 
-    def tell(self, text: str) -> None:
-        """What goes on now. The same again says nothing new elsewhere than on a terminal."""
-        elapsed = span(self._clock() - self._since)
-        if self._moving:
+    def update(self, text: str) -> None:
+        """Print the current state. Without a terminal, an unchanged state is not printed again."""
+        elapsed = format_duration(self._clock() - self._start)
+        if self._overwrites:
             self._stream.write(f"{_CLEAR}{_cut(f'{self._name}: {text} ({elapsed})')}")
         elif text != self._last:
             self._stream.write(f"{self._name}: {text}\n")
@@ -90,14 +90,14 @@ class Progress:
         self._stream.flush()
 
     def done(self) -> None:
-        """Leave the terminal's line free."""
-        if self._moving and self._last:
+        """Clear the line of the terminal."""
+        if self._overwrites and self._last:
             self._stream.write(_CLEAR)
             self._stream.flush()
 
 
 def _cut(text: str) -> str:
-    """To the width of the terminal: a line that wraps cannot be taken back."""
+    """The text, cut to the width of the terminal: a line that wraps cannot be overwritten."""
     try:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):

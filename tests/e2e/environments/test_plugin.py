@@ -77,7 +77,7 @@ def test_a_life(made: Callable[[str], Environment], dind: Plugin) -> None:
     dind("resume", "plugin-life", timeout=300)
     dind("wait", "plugin-life", "--for=endpoint", timeout=300)
     assert dind("docker", "plugin-life", "--", "ps", "--quiet") == ""
-    assert dind("delete", "plugin-life", timeout=200) == "plugin-life is gone.\n"
+    assert dind("delete", "plugin-life", timeout=200) == "plugin-life is deleted.\n"
     assert environment.pod() is None
     # The environment is gone, and its session with it.
     gone(dind, environment.story)
@@ -138,13 +138,13 @@ eval "$(kubectl dind env plugin-stop --stop $ns)"
 
 
 @pytest.mark.timeout(400)
-def test_a_killed_minder_leaves_nothing_for_long(made: Callable[[str], Environment], dind: Plugin) -> None:
+def test_a_killed_forwarder_leaves_nothing_for_long(made: Callable[[str], Environment], dind: Plugin) -> None:
     environment = made("plugin-kill")
     script = """
 set -eu
 eval "$(kubectl dind env plugin-kill $ns)"
 state=$(dirname "$DOCKER_CERT_PATH")/state.json
-kill -9 "$(sed 's/.*"minder": {"pid": \\([0-9]*\\).*/\\1/' "$state")"
+kill -9 "$(sed 's/.*"forwarder": {"pid": \\([0-9]*\\).*/\\1/' "$state")"
 # Its successor is another one, on a port that works.
 eval "$(kubectl dind env plugin-kill $ns)"
 docker version --format '{{.Server.Version}}'

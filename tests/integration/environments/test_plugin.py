@@ -106,7 +106,7 @@ def test_suspend_and_resume(operator: RunningOperator, space: Space, kubelet: Ku
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     out, _ = played(dind.start("suspend", "one"), kubelet, space)
-    assert "one is suspended. Have it back with: kubectl dind resume one" in out
+    assert "one is suspended. Resume it with: kubectl dind resume one" in out
     assert space.pod() is None
     assert (space.environment() or {})["spec"]["operatingMode"] == "Suspended"
     for command in (("env", "one"), ("docker", "one", "--", "ps"), ("shell", "one"), ("logs", "one"), ("wait", "one")):
@@ -123,7 +123,7 @@ def test_delete_waits_until_environment_and_pod_are_gone(
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     out, _ = played(dind.start("delete", "one"), kubelet, space)
-    assert out == "one is gone.\n"
+    assert out == "one is deleted.\n"
     assert (space.environment(), space.pod()) == (None, None)
     assert "there is no DindEnvironment one" in dind.refused(3, "delete", "one")
     assert dind("delete", "one", "--ignore-not-found") == ""
@@ -132,7 +132,7 @@ def test_delete_waits_until_environment_and_pod_are_gone(
 def test_extend_writes_the_annotation_and_never_shortens(operator: RunningOperator, space: Space, dind: Plugin) -> None:
     space.create(spec={"lifetime": {"ttl": "1h"}})
     before = datetime.now(UTC)
-    assert "one is kept until " in dind("extend", "one", "8h")
+    assert "one is extended until " in dind("extend", "one", "8h")
 
     def kept() -> datetime:
         text = (space.environment() or {})["metadata"]["annotations"]["dind.dev/extend-until"]
@@ -147,7 +147,7 @@ def test_extend_writes_the_annotation_and_never_shortens(operator: RunningOperat
     space.wait_status(lifetime={"expiresAt": "2040-01-31T18:00:00Z"})
     dind("extend", "one", "--remove")
     assert "dind.dev/extend-until" not in ((space.environment() or {})["metadata"].get("annotations") or {})
-    assert "is neither a duration" in dind.refused(2, "extend", "one", "tomorrow")
+    assert "must be a duration from now" in dind.refused(2, "extend", "one", "tomorrow")
     space.create("ever")
     assert "never expires" in dind("extend", "ever", "8h")
 
@@ -162,14 +162,14 @@ def test_a_file_is_created_and_what_it_holds_beside_it_is_refused(space: Space, 
     assert space.environment() is None
     assert "one is created" in dind("create", "-f", str(file), "--no-wait")
     assert yaml.safe_load(printed)["spec"]["daemon"]["resources"]["limits"] == {"memory": "1Gi"}
-    assert "exists already" in dind.refused(1, "create", "-f", str(file), "--no-wait")
-    assert "called one, not two" in dind.refused(2, "create", "two", "-f", str(file))
-    assert "one DindEnvironment and nothing else" in dind.refused(2, "create", "-f", "-", stdin="kind: Pod\n")
+    assert "already exists" in dind.refused(1, "create", "-f", str(file), "--no-wait")
+    assert "is one, and NAME is two" in dind.refused(2, "create", "two", "-f", str(file))
+    assert "exactly one DindEnvironment" in dind.refused(2, "create", "-f", "-", stdin="kind: Pod\n")
 
 
 def test_what_the_api_server_refuses_is_a_sentence(space: Space, dind: Plugin) -> None:
     said = dind.refused(8, "create", "one", "--memory=plenty", "--no-wait")
-    assert said.startswith("kubectl dind: the API server refused one:\n  - spec.daemon.resources.limits")
+    assert said.startswith("kubectl dind: the API server rejected one:\n  - spec.daemon.resources.limits")
     assert "must be a quantity: write a number without a sign and a suffix" in said
     assert "Invalid value" not in said
     said = dind.refused(8, "create", "one", "--ttl=soon", "--no-wait")
@@ -238,7 +238,7 @@ def test_env_needs_a_ready_endpoint_and_the_secret(
     assert "closed has no endpoint" in dind.refused(7, "env", "closed")
     rules = [{"apiGroups": ["dind.dev"], "resources": ["dindenvironments"], "verbs": ["get"]}]
     reader = Plugin(tmp_path / "reader", limited(rules), space.name)
-    assert "you may not read the Secret one-client" in reader.refused(4, "env", "one")
+    assert "The Secret one-client contains the private key" in reader.refused(4, "env", "one")
     # With the Secret the next thing is needed: nothing serves a forwarded port here.
     secret = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["one-client"], "verbs": ["get"]}
     holder = Plugin(tmp_path / "holder", limited([*rules, secret]), space.name)
@@ -271,7 +271,7 @@ def test_what_has_expired_comes_back_when_it_is_extended(
     kubelet.finish(space.wait_going())
     assert "kubectl dind extend one 8h" in dind.refused(7, "wait", "one")
     assert "has expired" in dind.refused(7, "resume", "one", "--no-wait")
-    assert "one is kept until" in dind("extend", "one", "8h")
+    assert "one is extended until" in dind("extend", "one", "8h")
     out, _ = played(dind.start("wait", "one"), kubelet, space)
     assert out.startswith("one: ")
     assert space.pod() is not None

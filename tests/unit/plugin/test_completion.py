@@ -15,20 +15,20 @@ NAMES = "dindenvironment.dind.dev/alpha\ndindenvironment.dind.dev/beta\n"
 
 
 def test_commands_and_options_come_with_their_words(kubectl: FakeKubectl) -> None:
-    assert completion.answer(cli, ["su"]) == "suspend\tRemove the pod and keep the rest.\n:4\n"
-    assert completion.answer(cli, ["create", "--storage"]).startswith("--storage-size\tThe most that")
-    assert completion.answer(cli, ["create", "--mode", "C"]) == "Capabilities\n:4\n"
-    assert completion.answer(cli, ["create", "-f", ""]) == ":0\n", "the shell's own files"
-    assert "create\t" in completion.answer(cli, [])
+    assert completion.complete(cli, ["su"]) == "suspend\tSuspend an environment: delete its pod.\n:4\n"
+    assert completion.complete(cli, ["create", "--storage"]).startswith("--storage-size\tSize limit of")
+    assert completion.complete(cli, ["create", "--mode", "C"]) == "Capabilities\n:4\n"
+    assert completion.complete(cli, ["create", "-f", ""]) == ":0\n", "the shell's own files"
+    assert "create\t" in completion.complete(cli, [])
     assert kubectl.calls() == []
 
 
 def test_names_are_those_of_the_chosen_namespace(kubectl: FakeKubectl) -> None:
     kubectl.answers("get", NAMES)
-    assert completion.answer(cli, ["wait", "-n", "builds", "a"]) == "alpha\n:4\n"
+    assert completion.complete(cli, ["wait", "-n", "builds", "a"]) == "alpha\n:4\n"
     assert kubectl.calls() == ["get dindenvironments.dind.dev --output=name --request-timeout=3s --namespace=builds"]
     kubectl.answers("get", "namespace/one\nnamespace/two\n")
-    assert completion.answer(cli, ["list", "-n", "t"]) == "two\n:4\n"
+    assert completion.complete(cli, ["list", "-n", "t"]) == "two\n:4\n"
 
 
 def test_what_cannot_be_had_is_no_completion_and_no_noise(

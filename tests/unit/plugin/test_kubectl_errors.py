@@ -29,19 +29,19 @@ STRICT = 'Error from server (BadRequest): error when creating "STDIN": strict de
     ("said", "code", "words"),
     [
         (GONE, Exit.NOT_FOUND, "there is no DindEnvironment one. `kubectl dind list -A`"),
-        (FORBIDDEN, Exit.FORBIDDEN, 'not permitted. The API server said: secrets "one-client" is forbidden'),
+        (FORBIDDEN, Exit.FORBIDDEN, 'not permitted: secrets "one-client" is forbidden'),
         ("error: You must be logged in to the server (Unauthorized)", Exit.FAILED, "You must be logged in"),
         ("Error from server (Unauthorized): Unauthorized", Exit.FORBIDDEN, "not permitted"),
-        ('Error from server (AlreadyExists): dindenvironments.dind.dev "one" already exists', Exit.FAILED, "exists already"),
-        (POLICY, Exit.REFUSED, "the installation's policy refuses one: spec.daemon.image is not among the images that are allowed."),
+        ('Error from server (AlreadyExists): dindenvironments.dind.dev "one" already exists', Exit.FAILED, "already exists"),
+        (POLICY, Exit.REJECTED, "the installation's policy denied one: spec.daemon.image is not among the images"),
         ("The connection to the server 127.0.0.1:1 was refused - did you?", Exit.UNREACHABLE, "cannot be reached"),
         ("Unable to connect to the server: dial tcp: lookup a: no such host", Exit.UNREACHABLE, "cannot be reached"),
-        ("error: stat /none: no such file or directory", Exit.UNREACHABLE, "Give --kubeconfig"),
+        ("error: stat /none: no such file or directory", Exit.UNREACHABLE, "Set --kubeconfig"),
         ('error: context "a" does not exist', Exit.UNREACHABLE, "get-contexts"),
-        ('error: the server doesn\'t have a resource type "dindenvironments"', Exit.NOT_FOUND, "Install the operator's chart"),
+        ('error: the server doesn\'t have a resource type "dindenvironments"', Exit.NOT_FOUND, "Install the chart of the operator"),
         ("Error from server (NotFound): the server could not find the requested resource", Exit.NOT_FOUND, "chart"),
-        (STRICT, Exit.REFUSED, 'unknown field "a".'),
-        ("", Exit.FAILED, "said nothing"),
+        (STRICT, Exit.REJECTED, 'unknown field "a".'),
+        ("", Exit.FAILED, "without an error message"),
         ("something new", Exit.FAILED, "something new."),
     ],
 )  # fmt: skip
@@ -54,16 +54,16 @@ def test_each_refusal_has_its_code_and_says_what_to_do(said: str, code: Exit, wo
 
 def test_a_wrong_field_is_told_with_its_value_once() -> None:
     error = error_of(ONE)
-    assert error.code is Exit.REFUSED
+    assert error.code is Exit.REJECTED
     assert error.message == (
-        'the API server refused one: spec.lifetime.ttl is "soon": spec.lifetime.ttl in body: must be a duration.'
+        'the API server rejected one: spec.lifetime.ttl is "soon": spec.lifetime.ttl in body: must be a duration.'
     )
 
 
 def test_several_wrong_fields_are_a_line_each_and_the_servers_own_remark_is_left_out() -> None:
     lines = error_of(TWO).message.splitlines()
     assert lines == [
-        "the API server refused one:",
+        "the API server rejected one:",
         '  - spec.daemon.resources.limits.memory is "plenty": not a quantity.',
         "  - spec.storage: exactly one kind.",
     ]

@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[3]
 def test_help_lists_the_commands_in_the_order_of_a_life(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out.partition("Commands:")[2]
-    places = [out.index(f"\n  {name} ") for name in ("create", "list", "wait", "env", "docker", "suspend", "delete")]
-    assert places == sorted(places)
-    assert "Exit codes: 0 done" in out
+    positions = [out.index(f"\n  {name} ") for name in ("create", "list", "wait", "env", "docker", "suspend", "delete")]
+    assert positions == sorted(positions)
+    assert "Exit codes: 0 success" in out
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))

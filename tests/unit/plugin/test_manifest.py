@@ -6,19 +6,19 @@ import pytest
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.plugin.errors import CliError, Exit
-from dind_operator.plugin.manifest import Wishes, check_name, from_text, from_wishes, is_duration
+from dind_operator.plugin.manifest import SpecFlags, check_name, from_flags, from_text, is_duration
 
-WHOLE = Wishes("docker:dind", "4", "8Gi", "40Gi", "Capabilities", "7d", "2h", "Delete")
+WHOLE = SpecFlags("docker:dind", "4", "8Gi", "40Gi", "Capabilities", "7d", "2h", "Delete")
 
 
 def test_without_wishes_the_spec_is_empty() -> None:
-    assert from_wishes("one", Wishes())["spec"] == {}
-    assert not Wishes().any()
+    assert from_flags("one", SpecFlags())["spec"] == {}
+    assert not SpecFlags().any()
 
 
 def test_every_wish_is_in_the_spec_and_the_api_reads_it() -> None:
     assert WHOLE.any()
-    made = from_wishes("one", WHOLE)
+    made = from_flags("one", WHOLE)
     made["metadata"]["namespace"] = "builds"
     spec = DindEnvironment.from_dict(made).spec
     assert spec.daemon.image == "docker:dind"
@@ -47,13 +47,13 @@ def test_a_file_has_one_environment_and_may_leave_its_name_out() -> None:
 @pytest.mark.parametrize(
     ("text", "name", "words"),
     [
-        ("kind: DindEnvironment\nmetadata: {name: one}", "two", "called one, not two"),
-        ("kind: DindEnvironment", None, "no metadata.name"),
+        ("kind: DindEnvironment\nmetadata: {name: one}", "two", "is one, and NAME is two"),
+        ("kind: DindEnvironment", None, "metadata.name is required in the file"),
         ("kind: DindEnvironment\nmetadata: {name: One}", None, "must be the name"),
-        ("kind: Pod\nmetadata: {name: one}", None, "one DindEnvironment and nothing else"),
-        ("kind: DindEnvironment\n---\nkind: DindEnvironment", "one", "one DindEnvironment and nothing else"),
-        ("", None, "one DindEnvironment"),
-        ("a: [", None, "no YAML at line 1"),
+        ("kind: Pod\nmetadata: {name: one}", None, "exactly one DindEnvironment"),
+        ("kind: DindEnvironment\n---\nkind: DindEnvironment", "one", "exactly one DindEnvironment"),
+        ("", None, "exactly one DindEnvironment"),
+        ("a: [", None, "not valid YAML at line 1"),
     ],
 )
 def test_another_file_is_refused(text: str, name: str | None, words: str) -> None:

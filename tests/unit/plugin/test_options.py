@@ -16,7 +16,7 @@ def test_times_to_wait(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["soon", "-1s", "25h", "1.5h", ""])
 def test_what_is_no_time_is_refused_with_how_to_write_it(text: str) -> None:
-    with pytest.raises(Exception, match="write it as 90s, 5m or 1h"):
+    with pytest.raises(Exception, match="such as 90s, 5m or 1h"):
         Seconds().convert(text, None, None)
 
 

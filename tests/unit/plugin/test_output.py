@@ -36,7 +36,7 @@ def test_progress_is_a_line_for_each_change_where_there_is_no_terminal() -> None
     stream = io.StringIO()
     progress = output.Progress("one", stream)
     for text in ("a", "a", "b"):
-        progress.tell(text)
+        progress.update(text)
     progress.done()
     assert stream.getvalue() == "one: a\none: b\n"
 
@@ -44,7 +44,7 @@ def test_progress_is_a_line_for_each_change_where_there_is_no_terminal() -> None
 def test_progress_moves_on_a_terminal_and_is_taken_back() -> None:
     stream, times = Terminal(), iter([0.0, 5.0])
     progress = output.Progress("one", stream, lambda: next(times))
-    progress.tell("x" * 200)
+    progress.update("x" * 200)
     progress.done()
     line, rest = stream.getvalue().removeprefix("\r\x1b[K").split("\r\x1b[K")
     assert len(line) < 80, "a line that wraps cannot be taken back"
@@ -59,13 +59,13 @@ def test_a_table_has_straight_columns() -> None:
 
 def test_an_environment_is_shown_as_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     for wanted, expected in ((None, "words\n"), ("name", "dindenvironment.dind.dev/one\n")):
-        output.show(environment(), wanted, "words")
+        output.print_result(environment(), wanted, "words")
         assert capsys.readouterr().out == expected
-    output.show(environment(), "json", "words")
+    output.print_result(environment(), "json", "words")
     assert json.loads(capsys.readouterr().out) == environment()
 
 
 def test_complaints_and_remarks_are_beside_the_result(capsys: pytest.CaptureFixture[str]) -> None:
-    output.say("a remark")
-    output.complain("a complaint")
+    output.print_info("a remark")
+    output.print_error("a complaint")
     assert capsys.readouterr() == ("", "a remark\nkubectl dind: a complaint\n")

@@ -53,14 +53,14 @@ def test_ready_comes_after_what_is_told(wait: Wait) -> None:
     found = wait(Goal.READY, environment(), STARTING, STARTING, states.usable())
     assert found == states.usable()
     assert wait.said.getvalue().splitlines() == [
-        "one: waiting for the operator to look at it",
+        "one: waiting for the operator to process the environment",
         "one: the Docker daemon is starting",
     ]
 
 
 def test_the_endpoint_is_more_than_ready(wait: Wait) -> None:
     assert wait(Goal.ENDPOINT, environment(states.READY), states.usable()) == states.usable()
-    assert "its endpoint is being made" in wait.said.getvalue()
+    assert "its endpoint is being created" in wait.said.getvalue()
     assert wait(Goal.READY, environment(states.READY)) is not None
 
 
@@ -73,7 +73,7 @@ def test_when_the_time_is_over_it_says_what_is_missing(wait: Wait) -> None:
 
 
 def test_nobody_is_waited_for_in_silence(wait: Wait) -> None:
-    with pytest.raises(CliError, match="see that it runs"):
+    with pytest.raises(CliError, match="Check that the operator is running"):
         wait(Goal.READY, environment(), seconds=20)
 
 
@@ -88,13 +88,13 @@ def test_suspended_is_without_a_pod(wait: Wait) -> None:
     resting = environment(states.SUSPENDED, spec={"operatingMode": "Suspended"})
     found = wait(Goal.SUSPENDED, states.usable(), {"items": [resting, states.pod()]}, resting)
     assert found == resting
-    assert "nothing asks for its end" in wait.said.getvalue()
+    assert "neither suspended nor expired" in wait.said.getvalue()
 
 
 def test_deleted_is_without_a_pod_and_another_of_the_name_is_another(wait: Wait) -> None:
     going = environment(states.READY, deletionTimestamp="2026-01-01T00:00:00Z")
     assert wait(Goal.DELETED, {"items": [going, states.pod()]}, states.pod(), "", uid="u1") is None
-    assert wait.said.getvalue().splitlines() == ["one: being deleted", "one: its pod is ending"]
+    assert wait.said.getvalue().splitlines() == ["one: being deleted", "one: the pod is terminating"]
     assert wait(Goal.DELETED, states.usable(uid="u2"), uid="u1") is None
     with pytest.raises(CliError, match="not deleted"):
         wait(Goal.DELETED, states.usable(), seconds=1, uid="u1")
@@ -103,7 +103,7 @@ def test_deleted_is_without_a_pod_and_another_of_the_name_is_another(wait: Wait)
 def test_what_is_not_there_is_said_and_a_lost_right_is_told(wait: Wait) -> None:
     with pytest.raises(NotFoundError, match="there is no DindEnvironment one"):
         wait(Goal.READY, 'Error from server (NotFound): dindenvironments.dind.dev "one" not found')
-    with pytest.raises(CliError, match="does not know DindEnvironments"):
+    with pytest.raises(CliError, match="does not serve DindEnvironments"):
         wait(Goal.READY, "Error from server (NotFound): the server could not find the requested resource")
     with pytest.raises(CliError, match="not permitted"):
         wait(Goal.READY, 'Error from server (Forbidden): User "a" cannot get resource "x"')

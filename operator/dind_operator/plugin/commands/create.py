@@ -14,8 +14,8 @@ from dind_operator.api.spec import Expire
 from dind_operator.plugin import options
 from dind_operator.plugin.errors import CliError, Exit
 from dind_operator.plugin.kubectl import Kubectl
-from dind_operator.plugin.manifest import Wishes, from_text, from_wishes
-from dind_operator.plugin.output import Progress, say, show
+from dind_operator.plugin.manifest import SpecFlags, from_flags, from_text
+from dind_operator.plugin.output import Progress, print_info, print_result
 from dind_operator.plugin.waiting import Goal, wait_for
 
 
@@ -26,27 +26,29 @@ from dind_operator.plugin.waiting import Goal, wait_for
     "--file",
     "file",
     type=click.Path(allow_dash=True),
-    help="A file with the environment; - reads standard input.",
+    help="File that contains the environment; - reads standard input.",
 )
-@click.option("--image", help="The daemon's image, with dockerd in it.  [default: the installation's]")
-@click.option("--cpu", help="Limit of cpu of the daemon and all in it, such as 4 or 500m.")
-@click.option("--memory", help="Limit of memory of the daemon and all in it, such as 8Gi.")
-@click.option("--storage-size", help="The most that images and layers may take, such as 40Gi.")
+@click.option("--image", help="Image of the daemon.  [default: that of the installation]")
+@click.option("--cpu", help="CPU limit of the daemon with all nested containers, such as 4 or 500m.")
+@click.option("--memory", help="Memory limit of the daemon with all nested containers, such as 8Gi.")
+@click.option("--storage-size", help="Size limit of the volume for images and containers, such as 40Gi.")
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in SecurityMode]),
-    help="Privileges of the daemon (docs/security.md).",
+    help="Security mode (docs/security.md).",
 )
-@click.option("--ttl", help="Time to live from now, such as 8h or 7d.")
-@click.option("--idle-timeout", help="How long it may be unused, such as 2h.")
-@click.option("--expire", type=click.Choice([item.value for item in Expire]), help="What becomes of it then.")
+@click.option("--ttl", help="Time to live, such as 8h or 7d.")
+@click.option("--idle-timeout", help="Idle time after which the environment expires, such as 2h.")
+@click.option(
+    "--expire", type=click.Choice([item.value for item in Expire]), help="What happens when the environment expires."
+)
 @click.option(
     "--dry-run",
     type=click.Choice(["client", "server"]),
-    help="client: print the YAML and ask nobody; server: have it checked.",
+    help="client: print the object without sending it; server: validate it without storing it.",
 )
 @options.output_option("json", "name", "yaml")
-@options.wait_option(True, "Wait until the daemon answers.")
+@options.wait_option(True, "Wait until the daemon is ready.")
 @options.timeout_option("5m")
 @options.targeted
 def create(
@@ -57,56 +59,55 @@ def create(
     output: str | None,
     wait: bool,
     timeout: float,
-    **wishes: str | None,
+    **flags: str | None,
 ) -> None:
-    """Make an environment, and wait until its daemon answers.
+    """Create an environment and wait until its daemon is ready.
 
     \b
     kubectl dind create builder --cpu 4 --memory 8Gi --storage-size 40Gi --ttl 7d
     kubectl dind create -f examples/builder.yaml --no-wait
     """
-    manifest = _manifest(name, file, Wishes(**wishes))
+    manifest = _manifest(name, file, SpecFlags(**flags))
     if dry_run == "client":
         sys.stdout.write(json.dumps(manifest, indent=2) + "\n" if output == "json" else _yaml(manifest))
         return
     name = manifest["metadata"]["name"]
-    flags = ["--dry-run=server"] if dry_run else []
-    made = kubectl.json("create", *flags, "--filename=-", stdin=json.dumps(manifest), what=kubectl.named(name))
+    extra = ["--dry-run=server"] if dry_run else []
+    created = kubectl.json("create", *extra, "--filename=-", stdin=json.dumps(manifest), what=kubectl.describe(name))
     if dry_run:
-        _show(made, output, f"{name} would be created; nothing was.")
+        _print(created, output, f"{name} is valid and was not created (server dry run).")
         return
     if wait:
-        say(f"{name} is created.")
-        made = wait_for(kubectl, name, Goal.READY, timeout, Progress(name)) or made
-        _show(made, output, f'{name} is ready. Use it with: eval "$(kubectl dind env {name})"')
+        print_info(f"{name} is created.")
+        created = wait_for(kubectl, name, Goal.READY, timeout, Progress(name)) or created
+        _print(created, output, f'{name} is ready. Use it with: eval "$(kubectl dind env {name})"')
     else:
-        _show(made, output, f"{name} is created. Wait with: kubectl dind wait {name}")
+        _print(created, output, f"{name} is created. Wait with: kubectl dind wait {name}")
 
 
-def _manifest(name: str | None, file: str | None, wishes: Wishes) -> dict[str, Any]:
+def _manifest(name: str | None, file: str | None, flags: SpecFlags) -> dict[str, Any]:
     if file is None:
         if name is None:
-            raise click.UsageError("Give a NAME, or a file with -f.")
-        return from_wishes(name, wishes)
-    if wishes.any():
-        raise click.UsageError(
-            "-f takes the whole environment from the file: leave the flags of its fields out, or -f."
-        )
+            raise click.UsageError("NAME or -f is required.")
+        return from_flags(name, flags)
+    if flags.any():
+        raise click.UsageError("-f and flags that set fields are mutually exclusive. Set the fields in the file.")
     try:
         with click.open_file(file, encoding="utf-8") as source:
             text = source.read()
     except (OSError, UnicodeDecodeError) as error:
         raise CliError(
-            f"the file {file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.", Exit.USAGE
+            f"the file {file} cannot be read: {getattr(error, 'strerror', None) or 'it is not a text file'}.",
+            Exit.USAGE,
         ) from error
     return from_text(text, name)
 
 
-def _show(environment: dict[str, Any], output: str | None, text: str) -> None:
+def _print(environment: dict[str, Any], output: str | None, text: str) -> None:
     if output == "yaml":
         sys.stdout.write(_yaml(environment))
     else:
-        show(environment, output, text)
+        print_result(environment, output, text)
 
 
 def _yaml(manifest: dict[str, Any]) -> str:

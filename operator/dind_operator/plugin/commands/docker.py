@@ -7,7 +7,7 @@ import os
 import click
 
 from dind_operator.plugin import options
-from dind_operator.plugin.kubectl import Kubectl, become, program
+from dind_operator.plugin.kubectl import Kubectl, execute, find_program
 from dind_operator.plugin.session.open import open_session
 
 
@@ -16,14 +16,16 @@ from dind_operator.plugin.session.open import open_session
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @options.targeted
 def docker(kubectl: Kubectl, name: str, arguments: tuple[str, ...]) -> None:
-    """Run docker, on this machine, against the environment. Its exit code is docker's.
+    """Run docker on this machine against the daemon.
+
+    The exit code is that of docker. Arguments after -- are passed to docker.
 
     \b
     kubectl dind docker builder -- ps --all
     kubectl dind docker builder -- run --rm -it alpine
     """
-    line = [program("docker"), *arguments]
+    command = [find_program("docker"), *arguments]
     session = open_session(kubectl, name, str(os.getpid()))
-    # A context that the user has chosen for himself is not meant here.
-    mine = {key: value for key, value in os.environ.items() if key not in ("DOCKER_CONTEXT", "DOCKER_TLS")}
-    become(line, mine | session.variables())
+    # These variables would take precedence over the session, or conflict with it.
+    inherited = {key: value for key, value in os.environ.items() if key not in ("DOCKER_CONTEXT", "DOCKER_TLS")}
+    execute(command, inherited | session.variables())

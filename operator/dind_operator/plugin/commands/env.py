@@ -10,21 +10,22 @@ import click
 
 from dind_operator.plugin import options
 from dind_operator.plugin.kubectl import Kubectl
-from dind_operator.plugin.output import say
-from dind_operator.plugin.session.open import exports, find_session, open_session, pending, unsets
+from dind_operator.plugin.output import print_info
+from dind_operator.plugin.session.open import exports, find_session, open_session, pending_user, unsets
 
 
 @click.command()
 @options.name_argument
-@click.option("--stop", is_flag=True, help="End the forward, and print what takes the variables back.")
-@click.option("--shell", type=click.Choice(["sh", "fish"]), help="For which shell.  [default: by $SHELL]")
+@click.option("--stop", is_flag=True, help="Stop port forwarding and print commands that unset the variables.")
+@click.option("--shell", type=click.Choice(["sh", "fish"]), help="Syntax of the commands.  [default: from $SHELL]")
 @options.output_option("json")
 @options.targeted
 def env(kubectl: Kubectl, name: str, stop: bool, shell: str | None, output: str | None) -> None:
-    """Print what lets docker in this shell use the environment.
+    """Print shell commands that connect docker to an environment.
 
-    The daemon's port is forwarded in the background as long as the shell lives and the environment exists, also to a new
-    pod. The client's files are in a folder of your own and go with the forward.
+    A background process forwards the port of the daemon until the shell exits or the environment is deleted. It reconnects
+    when the pod is replaced. The certificates and the key of the client are stored in a private directory, which is deleted
+    when port forwarding stops.
 
     \b
     eval "$(kubectl dind env builder)"
@@ -37,12 +38,12 @@ def env(kubectl: Kubectl, name: str, stop: bool, shell: str | None, output: str 
         stopped = find_session(kubectl, name).stop()
         if output is None:
             sys.stdout.write(unsets(chosen))
-        say(f"The forward to {name} has ended." if stopped else f"There was no forward to {name}.")
+        print_info(f"Port forwarding to {name} is stopped." if stopped else f"There is no port forwarding to {name}.")
         return
-    session = open_session(kubectl, name, pending())
+    session = open_session(kubectl, name, pending_user())
     if output == "json":
         print(json.dumps(session.variables(), indent=2))
         return
     if sys.stdout.isatty():
-        say(f'# Run by your shell, this lets docker use {name}: eval "$(kubectl dind env {name})"')
+        print_info(f'# To connect docker to {name}, run: eval "$(kubectl dind env {name})"')
     sys.stdout.write(exports(session, chosen))

@@ -21,27 +21,29 @@ from dind_operator.plugin.kubectl import Kubectl
     type=click.IntRange(0, 1000),
     default=30,
     show_default=True,
-    help="How many of the last lines of each log.",
+    help="Number of lines from the end of each log.",
 )
 @click.option(
     "--node-log",
     metavar="FILE",
-    help="What `journalctl -k` printed on the node, for its AppArmor messages; - reads standard input.",
+    help="Output of `journalctl -k` on the node, to add AppArmor messages; - reads standard input.",
 )
 @click.option(
-    "-o", "--output", type=click.Choice(["text", "yaml"]), default="text", show_default=True, help="How to print it."
+    "-o", "--output", type=click.Choice(["text", "yaml"]), default="text", show_default=True, help="Output format."
 )
 @options.targeted
 def report(kubectl: Kubectl, name: str, lines: int, node_log: str | None, output: str) -> None:
-    """Print what a bug report needs. Secrets are masked; read it before you publish it.
+    """Print the information for a bug report.
+
+    Secrets that the command recognizes are masked. Read the report before you publish it.
 
     \b
     kubectl dind report builder >report.txt
     """
-    from dind_operator.report.gather import UnreportableError, report_text, write  # noqa: PLC0415 - it brings a client, which is slow
+    from dind_operator.report.gather import UnreportableError, report_text, write  # noqa: PLC0415 - importing the client is slow
 
-    kubectl.environment(name)  # says with kubectl's words, and our exit codes, what would be in the way
-    namespace = kubectl.where()[2]
+    kubectl.environment(name)  # reports failures with the messages and exit codes of the other commands
+    namespace = kubectl.cluster_user_namespace()[2]
     if kubectl.target.kubeconfig:
         os.environ["KUBECONFIG"] = kubectl.target.kubeconfig
     chosen = cast(Literal["text", "yaml"], output)

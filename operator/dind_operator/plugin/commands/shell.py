@@ -12,7 +12,7 @@ from dind_operator.plugin import progress as state
 from dind_operator.plugin.kubectl import Kubectl
 
 _SHELL = "command -v bash >/dev/null && exec bash || exec sh"
-"""Whichever the daemon's image has."""
+"""bash if the image of the daemon contains it."""
 
 
 @click.command()
@@ -20,19 +20,20 @@ _SHELL = "command -v bash >/dev/null && exec bash || exec sh"
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 @options.targeted
 def shell(kubectl: Kubectl, name: str, arguments: tuple[str, ...]) -> None:
-    """Open a shell in the daemon's container.
+    """Open a shell in the container of the daemon.
 
-    Docker and its socket are there. The exit code is the shell's.
+    The container has the socket of the daemon and, if the image contains it, the docker CLI. The exit code is that of the
+    shell or COMMAND.
 
     \b
     kubectl dind shell builder
     kubectl dind shell builder -- docker info
     """
     environment = kubectl.environment(name)
-    state.check_runs(environment)
-    state.check_not_over(environment)
+    state.check_not_stopped(environment)
+    state.check_not_completed(environment)
     command = arguments or ("sh", "-c", _SHELL)
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    kubectl.become(
+    kubectl.execute(
         "exec", "--stdin", *terminal, f"pods/{name}", f"--container={names.DAEMON_CONTAINER}", "--", *command
     )

@@ -7,20 +7,21 @@ import click
 from dind_operator.api.spec import OperatingMode
 from dind_operator.plugin import options
 from dind_operator.plugin.kubectl import Kubectl
-from dind_operator.plugin.output import Progress, show
+from dind_operator.plugin.output import Progress, print_result
 from dind_operator.plugin.waiting import Goal, wait_for
 
 
 @click.command()
 @options.name_argument
-@options.wait_option(True, "Wait until the pod is gone.")
+@options.wait_option(True, "Wait until the pod is deleted.")
 @options.timeout_option("2m")
 @options.output_option("json", "name")
 @options.targeted
 def suspend(kubectl: Kubectl, name: str, wait: bool, timeout: float, output: str | None) -> None:
-    """Remove the pod and keep the rest.
+    """Suspend an environment: delete its pod.
 
-    Endpoint, certificates and settings stay. What is on an emptyDir or a claimed volume, images above all, goes with the pod.
+    The environment, its endpoint and its certificates are kept. Data on emptyDir and ephemeral volumes, such as images, is
+    lost.
 
     \b
     kubectl dind suspend builder
@@ -28,8 +29,8 @@ def suspend(kubectl: Kubectl, name: str, wait: bool, timeout: float, output: str
     environment = kubectl.patch(name, {"spec": {"operatingMode": OperatingMode.SUSPENDED.value}})
     if wait:
         environment = wait_for(kubectl, name, Goal.SUSPENDED, timeout, Progress(name)) or environment
-    show(
+    print_result(
         environment,
         output,
-        f"{name} is {'suspended' if wait else 'being suspended'}. Have it back with: kubectl dind resume {name}",
+        f"{name} is {'suspended' if wait else 'being suspended'}. Resume it with: kubectl dind resume {name}",
     )

@@ -1,1 +1,1 @@
-"""A forwarded port of an environment, kept open by a process of its own and shared by the user's commands."""
+"""A session: a forwarded port of an environment, which a background process keeps open and the user's commands share."""

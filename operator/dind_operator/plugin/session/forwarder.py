@@ -1,7 +1,8 @@
-"""The process that serves a session: runs `kubectl port-forward`, makes it anew for a new pod, and ends with its last user.
+"""The background process of a session. Runs `kubectl port-forward`, restarts it for a new pod, and exits after the last user.
 
-Started by ``opening``, in a session of its own, so that no terminal ends it. It ends by itself when nobody uses it any
-more, when the environment is gone, and on SIGTERM; each time it takes the session's files with it.
+``open`` starts the forwarder in a process session of its own, so that closing a terminal does not end it. The forwarder exits
+when no process uses the session any more, when the environment is deleted, and on SIGTERM. It then deletes the files of the
+session.
 """
 
 from __future__ import annotations
@@ -17,53 +18,53 @@ from pathlib import Path
 from dind_operator.features.endpoint.service import client_secret_name
 from dind_operator.plugin.errors import CliError, Exit, NotFoundError
 from dind_operator.plugin.kubectl import Kubectl, Target
-from dind_operator.plugin.session import runtime_dir as places
-from dind_operator.plugin.session.port_forward import Forward
-from dind_operator.plugin.session.record import PENDING, Session, identity
+from dind_operator.plugin.session import runtime_dir
+from dind_operator.plugin.session.port_forward import PortForward
+from dind_operator.plugin.session.record import PENDING, Session, process_identity
 from dind_operator.state import pod_status as pods
 
-STEP_SECONDS = 0.3
-"""Between looks at users and at the forward: what a user waits for after a pod's end, and cheap."""
-LOOK_SECONDS = 5.0
-"""Between looks at the pod: one call of kubectl, about a tenth of a second of a core. `port-forward` itself does not notice
-that its pod is gone before somebody uses it."""
-LINGER_SECONDS = 5.0
-"""Without any user: a script of several `kubectl dind docker` shares one forward."""
+POLL_SECONDS = 0.3
+"""The interval between two checks of the users and of kubectl. These checks are cheap, and users wait for the reconnection."""
+POD_POLL_SECONDS = 5.0
+"""The interval between two checks of the pod. Each check is one call of kubectl, about 0.1 s of CPU time. The check is
+needed because `kubectl port-forward` notices only on the next connection that its pod is gone."""
+UNUSED_SECONDS = 5.0
+"""The time for which a session without users is kept, so that the commands of a script share one session."""
 PENDING_SECONDS = 60.0
-"""For a shell to run the exports that it was given."""
-FIRST_SECONDS = 30.0
-"""For the first forward."""
+"""The time in which a shell must run the exports that it received."""
+START_SECONDS = 30.0
+"""The timeout for starting port forwarding."""
 
 
 class Users:
-    """The processes that use a session. A number that was given to another process since is no user."""
+    """The processes that use a session. A new process with the PID of an exited user does not count."""
 
     def __init__(self, session: Session, clock: Callable[[], float] = time.time) -> None:
         self._session = session
         self._clock = clock
-        self._known: dict[str, str] = {}
+        self._start_times: dict[str, str] = {}
 
     def any(self) -> bool:
-        """Whether one is left; files of others are removed."""
+        """Whether a user is running. The files of exited users are deleted."""
         with suppress(FileNotFoundError):
             for path in self._session.users.iterdir():
-                if not self._lives(path):
+                if not self._is_running(path):
                     path.unlink(missing_ok=True)
-                    self._known.pop(path.name, None)
+                    self._start_times.pop(path.name, None)
             return any(self._session.users.iterdir())
         return False
 
-    def _lives(self, path: Path) -> bool:
+    def _is_running(self, path: Path) -> bool:
         if path.name.startswith(PENDING):
             with suppress(FileNotFoundError):
                 return self._clock() - path.stat().st_mtime < PENDING_SECONDS
             return False
-        start = places.started(int(path.name)) if path.name.isdecimal() else None
-        return start is not None and self._known.setdefault(path.name, start) == start
+        start = runtime_dir.start_time(int(path.name)) if path.name.isdecimal() else None
+        return start is not None and self._start_times.setdefault(path.name, start) == start
 
 
-class Minder:
-    """One session's life. ``uid`` is the environment's: one of the same name that comes later is another."""
+class Forwarder:
+    """Serves one session. ``uid`` is the UID of the environment; a new environment with the same name is not served."""
 
     def __init__(self, session: Session, kubectl: Kubectl, name: str, uid: str) -> None:
         self._session = session
@@ -71,46 +72,46 @@ class Minder:
         self._name = name
         self._uid = uid
         self._users = Users(session)
-        self._forward = Forward(kubectl, name)
-        self._pod = ""
-        self._looked = 0.0
+        self._port_forward = PortForward(kubectl, name)
+        self._pod_uid = ""
+        self._last_poll = 0.0
         self._stopped = False
 
     def stop(self, *_: object) -> None:
-        """End soon: for signals."""
+        """Make ``run`` return soon. Usable as a signal handler."""
         self._stopped = True
 
     def run(self) -> int:
-        """Serve until it is over; 0. Where nothing was ever served, the reason is left for who waits, and 1 returned."""
-        self._session.write_state(minder=identity(os.getpid()))
+        """Serve the session, and return 0 at its end. If port forwarding never starts, record the error and return 1."""
+        self._session.write_state(forwarder=process_identity(os.getpid()))
         try:
-            if not self._first():
+            if not self._start():
                 return Exit.FAILED
             self._serve()
         finally:
-            self._forward.stop()
-            self._clear()
+            self._port_forward.stop()
+            self._delete_files()
         return Exit.DONE
 
-    def _clear(self) -> None:
-        """Take the files away, unless they are another minder's by now, or hold what somebody waits to read."""
-        with places.locked():
-            if self._session.minder() == os.getpid() and "problem" not in self._session.state():
+    def _delete_files(self) -> None:
+        """Delete the session, unless another forwarder serves it by now or it contains an error that ``open`` reads."""
+        with runtime_dir.locked():
+            if self._session.forwarder_pid() == os.getpid() and "problem" not in self._session.state():
                 self._session.remove()
 
-    def _first(self) -> bool:
-        end = time.monotonic() + FIRST_SECONDS
+    def _start(self) -> bool:
+        end = time.monotonic() + START_SECONDS
         try:
             while not self._stopped:
-                if not self._tend():
-                    raise NotFoundError(f"the {self._kubectl.named(self._name)} is gone.")
-                if self._forward.runs():
+                if not self._reconnect():
+                    raise NotFoundError(f"the {self._kubectl.describe(self._name)} was deleted.")
+                if self._port_forward.is_running():
                     return True
                 if time.monotonic() > end:
                     raise CliError(
-                        f"no port can be forwarded to {self._name}: its daemon is not ready.", Exit.NOT_READY
+                        f"no port can be forwarded to {self._name}: the daemon is not ready.", Exit.NOT_READY
                     )
-                time.sleep(STEP_SECONDS)
+                time.sleep(POLL_SECONDS)
         except CliError as error:
             self._session.write_state(problem={"message": error.message, "code": int(error.code)})
         return False
@@ -122,58 +123,60 @@ class Minder:
                 unused_since = None
             elif unused_since is None:
                 unused_since = time.monotonic()
-            elif time.monotonic() - unused_since > LINGER_SECONDS and self._leave():
+            elif time.monotonic() - unused_since > UNUSED_SECONDS and self._remove_if_unused():
                 return
             try:
-                if not self._tend():
+                if not self._reconnect():
                     return
-            except CliError:  # the cluster does not answer, or a right was taken: it may be back, and users still are
+            except CliError:  # the cluster cannot be reached or a permission is missing: retry while there are users
                 pass
-            time.sleep(STEP_SECONDS)
+            time.sleep(POLL_SECONDS)
 
-    def _leave(self) -> bool:
-        """Whether still nobody uses it, now that nobody can begin to. Then it is taken away."""
-        with places.locked():
+    def _remove_if_unused(self) -> bool:
+        """Remove the session if it still has no users. The lock prevents that a new user joins it meanwhile."""
+        with runtime_dir.locked():
             if self._users.any():
                 return False
             self._session.remove()
             return True
 
-    def _tend(self) -> bool:
-        """Keep the forward going to the present pod. False if the environment is gone."""
-        broken = not self._forward.runs()
-        pause = STEP_SECONDS if broken else LOOK_SECONDS
-        if time.monotonic() - self._looked < pause:
+    def _reconnect(self) -> bool:
+        """Restart port forwarding if it ended or the pod was replaced. False if the environment was deleted."""
+        broken = not self._port_forward.is_running()
+        interval = POLL_SECONDS if broken else POD_POLL_SECONDS
+        if time.monotonic() - self._last_poll < interval:
             return True
-        self._looked = time.monotonic()
+        self._last_poll = time.monotonic()
         environment, pod = self._kubectl.environment_and_pod(self._name)
         if environment is None or environment["metadata"]["uid"] != self._uid:
             return False
         if pod is None or not pods.daemon(pod).get("ready") or pod["metadata"].get("deletionTimestamp"):
             return True
-        if broken or pod["metadata"]["uid"] != self._pod:
-            self._renew(pod["metadata"]["uid"])
+        if broken or pod["metadata"]["uid"] != self._pod_uid:
+            self._connect(pod["metadata"]["uid"])
         return True
 
-    def _renew(self, pod: str) -> None:
-        """A new pod may have a new authority: its client's files first."""
-        if self._pod and self._pod != pod:
+    def _connect(self, pod_uid: str) -> None:
+        """Forward the port to this pod. The certificates are read again, because a new pod may have a new CA."""
+        if self._pod_uid and self._pod_uid != pod_uid:
             secret = client_secret_name(self._name)
             self._session.write_certificates(self._kubectl.json("get", "secrets", secret, what=f"Secret {secret}"))
-        self._forward.start()
-        self._pod = pod
-        self._session.write_state(port=self._forward.port, forward=identity(self._forward.pid), pod=pod)
+        self._port_forward.start()
+        self._pod_uid = pod_uid
+        self._session.write_state(
+            port=self._port_forward.port, port_forward=process_identity(self._port_forward.pid), pod=pod_uid
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """FOLDER NAME UID and the target's three values, "" for none: for ``opening`` alone, no command of a user's."""
-    folder, name, uid, kubeconfig, context, namespace = sys.argv[1:] if arguments is None else arguments
+    """Arguments: DIRECTORY NAME UID KUBECONFIG CONTEXT NAMESPACE; the last three may be "". Only ``open`` calls this program."""
+    directory, name, uid, kubeconfig, context, namespace = sys.argv[1:] if arguments is None else arguments
     os.umask(0o077)
     target = Target(kubeconfig or None, context or None, namespace or None)
-    minder = Minder(Session(Path(folder)), Kubectl(target), name, uid)
-    signal.signal(signal.SIGTERM, minder.stop)
-    signal.signal(signal.SIGINT, minder.stop)
-    return minder.run()
+    forwarder = Forwarder(Session(Path(directory)), Kubectl(target), name, uid)
+    signal.signal(signal.SIGTERM, forwarder.stop)
+    signal.signal(signal.SIGINT, forwarder.stop)
+    return forwarder.run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Opens sessions: finds the living one of an environment or starts a minder for a new one, and sees that the daemon answers."""
+"""Opens a session: joins the running session of an environment or starts a forwarder, and waits until the daemon responds."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ from dind_operator.features.endpoint.service import client_secret_name
 from dind_operator.plugin import progress as state
 from dind_operator.plugin.errors import CliError, Exit, NotFoundError
 from dind_operator.plugin.kubectl import Kubectl
-from dind_operator.plugin.session import runtime_dir as places
+from dind_operator.plugin.session import runtime_dir
 from dind_operator.plugin.session.record import PENDING, VARIABLES, Session, problem, remove_dead, session_of
 
 _PORT_SECONDS = 40
-"""Longer than the minder itself tries."""
-_ANSWER_SECONDS = 20
-"""For the daemon to answer through a forward that was just made."""
-_STEP = 0.05
+"""The timeout for the forwarder to report its port. It is longer than the timeout of the forwarder itself."""
+_RESPONSE_SECONDS = 20
+"""The timeout for the first response of the daemon on the forwarded port."""
+_POLL_SECONDS = 0.05
 
 
 def open_session(kubectl: Kubectl, name: str, user: str) -> Session:
-    """A session that works, with ``user`` among its users. Raises CliError.
+    """Open a session, verify that the daemon responds, and add ``user`` to its users. Raises CliError.
 
-    ``user`` is the number of a process, or ``pending()`` for a shell that is yet to name itself.
+    ``user`` is a PID, or ``pending_user()`` for a shell whose PID is not known yet.
     """
     environment = kubectl.environment(name)
-    state.check_reachable(environment)
+    state.check_endpoint(environment)
     secret = _secret(kubectl, name)
-    session = session_of(kubectl.where(), name)
-    with places.locked():
+    session = session_of(kubectl.cluster_user_namespace(), name)
+    with runtime_dir.locked():
         remove_dead()
-        known = session.state().get("uid") == environment["metadata"]["uid"]
-        if session.folder.exists() and known and "problem" not in session.state():
+        same_uid = session.state().get("uid") == environment["metadata"]["uid"]
+        if session.directory.exists() and same_uid and "problem" not in session.state():
             session.add_user(user)
             session.write_certificates(secret)
         else:
-            _end(session)
+            _remove(session)
             _start(session, kubectl, environment, secret, user)
     _wait_for_port(session)
-    _wait_for_answer(session, name)
+    _wait_for_response(session, name)
     return session
 
 
-def pending() -> str:
-    """Stands for the shell that is to run what this process prints."""
+def pending_user() -> str:
+    """The user that represents the shell that runs the output of this process, until the shell has added its PID."""
     return f"{PENDING}{os.getpid()}"
 
 
 def find_session(kubectl: Kubectl, name: str) -> Session:
-    """The environment's session, whether or not it lives; the environment need not exist."""
-    return session_of(kubectl.where(), name)
+    """The session of an environment. Neither the session nor the environment need exist."""
+    return session_of(kubectl.cluster_user_namespace(), name)
 
 
 def _secret(kubectl: Kubectl, name: str) -> dict[str, Any]:
@@ -67,24 +67,24 @@ def _secret(kubectl: Kubectl, name: str) -> dict[str, Any]:
         return kubectl.json("get", "secrets", secret)
     except NotFoundError as error:
         raise CliError(
-            f"there is no Secret {secret} yet. The operator makes it within a minute or two; see `kubectl dind wait {name} "
-            "--for=endpoint`.",
+            f"the Secret {secret} does not exist yet. The operator creates it within two minutes. Wait with: kubectl dind wait "
+            f"{name} --for endpoint",
             Exit.NOT_READY,
         ) from error
     except CliError as error:
         if error.code is not Exit.FORBIDDEN:
             raise
         raise CliError(
-            f"you may not read the Secret {secret}, which holds the client's key: {error.message} docs/endpoint.md shows the role. "
-            f"Without it `kubectl dind shell {name}` may be open to you.",
+            f"{error.message} The Secret {secret} contains the private key of the client; docs/endpoint.md documents the role that "
+            f"permits reading it. `kubectl dind shell {name}` does not need the Secret.",
             Exit.FORBIDDEN,
         ) from error
 
 
-def _end(session: Session) -> None:
-    """Of an earlier environment of the name: its minder would find out itself, but only after a while."""
-    if session.folder.exists():
-        pid = session.minder()
+def _remove(session: Session) -> None:
+    """Remove the session of a deleted environment with the same name, without waiting until its forwarder exits."""
+    if session.directory.exists():
+        pid = session.forwarder_pid()
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
         session.remove()
@@ -97,14 +97,14 @@ def _start(session: Session, kubectl: Kubectl, environment: dict[str, Any], secr
     uid, name = environment["metadata"]["uid"], environment["metadata"]["name"]
     session.write_state(uid=uid, starting=time.time())
     target = kubectl.target
-    # -P: not from the folder the user stands in, which may be anybody's checkout.
-    line = [sys.executable, "-P", "-m", "dind_operator.plugin.session.forwarder", str(session.folder), name, uid]
-    line += [target.kubeconfig or "", target.context or "", target.namespace or ""]
-    # The sources of this program, wherever they are, before all others; and no pipe of the caller's, who waits for its end.
-    given = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(entry)]
-    path = os.pathsep.join([str(Path(dind_operator.__file__).resolve().parents[1]), *given])
+    # -P: do not import modules from the working directory of the user, which may be untrusted.
+    command = [sys.executable, "-P", "-m", "dind_operator.plugin.session.forwarder", str(session.directory), name, uid]
+    command += [target.kubeconfig or "", target.context or "", target.namespace or ""]
+    # The forwarder imports the package of this process. It inherits no pipes, because a caller may wait until they are closed.
+    inherited = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(entry)]
+    path = os.pathsep.join([str(Path(dind_operator.__file__).resolve().parents[1]), *inherited])
     subprocess.Popen(
-        line,
+        command,
         env=os.environ | {"PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -120,55 +120,55 @@ def _wait_for_port(session: Session) -> None:
         if failed is not None:
             session.stop()
             raise failed
-        if time.monotonic() > end or not session.folder.exists():
-            raise CliError("the background process that forwards the port did not come up. Try again.", Exit.NOT_READY)
-        time.sleep(_STEP)
+        if time.monotonic() > end or not session.directory.exists():
+            raise CliError("the background process that forwards the port did not start. Try again.", Exit.NOT_READY)
+        time.sleep(_POLL_SECONDS)
 
 
-def _wait_for_answer(session: Session, name: str) -> None:
-    end = time.monotonic() + _ANSWER_SECONDS
+def _wait_for_response(session: Session, name: str) -> None:
+    end = time.monotonic() + _RESPONSE_SECONDS
     while True:
         try:
             return ping(session)
         except (OSError, http.client.HTTPException) as error:
             if time.monotonic() > end:
                 raise CliError(
-                    f"the daemon of {name} does not answer through the forwarded port ({error}). See `kubectl dind logs {name}`.",
+                    f"the daemon of {name} does not respond on the forwarded port ({error}). Read its log: kubectl dind logs {name}",
                     Exit.NOT_READY,
                 ) from error
         time.sleep(0.2)
 
 
 def ping(session: Session) -> None:
-    """Asks the daemon through the forward, with the client's certificate. Raises OSError or HTTPException if it does not answer."""
-    folder = session.certificates
-    tls = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    tls.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    """Send a ping to the daemon on the forwarded port, with the client certificate. Raises OSError or HTTPException."""
+    certificates = session.certificates
+    tls = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    tls.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
     connection = http.client.HTTPSConnection("127.0.0.1", session.state()["port"], context=tls, timeout=5)
     try:
         connection.request("GET", "/_ping")
-        answer = connection.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            raise http.client.HTTPException(f"it answered {answer.status}")
+        response = connection.getresponse()
+        if response.status != http.HTTPStatus.OK:
+            raise http.client.HTTPException(f"HTTP status {response.status}")
     finally:
         connection.close()
 
 
 def exports(session: Session, shell: str) -> str:
-    """What a shell is to run: it names itself as a user of the session in place of ``pending()``, and sets what docker needs."""
+    """Commands with which a shell adds its PID to the users, in place of ``pending_user()``, and sets the variables."""
     quote = _fish if shell == "fish" else shlex.quote
-    users, stand_in = quote(str(session.users)), quote(str(session.users / pending()))
-    # Appending: a shell that is told not to overwrite files (noclobber) does it, too.
-    own = f"touch {users}/$fish_pid;" if shell == "fish" else f": >>{users}/$$;"
-    word = "set -gx {} {};" if shell == "fish" else "export {}={};"
-    lines = [own, f"command rm -f {stand_in};"]
-    return "\n".join([*lines, *(word.format(key, quote(value)) for key, value in session.variables().items()), ""])
+    users, pending = quote(str(session.users)), quote(str(session.users / pending_user()))
+    # Appending works with the shell option noclobber, too.
+    add = f"touch {users}/$fish_pid;" if shell == "fish" else f": >>{users}/$$;"
+    export = "set -gx {} {};" if shell == "fish" else "export {}={};"
+    lines = [add, f"command rm -f {pending};"]
+    return "\n".join([*lines, *(export.format(key, quote(value)) for key, value in session.variables().items()), ""])
 
 
 def unsets(shell: str) -> str:
-    """The same, taken back."""
-    word = "set -e" if shell == "fish" else "unset"
-    return "".join(f"{word} {key};\n" for key in VARIABLES)
+    """Commands that unset the variables."""
+    command = "set -e" if shell == "fish" else "unset"
+    return "".join(f"{command} {key};\n" for key in VARIABLES)
 
 
 def _fish(text: str) -> str:

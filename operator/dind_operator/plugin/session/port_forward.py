@@ -1,4 +1,4 @@
-"""`kubectl port-forward` to an environment's pod as a child process, on one local port that stays the same."""
+"""Runs `kubectl port-forward` to the pod of an environment as a child process. The local port does not change."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _START_SECONDS = 15
 _END_SECONDS = 5
 
 
-class Forward:
-    """The forwarded port. ``port`` is 0 until the first start; later starts ask for the same, so that clients find it again."""
+class PortForward:
+    """The forwarded port. ``port`` is 0 until the first start. Later starts use the same port, so clients can reconnect."""
 
     def __init__(self, kubectl: Kubectl, name: str) -> None:
         self._kubectl = kubectl
@@ -27,44 +27,44 @@ class Forward:
         self._forwarding = threading.Event()
         self._ended = threading.Event()
         self.port = 0
-        self.said = ""
+        self.last_line = ""
 
     @property
     def pid(self) -> int:
         return self._process.pid if self._process is not None else 0
 
-    def runs(self) -> bool:
-        """Whether kubectl still forwards."""
+    def is_running(self) -> bool:
+        """Whether kubectl is running and has reported the port."""
         return self._process is not None and self._process.poll() is None and self._forwarding.is_set()
 
     def start(self) -> None:
-        """Forward to the present pod, in place of whatever was. Raises CliError if kubectl does not come to it."""
+        """Forward the port to the current pod, and stop the previous process. Raises CliError if kubectl fails to start."""
         self.stop()
         self._forwarding, self._ended = threading.Event(), threading.Event()
-        # Loopback of one family: the other's port of this number may be somebody else's.
-        line = self._kubectl.line(
+        # IPv4 only: the IPv6 port with the same number may be in use.
+        command = self._kubectl.command(
             "port-forward", "--address=127.0.0.1", f"pods/{self._name}", f"{self.port or ''}:{PORT}"
         )
         self._process = subprocess.Popen(
-            line,
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
         )
-        # kubectl says a line for each connection; nobody reading them would stop it.
+        # kubectl prints a line for each connection, and would block if nobody read them.
         threading.Thread(target=self._read, args=(self._process, self._forwarding, self._ended), daemon=True).start()
         end = time.monotonic() + _START_SECONDS
         while not self._forwarding.wait(0.02):
             if self._ended.is_set() or time.monotonic() > end:
                 self.stop()
                 raise CliError(
-                    f"kubectl port-forward to {self._name} did not start: {self.said or 'no answer'}", Exit.NOT_READY
+                    f"kubectl port-forward to {self._name} failed: {self.last_line or 'no output'}", Exit.NOT_READY
                 )
 
     def stop(self) -> None:
-        """End it and wait for its end."""
+        """Terminate kubectl and wait until it has exited."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):
@@ -85,5 +85,5 @@ class Forward:
                     self.port = int(found[1])
                     forwarding.set()
                 else:
-                    self.said = line.strip()
+                    self.last_line = line.strip()
         ended.set()

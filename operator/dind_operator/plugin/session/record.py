@@ -1,7 +1,7 @@
-"""A session: one environment's forwarded port with the client's files, as any process of its user finds it.
+"""The directory of a session: the state of the forwarder, the certificates of the client, and the users of the session.
 
-A minder (``minder``) serves it and takes it away when no user is left. A user is a process: a file in ``users`` has its
-number. The folder holds a private key: nothing in it is for others to read.
+The forwarder serves the session, and deletes it when no user is left. A user is a process; a file in ``users`` has its PID.
+The directory contains a private key, so only its owner may read it.
 """
 
 from __future__ import annotations
@@ -20,138 +20,140 @@ from pathlib import Path
 from typing import Any
 
 from dind_operator.plugin.errors import CliError, Exit
-from dind_operator.plugin.session import runtime_dir as places
+from dind_operator.plugin.session import runtime_dir
 
 CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
-"""What the docker CLI looks for in DOCKER_CERT_PATH; the client Secret has them by these names."""
+"""The files that the docker CLI reads in DOCKER_CERT_PATH. The client Secret contains them under these names."""
 PENDING = "pending-"
-"""With something that tells it from others: stands for the shell that has been given the exports and has not run them yet."""
+"""Prefix of the file of a user whose PID is not known yet: a shell that received the exports and has not run them."""
 VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 _STOP_SECONDS = 10
-_STEP = 0.05
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Session:
-    """A session by its folder, whether or not it exists."""
+    """A session, identified by its directory. The directory need not exist."""
 
-    folder: Path
+    directory: Path
 
     @property
     def certificates(self) -> Path:
-        return self.folder / "certs"
+        return self.directory / "certs"
 
     @property
     def users(self) -> Path:
-        return self.folder / "users"
+        return self.directory / "users"
 
-    # What it holds
+    # Contents
 
     def make(self) -> None:
-        """The empty folder. The caller holds the lock."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for folder in (self.folder, self.certificates, self.users):
-            folder.mkdir(mode=0o700)
+        """Create the directory, without files. The caller holds the lock."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        for directory in (self.directory, self.certificates, self.users):
+            directory.mkdir(mode=0o700)
 
     def write_certificates(self, secret: dict[str, Any]) -> None:
-        """The client's files out of its Secret. Raises CliError if they are not in it."""
+        """Write the files of the client Secret. Raises CliError if one is missing or invalid."""
         data = secret.get("data") or {}
         for name in CLIENT_FILES:
             try:
                 content = base64.b64decode(data[name], validate=True)
             except (KeyError, TypeError, binascii.Error):
                 raise CliError(
-                    f"the Secret {secret.get('metadata', {}).get('name')} has no usable {name}. Delete the Secret; the operator "
-                    "makes it again within a minute or two."
+                    f"the Secret {secret.get('metadata', {}).get('name')} contains no valid {name}. Delete the Secret. The operator "
+                    "creates it again within two minutes."
                 ) from None
-            places.write_private(self.certificates / name, content)
+            runtime_dir.write_private(self.certificates / name, content)
 
     def state(self) -> dict[str, Any]:
-        """What the minder says of itself; {} while it says nothing."""
+        """The state that the forwarder has written; {} if there is none."""
         try:
-            found = json.loads((self.folder / "state.json").read_bytes())
+            found = json.loads((self.directory / "state.json").read_bytes())
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
 
     def write_state(self, **fields: Any) -> None:
-        """Merge into what is said."""
-        places.write_private(self.folder / "state.json", json.dumps(self.state() | fields).encode())
+        """Merge these fields into the state."""
+        runtime_dir.write_private(self.directory / "state.json", json.dumps(self.state() | fields).encode())
 
-    def minder(self) -> int | None:
-        """The minder's process id while it lives."""
-        return _living(self.state().get("minder"))
+    def forwarder_pid(self) -> int | None:
+        """The PID of the forwarder; None if it is not running."""
+        return _running_pid(self.state().get("forwarder"))
 
     def add_user(self, name: str) -> None:
-        """Note a process by its number, or by a name that begins with PENDING."""
+        """Add a user by its PID, or by a name with the prefix PENDING."""
         (self.users / name).touch(mode=0o600)
 
     def variables(self) -> dict[str, str]:
-        """What a docker client needs in its environment."""
+        """The environment variables of a docker client."""
         values = (f"tcp://127.0.0.1:{self.state()['port']}", "1", str(self.certificates))
         return dict(zip(VARIABLES, values, strict=True))
 
-    # Its end
+    # Deletion
 
     def remove(self) -> None:
-        """End what a minder left and take the folder away. The caller holds the lock."""
-        forward = _living(self.state().get("forward"))
-        if forward is not None:
+        """Terminate kubectl if it is still running, and delete the directory. The caller holds the lock."""
+        pid = _running_pid(self.state().get("port_forward"))
+        if pid is not None:
             with suppress(ProcessLookupError):
-                os.kill(forward, signal.SIGTERM)
-        shutil.rmtree(self.folder, ignore_errors=True)
+                os.kill(pid, signal.SIGTERM)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def stop(self) -> bool:
-        """End the minder and wait until its files are gone; False if there was none. The caller does not hold the lock."""
-        pid = self.minder()
+        """Terminate the forwarder and delete the directory. False if none was running. The caller does not hold the lock."""
+        pid = self.forwarder_pid()
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
             end = time.monotonic() + _STOP_SECONDS
-            while self.minder() == pid and time.monotonic() < end:
-                time.sleep(_STEP)
-        with places.locked():
-            if self.folder.exists():
+            while self.forwarder_pid() == pid and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+        with runtime_dir.locked():
+            if self.directory.exists():
                 self.remove()
         return pid is not None
 
 
-def session_of(where: tuple[str, str, str], name: str) -> Session:
-    """The session of an environment. ``where`` is cluster, user and namespace as kubectl knows them."""
-    digest = hashlib.sha256(json.dumps([*where, name]).encode()).hexdigest()
-    # Enough that no two of one user's environments meet; short, because it stands in DOCKER_CERT_PATH.
-    return Session(places.base() / f"{name}-{digest[:12]}")
+def session_of(cluster_user_namespace: tuple[str, str, str], name: str) -> Session:
+    """The session of an environment."""
+    digest = hashlib.sha256(json.dumps([*cluster_user_namespace, name]).encode()).hexdigest()
+    # 12 digits suffice for the environments of one user. The name is a part of DOCKER_CERT_PATH, so it is short.
+    return Session(runtime_dir.base() / f"{name}-{digest[:12]}")
 
 
 def remove_dead() -> None:
-    """Take away what minders left that were killed. The caller holds the lock."""
-    for folder in places.base().iterdir():
-        session = Session(folder)
-        if session.minder() is None and not _being_made(session):
+    """Delete the directories of forwarders that were killed. The caller holds the lock."""
+    for directory in runtime_dir.base().iterdir():
+        session = Session(directory)
+        if session.forwarder_pid() is None and not _is_starting(session):
             session.remove()
 
 
-def _being_made(session: Session) -> bool:
-    """Its minder was started a moment ago and has not said so yet. One that has, and is dead, was killed."""
-    said = session.state()
-    starting = said.get("starting")
-    return "minder" not in said and isinstance(starting, int | float) and 0 <= time.time() - starting < _STOP_SECONDS
+def _is_starting(session: Session) -> bool:
+    """Whether the forwarder was started a moment ago and has not written its PID yet."""
+    state = session.state()
+    starting = state.get("starting")
+    return (
+        "forwarder" not in state and isinstance(starting, int | float) and 0 <= time.time() - starting < _STOP_SECONDS
+    )
 
 
-def identity(pid: int) -> dict[str, Any]:
-    """A process as ``state`` names it."""
-    return {"pid": pid, "started": places.started(pid)}
+def process_identity(pid: int) -> dict[str, Any]:
+    """The PID and the start time of a process, as the state contains them."""
+    return {"pid": pid, "started": runtime_dir.start_time(pid)}
 
 
-def _living(said: Any) -> int | None:
-    if not isinstance(said, dict) or not isinstance(said.get("pid"), int) or not said.get("started"):
+def _running_pid(process: Any) -> int | None:
+    if not isinstance(process, dict) or not isinstance(process.get("pid"), int) or not process.get("started"):
         return None
-    return said["pid"] if places.started(said["pid"]) == said["started"] else None
+    return process["pid"] if runtime_dir.start_time(process["pid"]) == process["started"] else None
 
 
 def problem(session: Session) -> CliError | None:
-    """Why the minder ended before it served, if it said so."""
-    said = session.state().get("problem")
-    if not isinstance(said, dict):
+    """The error with which the forwarder failed to start; None if there is none."""
+    found = session.state().get("problem")
+    if not isinstance(found, dict):
         return None
-    return CliError(str(said.get("message")), Exit(said.get("code", Exit.FAILED)))
+    return CliError(str(found.get("message")), Exit(found.get("code", Exit.FAILED)))

@@ -1,6 +1,6 @@
-"""Where a session's files are: a folder of the user's own, mode 0700, on memory where the system has such a place.
+"""The base directory of the sessions. It belongs to the user, has the mode 0700, and is on a tmpfs if the system has one.
 
-The folder is itself the lock: whoever holds it may make and remove what is in it. The last to leave removes it, too.
+A lock on the directory protects its contents. A process that leaves the directory empty deletes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OTHERS = 0o077
 
 
 def base() -> Path:
-    """Where all sessions are: below XDG_RUNTIME_DIR, which is the user's alone and in memory, else below the temporary folder."""
+    """The path: in XDG_RUNTIME_DIR, which is private and in memory, or else in the directory for temporary files."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and Path(runtime).is_dir():
         return Path(runtime) / "kubectl-dind"
@@ -30,55 +30,55 @@ def base() -> Path:
 
 @contextmanager
 def locked() -> Iterator[Path]:
-    """The base folder, made if need be, and held against other processes. Raises CliError if it is not the user's alone."""
+    """Create the base directory if necessary, and lock it. Raises CliError if other users can access it."""
     while True:
-        handle = _opened()
+        descriptor = _open_base()
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if not _still_there(handle):
-                continue  # the last one before us has removed it
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_base(descriptor):
+                continue  # another process deleted the directory before this process got the lock
             yield base()
             return
         finally:
-            with suppress(OSError):  # not empty, or gone
+            with suppress(OSError):  # not empty, or already deleted
                 base().rmdir()
-            os.close(handle)
+            os.close(descriptor)
 
 
-def _opened() -> int:
-    folder = base()
+def _open_base() -> int:
+    directory = base()
     while True:
         with suppress(FileExistsError):
-            folder.mkdir(mode=_PRIVATE)
+            directory.mkdir(mode=_PRIVATE)
         try:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except FileNotFoundError:
-            continue  # removed between the two calls
+            continue  # deleted between the two calls
         except OSError as error:
             raise CliError(
-                f"the folder {folder} cannot be used: {error.strerror}. Remove what has its name."
+                f"the directory {directory} cannot be used: {error.strerror}. Delete the file at this path."
             ) from error
-        found = os.fstat(handle)
+        found = os.fstat(descriptor)
         if found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & _OTHERS:
-            return handle
-        os.close(handle)
+            return descriptor
+        os.close(descriptor)
         raise CliError(
-            f"the folder {folder} is not yours alone, and a key is to be kept in it. Remove it, or set XDG_RUNTIME_DIR to a "
-            "folder of your own."
+            f"the directory {directory} must not be accessible to other users, because it contains a private key. Delete it, or "
+            "set XDG_RUNTIME_DIR to a private directory."
         )
 
 
-def _still_there(handle: int) -> bool:
+def _is_base(descriptor: int) -> bool:
     try:
-        now = os.stat(base(), follow_symlinks=False)
+        current = os.stat(base(), follow_symlinks=False)
     except FileNotFoundError:
         return False
-    own = os.fstat(handle)
-    return (now.st_dev, now.st_ino) == (own.st_dev, own.st_ino)
+    opened = os.fstat(descriptor)
+    return (current.st_dev, current.st_ino) == (opened.st_dev, opened.st_ino)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all. The folder is the caller's own."""
+    """Atomically write a file that only its owner can read. The directory must be private."""
     new = path.with_name(f".{path.name}.new")
     with suppress(FileNotFoundError):
         new.unlink()
@@ -87,17 +87,17 @@ def write_private(path: Path, content: bytes) -> None:
     new.replace(path)
 
 
-def started(pid: int) -> str | None:
-    """When a process was started, to tell it from a later one with its number; None if there is no such process.
+def start_time(pid: int) -> str | None:
+    """The start time of a process, which distinguishes it from a later process with the same PID. None if it has exited.
 
-    A process that has ended and was not waited for is none. The text is the system's own and is only compared.
+    A zombie counts as exited. The format depends on the system; compare the text only.
     """
     if Path("/proc/self/stat").exists():
         try:
-            # The name stands in brackets and may hold anything; behind it are the state and, the 20th, the start.
-            after = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            # The name is in parentheses and can contain any characters. The start time is the 20th field after it.
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         except OSError:
             return None
-        return None if after[0] in "ZX" else after[19]
+        return None if fields[0] in "ZX" else fields[19]
     done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return done.stdout.strip() or None

@@ -56,7 +56,7 @@ def test_env_stop_takes_the_variables_back_whether_or_not_there_was_a_forward(
     assert main(["env", "one", "--stop"]) == 0
     assert capsys.readouterr() == (
         "unset DOCKER_HOST;\nunset DOCKER_TLS_VERIFY;\nunset DOCKER_CERT_PATH;\n",
-        "There was no forward to one.\n",
+        "There is no port forwarding to one.\n",
     )
     assert opened == []
 
@@ -66,7 +66,7 @@ def test_docker_becomes_docker_as_a_user_of_the_session(
 ) -> None:
     became: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(
-        "dind_operator.plugin.commands.docker.become", lambda line, environment: became.append((line, environment))
+        "dind_operator.plugin.commands.docker.execute", lambda line, environment: became.append((line, environment))
     )
     (kubectl.folder / "docker").write_text("#!/bin/sh\n")
     (kubectl.folder / "docker").chmod(0o755)
@@ -84,7 +84,7 @@ def test_without_docker_nothing_is_opened(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["docker", "one", "--", "ps"]) == 127
-    assert "no program docker on PATH" in capsys.readouterr().err
+    assert "the program docker is not on PATH" in capsys.readouterr().err
     assert opened == []
 
 
@@ -92,7 +92,7 @@ def test_shell_is_kubectl_exec_in_the_daemons_container(
     kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     became: list[list[str]] = []
-    monkeypatch.setattr(kubectl_module, "become", lambda line: became.append(line[1:]))
+    monkeypatch.setattr(kubectl_module, "execute", lambda line: became.append(line[1:]))
     kubectl.answers("get", states.usable())
     assert main(["shell", "one", "-n", "builds", "--", "docker", "info"]) == 0
     assert main(["shell", "one"]) == 0

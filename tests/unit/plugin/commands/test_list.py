@@ -30,7 +30,7 @@ def test_a_row_says_what_there_is_and_what_it_does() -> None:
     found = environment(states.READY, states.ENDPOINT, status=STATUS, creationTimestamp="2026-01-01T00:00:00Z")
     assert row(found, NOW) == ["one", "Running", "True", "n1", "26.1.5", "2026-01-02T00:00:00Z", "60m", "ready"]
     bare = row(environment(), NOW)
-    assert bare == ["one", "-", "-", "-", "-", "-", "?", "waiting for the operator to look at it"]
+    assert bare == ["one", "-", "-", "-", "-", "-", "?", "waiting for the operator to process the environment"]
     assert len(bare) == len(HEAD)
 
 
@@ -53,7 +53,7 @@ def test_the_list_in_each_form(kubectl: FakeKubectl, capsys: pytest.CaptureFixtu
     assert main(["list", "-n", "builds"]) == 0
     assert capsys.readouterr() == (
         "",
-        "No environments in the namespace builds. Make one with: kubectl dind create NAME\n",
+        "No environments found in the namespace builds. Create one with: kubectl dind create NAME\n",
     )
     assert main(["list", "-o", "name"]) == 0
     assert capsys.readouterr().out == ""
@@ -66,12 +66,12 @@ def test_wait_prints_what_it_came_to(kubectl: FakeKubectl, capsys: pytest.Captur
     assert main(["wait", "one", "--timeout=0s", "--for=suspended"]) == 6
     kubectl.answers("get", "")
     assert main(["wait", "one", "--for=deleted"]) == 0
-    assert capsys.readouterr().out == "one is gone.\n"
+    assert capsys.readouterr().out == "one is deleted.\n"
 
 
 def test_logs_are_kubectls(kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch) -> None:
     became: list[list[str]] = []
-    monkeypatch.setattr(kubectl_module, "become", lambda line: became.append(line[1:]))
+    monkeypatch.setattr(kubectl_module, "execute", lambda line: became.append(line[1:]))
     kubectl.answers("get", states.usable())
     assert main(["logs", "one", "-f", "--tail=5", "--since=10m", "-p"]) == 0
     assert main(["logs", "one", "--check"]) == 0

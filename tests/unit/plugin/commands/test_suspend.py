@@ -25,8 +25,8 @@ def test_suspend_and_resume_write_the_operating_mode(kubectl: FakeKubectl, capsy
     assert main(["resume", "one", "--no-wait"]) == 0
     assert patches(kubectl) == ['{"spec": {"operatingMode": "Suspended"}}', '{"spec": {"operatingMode": "Running"}}']
     assert capsys.readouterr().out.splitlines() == [
-        "one is being suspended. Have it back with: kubectl dind resume one",
-        "one is coming back.",
+        "one is being suspended. Resume it with: kubectl dind resume one",
+        "one is being resumed.",
     ]
 
 
@@ -50,7 +50,7 @@ def test_extend_writes_a_time(kubectl: FakeKubectl, capsys: pytest.CaptureFixtur
     kubectl.answers("get", environment(spec=LIFETIME))
     kubectl.answers("patch", environment(spec=LIFETIME))
     assert main(["extend", "one", "2040-01-31T18:00:00Z"]) == 0
-    assert capsys.readouterr().out == "one is kept until 2040-01-31T18:00:00Z.\n"
+    assert capsys.readouterr().out == "one is extended until 2040-01-31T18:00:00Z.\n"
     assert main(["extend", "one", "--remove"]) == 0
     assert patches(kubectl) == [
         '{"metadata": {"annotations": {"dind.dev/extend-until": "2040-01-31T18:00:00Z"}}}',

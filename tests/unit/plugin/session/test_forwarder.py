@@ -1,4 +1,4 @@
-"""A minder serves as long as somebody uses its session, follows the pod, and takes its files away."""
+"""A forwarder serves as long as its session has users, follows the pod, and deletes the files of the session."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.unit.plugin.conftest import FakeKubectl
 
 from dind_operator.plugin.kubectl import Kubectl
 from dind_operator.plugin.session import forwarder as module
-from dind_operator.plugin.session import runtime_dir as places
-from dind_operator.plugin.session.forwarder import Minder, Users
+from dind_operator.plugin.session import runtime_dir
+from dind_operator.plugin.session.forwarder import Forwarder, Users
 from dind_operator.plugin.session.record import CLIENT_FILES, PENDING, Session
 
 FORWARDING = "echo 'Forwarding from 127.0.0.1:40001 -> 2376'\nexec sleep 60"
@@ -33,29 +33,29 @@ def seen(look: Callable[[], object], what: str) -> None:
 
 @pytest.fixture
 def session(kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch) -> Session:
-    monkeypatch.setattr(module, "STEP_SECONDS", 0.02)
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(module, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(module, "POD_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(module, "UNUSED_SECONDS", 0.2)
     kubectl.runs("port-forward", FORWARDING)
     kubectl.answers("get", states.both())
-    made = Session(places.base() / "one")
-    with places.locked():
+    made = Session(runtime_dir.base() / "one")
+    with runtime_dir.locked():
         made.make()
         made.add_user(str(os.getpid()))
     return made
 
 
 class Running:
-    """A minder in a thread."""
+    """A forwarder in a thread."""
 
     def __init__(self, session: Session, uid: str = "u1") -> None:
-        self.minder = Minder(session, Kubectl(), "one", uid)
+        self.forwarder = Forwarder(session, Kubectl(), "one", uid)
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
-        self.code = self.minder.run()
+        self.code = self.forwarder.run()
 
     def ended(self) -> int | None:
         self._thread.join(DEADLINE)
@@ -73,7 +73,7 @@ def test_it_serves_until_its_last_user_is_gone_and_leaves_nothing(session: Sessi
     user.kill()
     user.wait()
     assert running.ended() == 0
-    assert not places.base().exists()
+    assert not runtime_dir.base().exists()
 
 
 def test_a_new_pod_gets_a_new_forward_and_the_clients_new_files(kubectl: FakeKubectl, session: Session) -> None:
@@ -86,7 +86,7 @@ def test_a_new_pod_gets_a_new_forward_and_the_clients_new_files(kubectl: FakeKub
     assert (session.certificates / "key.pem").read_bytes() == b"new"
     forwards = [line for line in kubectl.calls() if line.startswith("port-forward")]
     assert forwards[1:] == ["port-forward --address=127.0.0.1 pods/one 40001:2376"]
-    running.minder.stop()
+    running.forwarder.stop()
     assert running.ended() == 0
 
 
@@ -97,9 +97,9 @@ def test_a_pod_that_is_not_there_is_waited_for(kubectl: FakeKubectl, session: Se
     kubectl.fails("get-x", "")
     time.sleep(0.3)
     assert running.code is None
-    running.minder.stop()
+    running.forwarder.stop()
     assert running.ended() == 0
-    assert not session.folder.exists()
+    assert not session.directory.exists()
 
 
 @pytest.mark.parametrize("gone", ["", "another"])
@@ -108,7 +108,7 @@ def test_it_ends_with_its_environment(kubectl: FakeKubectl, session: Session, go
     seen(lambda: session.state().get("port"), "the port")
     kubectl.answers("get", states.usable(uid="u2") if gone else "")
     assert running.ended() == 0
-    assert not session.folder.exists()
+    assert not session.directory.exists()
 
 
 def test_a_cluster_that_does_not_answer_ends_nothing(kubectl: FakeKubectl, session: Session) -> None:
@@ -117,7 +117,7 @@ def test_a_cluster_that_does_not_answer_ends_nothing(kubectl: FakeKubectl, sessi
     kubectl.fails("get", "Unable to connect to the server: EOF")
     time.sleep(0.4)
     assert running.code is None
-    running.minder.stop()
+    running.forwarder.stop()
     assert running.ended() == 0
 
 
@@ -128,19 +128,19 @@ def test_what_is_in_the_way_at_first_is_left_for_who_waits(kubectl: FakeKubectl,
     assert "not permitted" in session.state()["problem"]["message"]
 
 
-def test_a_folder_that_is_another_minders_by_now_is_left_alone(session: Session) -> None:
+def test_a_session_that_another_forwarder_serves_by_now_is_kept(session: Session) -> None:
     running = Running(session)
     seen(lambda: session.state().get("port"), "the port")
-    session.write_state(minder={"pid": 1, "started": "then"})
-    running.minder.stop()
+    session.write_state(forwarder={"pid": 1, "started": "then"})
+    running.forwarder.stop()
     assert running.ended() == 0
-    assert session.folder.exists()
+    assert session.directory.exists()
 
 
 def test_a_number_that_another_process_has_got_is_no_user(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     users = Users(session)
     assert users.any()
-    monkeypatch.setattr(places, "started", lambda pid: "another start")
+    monkeypatch.setattr(runtime_dir, "start_time", lambda pid: "another start")
     assert not users.any()
     assert list(session.users.iterdir()) == []
 
@@ -153,13 +153,13 @@ def test_a_shell_has_a_minute_to_name_itself(session: Session) -> None:
 
 
 def test_its_arguments_are_the_targets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found: list[Minder] = []
+    found: list[Forwarder] = []
 
-    def run(self: Minder) -> int:
+    def run(self: Forwarder) -> int:
         found.append(self)
         return 0
 
-    monkeypatch.setattr(Minder, "run", run)
+    monkeypatch.setattr(Forwarder, "run", run)
     monkeypatch.setattr(module.os, "umask", lambda mask: mask)
     monkeypatch.setattr(module.signal, "signal", lambda *_: None)
     assert module.main([str(tmp_path), "one", "u1", "", "c", "n"]) == 0

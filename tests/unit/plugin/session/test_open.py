@@ -1,4 +1,4 @@
-"""Opening a session, with a minder as a process of its own and a daemon that asks for certificates behind the port."""
+"""Opening a session, with a forwarder in a process of its own and a daemon that requires certificates behind the port."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.unit.plugin.conftest import FakeKubectl
 
 from dind_operator.plugin.errors import CliError, Exit
 from dind_operator.plugin.kubectl import Kubectl, Target
-from dind_operator.plugin.session import open as opening
-from dind_operator.plugin.session import runtime_dir as places
-from dind_operator.plugin.session.open import exports, find_session, open_session, pending, unsets
+from dind_operator.plugin.session import open as module
+from dind_operator.plugin.session import runtime_dir
+from dind_operator.plugin.session.open import exports, find_session, open_session, pending_user, unsets
 from dind_operator.plugin.session.record import Session
 
 FORBIDDEN = 'Error from server (Forbidden): secrets "one-client" is forbidden: User "a" cannot get resource "secrets"'
@@ -49,18 +49,18 @@ def test_a_session_serves_and_is_shared(port: int) -> None:
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CERT_PATH": str(session.certificates),
     }
-    minder = session.minder()
-    assert minder is not None
-    assert os.getsid(minder) != os.getsid(0), "no terminal of ours ends it"
-    again = open_session(KUBECTL, "one", pending())
-    assert (again, again.minder()) == (session, minder)
-    assert {path.name for path in session.users.iterdir()} == {str(os.getpid()), pending()}
+    forwarder = session.forwarder_pid()
+    assert forwarder is not None
+    assert os.getsid(forwarder) != os.getsid(0), "no terminal of ours ends it"
+    again = open_session(KUBECTL, "one", pending_user())
+    assert (again, again.forwarder_pid()) == (session, forwarder)
+    assert {path.name for path in session.users.iterdir()} == {str(os.getpid()), pending_user()}
     assert session.stop()
-    assert not places.base().exists()
+    assert not runtime_dir.base().exists()
 
 
 def test_a_shell_that_runs_the_exports_is_the_user(port: int) -> None:
-    session = open_session(KUBECTL, "one", pending())
+    session = open_session(KUBECTL, "one", pending_user())
     script = (
         exports(session, "sh")
         + 'echo $$ "$DOCKER_HOST" "$DOCKER_CERT_PATH"\n'
@@ -69,72 +69,72 @@ def test_a_shell_that_runs_the_exports_is_the_user(port: int) -> None:
     )
     done = subprocess.run(["sh", "-C"], input=script, capture_output=True, text=True, check=True)
     pid, host, path, after = done.stdout.split()
-    assert not (session.users / pending()).exists(), "it has named itself"
+    assert not (session.users / pending_user()).exists(), "it has named itself"
     assert (host, path, after) == (f"tcp://127.0.0.1:{port}", str(session.certificates), "[]")
     end = time.monotonic() + 10
-    while (session.users / pid).exists():  # it has ended, and the minder sees that
+    while (session.users / pid).exists():  # it has ended, and the forwarder detects that
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
 def test_fish_has_words_of_its_own(port: int) -> None:
-    session = open_session(KUBECTL, "one", pending())
+    session = open_session(KUBECTL, "one", pending_user())
     text = exports(session, "fish")
     assert text.splitlines()[0] == f"touch '{session.users}'/$fish_pid;"
     assert "set -gx DOCKER_TLS_VERIFY '1';" in text
     assert unsets("fish").splitlines()[0] == "set -e DOCKER_HOST;"
 
 
-def test_a_killed_minder_is_followed_by_another(port: int) -> None:
+def test_a_killed_forwarder_is_replaced(port: int) -> None:
     session = open_session(KUBECTL, "one", str(os.getpid()))
-    first = session.minder()
+    first = session.forwarder_pid()
     assert first is not None
     os.kill(first, 9)
     end = time.monotonic() + 10
-    while session.minder() == first and time.monotonic() < end:
+    while session.forwarder_pid() == first and time.monotonic() < end:
         time.sleep(0.02)
-    second = open_session(KUBECTL, "one", str(os.getpid())).minder()
+    second = open_session(KUBECTL, "one", str(os.getpid())).forwarder_pid()
     assert second not in (None, first)
 
 
 def test_a_certificate_that_is_refused_is_no_answer(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(module, "_RESPONSE_SECONDS", 0.3)
     good = (tmp_path / "secret").read_text()
     (tmp_path / "secret").write_text(json.dumps(daemon.client_secret(daemon.authority())))
-    with pytest.raises(CliError, match="does not answer through the forwarded port") as caught:
-        open_session(KUBECTL, "one", pending())
+    with pytest.raises(CliError, match="does not respond on the forwarded port") as caught:
+        open_session(KUBECTL, "one", pending_user())
     assert caught.value.code is Exit.NOT_READY
     (tmp_path / "secret").write_text(good)
-    assert open_session(KUBECTL, "one", pending()).minder()
+    assert open_session(KUBECTL, "one", pending_user()).forwarder_pid()
 
 
 def test_a_secret_that_is_missing_or_forbidden_is_named(port: int, kubectl: FakeKubectl, tmp_path: Path) -> None:
     one = tmp_path / "one"
     for said, code, words in (
-        ('Error from server (NotFound): secrets "one-client" not found', Exit.NOT_READY, "no Secret one-client yet"),
-        (FORBIDDEN, Exit.FORBIDDEN, "may not read"),
+        ('Error from server (NotFound): secrets "one-client" not found', Exit.NOT_READY, "the Secret one-client does not exist yet"),
+        (FORBIDDEN, Exit.FORBIDDEN, "not permitted: secrets"),
     ):  # fmt: skip
         (tmp_path / "said").write_text(said)
         kubectl.runs("get", f'case "$*" in *secrets*) cat {tmp_path}/said >&2; exit 1;; *) cat {one};; esac')
         with pytest.raises(CliError, match="Secret one-client") as caught:
-            open_session(KUBECTL, "one", pending())
+            open_session(KUBECTL, "one", pending_user())
         assert caught.value.code is code
         assert words in caught.value.message
-    assert not find_session(KUBECTL, "one").folder.exists()
+    assert not find_session(KUBECTL, "one").directory.exists()
 
 
-def test_what_the_minder_could_not_do_is_told(port: int, kubectl: FakeKubectl, tmp_path: Path) -> None:
+def test_an_error_of_the_forwarder_is_reported(port: int, kubectl: FakeKubectl, tmp_path: Path) -> None:
     kubectl.runs("port-forward", "echo 'error: pods is forbidden' >&2; exit 1")
     with pytest.raises(CliError, match="pods is forbidden"):
-        open_session(KUBECTL, "one", pending())
-    assert not places.base().exists(), "no key is left"
+        open_session(KUBECTL, "one", pending_user())
+    assert not runtime_dir.base().exists(), "no key is left"
 
 
 def test_nothing_is_opened_for_an_environment_that_is_not_ready(port: int, tmp_path: Path) -> None:
     (tmp_path / "one").write_text(json.dumps(states.environment(spec={"operatingMode": "Suspended"})))
     with pytest.raises(CliError, match="is suspended"):
-        open_session(KUBECTL, "one", pending())
-    assert not places.base().exists()
+        open_session(KUBECTL, "one", pending_user())
+    assert not runtime_dir.base().exists()
 
 
 def test_nothing_is_imported_from_the_folder_the_user_stands_in(
@@ -142,10 +142,10 @@ def test_nothing_is_imported_from_the_folder_the_user_stands_in(
 ) -> None:
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    for module in ("shutil.py", "click.py", "pydantic.py"):
-        (checkout / module).write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nraise SystemExit(1)\n")
+    for file in ("shutil.py", "click.py", "pydantic.py"):
+        (checkout / file).write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nraise SystemExit(1)\n")
     monkeypatch.chdir(checkout)
-    assert open_session(KUBECTL, "one", pending()).minder()
+    assert open_session(KUBECTL, "one", pending_user()).forwarder_pid()
     assert not (tmp_path / "imported").exists()
     careless = [sys.executable, "-m", "dind_operator.plugin.session.forwarder"]
     subprocess.run(careless, check=False, capture_output=True, timeout=30, env={"PYTHONPATH": str(ROOT / "operator")})
@@ -154,10 +154,10 @@ def test_nothing_is_imported_from_the_folder_the_user_stands_in(
 
 def test_an_environment_made_anew_gets_a_session_of_its_own(port: int, tmp_path: Path) -> None:
     first: Session = open_session(KUBECTL, "one", str(os.getpid()))
-    minder = first.minder()
+    forwarder = first.forwarder_pid()
     other = states.usable(uid="u2")
     (tmp_path / "one").write_text(json.dumps(other))
     (tmp_path / "both").write_text(json.dumps({"kind": "List", "items": [other, states.pod()]}))
     second = open_session(KUBECTL, "one", str(os.getpid()))
-    assert second.minder() not in (None, minder)
+    assert second.forwarder_pid() not in (None, forwarder)
     assert second.state()["uid"] == "u2"

@@ -1,4 +1,4 @@
-"""What a session's folder holds, and how it ends."""
+"""The contents of the directory of a session, and its deletion."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from dind_operator.plugin.errors import CliError, Exit
 from dind_operator.plugin.session import record as session
-from dind_operator.plugin.session import runtime_dir as places
-from dind_operator.plugin.session.record import PENDING, Session, identity, problem, remove_dead, session_of
+from dind_operator.plugin.session import runtime_dir
+from dind_operator.plugin.session.record import PENDING, Session, problem, process_identity, remove_dead, session_of
 
 WHERE = ("https://a", "me", "builds")
 SECRET = {
@@ -26,14 +26,14 @@ SECRET = {
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     found = session_of(WHERE, "one")
-    with places.locked():
+    with runtime_dir.locked():
         found.make()
     return found
 
 
 def test_each_environment_of_each_cluster_has_its_own() -> None:
-    folders = {
-        session_of(where, name).folder
+    directories = {
+        session_of(where, name).directory
         for where in (
             WHERE,
             ("https://b", "me", "builds"),
@@ -42,7 +42,7 @@ def test_each_environment_of_each_cluster_has_its_own() -> None:
         )
         for name in ("one", "two")
     }
-    assert len(folders) == 8
+    assert len(directories) == 8
     assert session_of(WHERE, "one") == session_of(WHERE, "one")
 
 
@@ -52,13 +52,13 @@ def test_the_clients_files_are_private(made: Session) -> None:
     assert (made.certificates / "key.pem").read_text() == "key.pem"
     for path in made.certificates.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600
-    for folder in (made.folder, made.certificates, made.users):
-        assert folder.stat().st_mode & 0o777 == 0o700
+    for directory in (made.directory, made.certificates, made.users):
+        assert directory.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("data", [{}, None, {"ca.pem": "%%%"}])
 def test_a_secret_without_them_is_named(made: Session, data: dict[str, str] | None) -> None:
-    with pytest.raises(CliError, match=r"Secret one-client has no usable ca\.pem"):
+    with pytest.raises(CliError, match=r"Secret one-client contains no valid ca\.pem"):
         made.write_certificates({"metadata": {"name": "one-client"}, "data": data})
 
 
@@ -68,35 +68,35 @@ def test_state_is_merged_and_nonsense_is_nothing(made: Session) -> None:
     made.write_state(uid="u")
     assert made.state() == {"port": 1, "uid": "u"}
     assert made.variables()["DOCKER_HOST"] == "tcp://127.0.0.1:1"
-    (made.folder / "state.json").write_text("[")
+    (made.directory / "state.json").write_text("[")
     assert made.state() == {}
 
 
-def test_a_minder_lives_only_as_the_process_it_was(made: Session) -> None:
-    made.write_state(minder=identity(os.getpid()))
-    assert made.minder() == os.getpid()
-    made.write_state(minder={"pid": os.getpid(), "started": "another time"})
-    assert made.minder() is None
+def test_a_forwarder_is_identified_by_pid_and_start_time(made: Session) -> None:
+    made.write_state(forwarder=process_identity(os.getpid()))
+    assert made.forwarder_pid() == os.getpid()
+    made.write_state(forwarder={"pid": os.getpid(), "started": "another time"})
+    assert made.forwarder_pid() is None
 
 
-def test_stopping_ends_the_minder_and_what_it_left(made: Session) -> None:
-    minder, forward = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["sleep", "60"])
-    made.write_state(minder=identity(minder.pid), forward=identity(forward.pid))
+def test_stopping_ends_the_forwarder_and_kubectl(made: Session) -> None:
+    forwarder, kubectl = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["sleep", "60"])
+    made.write_state(forwarder=process_identity(forwarder.pid), port_forward=process_identity(kubectl.pid))
     assert made.stop()
-    assert (minder.wait(5), forward.wait(5)) == (-15, -15)
-    assert not places.base().exists()
+    assert (forwarder.wait(5), kubectl.wait(5)) == (-15, -15)
+    assert not runtime_dir.base().exists()
     assert not made.stop(), "there is none any more"
 
 
-def test_what_dead_minders_left_is_removed_and_the_living_and_new_are_not(made: Session) -> None:
-    new, dead = Session(places.base() / "new"), Session(places.base() / "dead")
+def test_sessions_of_killed_forwarders_are_removed_and_others_are_not(made: Session) -> None:
+    new, dead = Session(runtime_dir.base() / "new"), Session(runtime_dir.base() / "dead")
     for other in (new, dead):
         other.make()
-    made.write_state(minder=identity(os.getpid()))
+    made.write_state(forwarder=process_identity(os.getpid()))
     new.write_state(starting=time.time())
-    dead.write_state(starting=time.time(), minder={"pid": 1, "started": "never"})
+    dead.write_state(starting=time.time(), forwarder={"pid": 1, "started": "never"})
     remove_dead()
-    assert [item.folder.exists() for item in (made, new, dead)] == [True, True, False]
+    assert [item.directory.exists() for item in (made, new, dead)] == [True, True, False]
 
 
 def test_a_problem_is_handed_over_with_its_code(made: Session) -> None:

@@ -1,1 +1,1 @@
-"""`report`: the support bundle. What a bug report needs, read with the rights of whoever asks."""
+"""`report`: the information for a bug report, read with the permissions of the user."""

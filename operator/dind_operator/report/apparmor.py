@@ -1,10 +1,10 @@
-"""AppArmor's messages about an environment, out of its node's log. Pure.
+"""AppArmor messages about an environment from the log of its node. Pure.
 
-The kernel names the profile and the process of the node, not the pod. The pids of a pod are not known here, and those of
-processes that ended are known nowhere; so what is chosen is the profile, from the time of the pod on. Other pods of that
-node under the same profile are in it, and the report says so.
+The kernel logs the profile and the PID on the node, not the pod. The PIDs of a pod are not known here, and those of exited
+processes are not recorded anywhere. Messages are therefore selected by profile, since the creation of the pod. They include
+those of other pods on the node with the same profile, which the report states.
 
-A log is untrusted: names are chosen by who is confined, and whoever may write to the kernel's log can forge a line.
+The log is untrusted: confined processes choose names in it, and a process that can write to the kernel log can forge lines.
 """
 
 import re
@@ -16,15 +16,15 @@ from typing import Any, BinaryIO
 from dind_operator.api.conditions import format_time
 
 MAX_SHOWN = 100
-"""Different messages in a report; the newest are kept."""
+"""The number of distinct messages in a report. The most recent are kept."""
 MAX_KEPT = 2000
-"""Different messages held while reading. A program that tries names at random could else fill the memory."""
+"""The number of distinct messages in memory. Without the limit, a program that tries random names could exhaust memory."""
 MAX_VALUE = 200
-"""Characters of one value."""
+"""The number of characters of one value."""
 MAX_LINE = 16 * 1024
-"""Bytes of a line of a log; the kernel's own are shorter than 9 KiB."""
-CLOCKS_APART = timedelta(minutes=1)
-"""The pod's time is the API server's, a message's is the node's: better a line too many."""
+"""The number of bytes of one line. Lines of the kernel are shorter than 9 KiB."""
+CLOCK_SKEW = timedelta(minutes=1)
+"""The allowed difference between the clock of the API server (pod) and the clock of the node (messages)."""
 
 _HEAD = re.compile(
     # journalctl -k and dmesg: `audit: type=1400 audit(1700000000.123:45): …`; audit.log: `type=AVC msg=audit(…): …`.
@@ -34,13 +34,13 @@ _FIELD = re.compile(r"(?P<key>[a-z_]+)=(?:\"(?P<quoted>[^\"]*)\"|(?P<bare>[^\s\"
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _VERDICTS = frozenset({"DENIED", "ALLOWED", "AUDIT", "KILLED"})
 _TEXTS = frozenset({"comm", "info", "name", "peer", "profile", "srcname", "target"})
-"""What the kernel writes in hexadecimal, without quotes, when it holds a quote, a space or anything that is not ASCII."""
+"""Fields that the kernel writes in hexadecimal, without quotes, if they contain quotes, spaces or non-ASCII characters."""
 _DETAILS = ("fstype", "srcname", "flags", "peer", "target", "info")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line. ``requested`` is what was asked for: letters of a file access, a capability, a signal."""
+    """One message. ``requested`` is the requested access mask, capability or signal."""
 
     time: datetime
     verdict: str
@@ -61,7 +61,7 @@ class _Repeated:
 
 @dataclass(slots=True)
 class Collected:
-    """What a log holds about one profile; equal messages are one, with a count."""
+    """The messages of one profile. Equal messages are grouped and counted."""
 
     profile: str
     since: datetime
@@ -71,17 +71,17 @@ class Collected:
 
 
 def log_lines(stream: BinaryIO) -> Iterator[str]:
-    """The lines of a log, the overlong in pieces; bytes that are no text are shown as escapes."""
+    """The lines of a log. Long lines are split, and invalid UTF-8 is escaped."""
     while line := stream.readline(MAX_LINE):
         yield line.decode("utf-8", "backslashreplace").rstrip("\n")
 
 
 def parse(line: str) -> Message | None:
-    """The message in a line of ``journalctl -k``, ``dmesg`` or ``audit.log``; None if there is none of AppArmor's."""
+    """The AppArmor message in a line of ``journalctl -k``, ``dmesg`` or ``audit.log``; None if there is none."""
     head = _HEAD.search(line) if "apparmor=" in line else None
     if head is None:
         return None
-    # After this character auditd repeats numbers as names.
+    # After this character, auditd repeats the fields with names instead of numbers.
     fields = _fields(head["rest"].partition("\x1d")[0])
     if fields.get("apparmor") not in _VERDICTS:
         return None
@@ -100,7 +100,7 @@ def parse(line: str) -> Message | None:
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Key by key, the first of a name: a later one may be somebody's text."""
+    """The fields. Of repeated keys the first one counts, because a later one can be forged in a value."""
     found: dict[str, str] = {}
     for match in _FIELD.finditer(text):
         key, value = match["key"], match["quoted"]
@@ -113,11 +113,11 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def collect(lines: Iterable[str], profile: str, since: datetime) -> Collected:
-    """The messages about a profile, alone or stacked with others, from a time on."""
+    """The messages of a profile since a time. The profile can be stacked with others."""
     found = Collected(profile, since)
     for line in lines:
         message = parse(line)
-        if message is None or message.time < since - CLOCKS_APART or not _is_of(message.profile, profile):
+        if message is None or message.time < since - CLOCK_SKEW or not _contains_profile(message.profile, profile):
             continue
         found.lines += 1
         key = (message.verdict, message.operation, message.name, message.comm, message.requested, message.details)
@@ -132,34 +132,32 @@ def collect(lines: Iterable[str], profile: str, since: datetime) -> Collected:
     return found
 
 
-def _is_of(label: str, profile: str) -> bool:
+def _contains_profile(label: str, profile: str) -> bool:
     return any(part == profile or part.startswith(f"{profile}//") for part in label.split("//&"))
 
 
-def profile_name(in_force: str | None, asked: str | None) -> str | None:
-    """The profile to look for: the one the init container found itself under ("dind (enforce)"), else the one asked for.
+def profile_name(effective: str | None, requested: str | None) -> str | None:
+    """The effective profile, which the init container reports ("dind (enforce)"), or else the requested profile.
 
-    None when the environment is unconfined, or nobody knows yet.
+    None if the environment is unconfined or the profile is not known yet.
     """
-    name = (in_force or "").rpartition(" (")[0] or in_force or asked
+    name = (effective or "").rpartition(" (")[0] or effective or requested
     return None if name in (None, "", "unconfined") else name
 
 
 def apparmor_facts(found: Collected | None) -> dict[str, Any]:
-    """The section of the report."""
+    """The section of the report about AppArmor."""
     if found is None:
-        return {
-            "profile": "none that is known: an unconfined environment has no messages, nor one whose pod never started"
-        }
+        return {"profile": "unknown: the environment is unconfined, or its pod has not started"}
     groups = sorted(found.groups.values(), key=lambda group: group.last)
-    left_out = len(groups) - MAX_SHOWN
+    omitted = len(groups) - MAX_SHOWN
     return {
         "profile": found.profile,
         "since": format_time(found.since),
-        "lines": f"{found.lines}, {len(groups)} different",
-        "not shown": f"{left_out} older ones" if left_out > 0 else None,
+        "lines": f"{found.lines}, {len(groups)} distinct",
+        "not shown": f"{omitted} older messages" if omitted > 0 else None,
         "not counted by kind": found.dropped or None,
-        "about": f"every pod of this node under {found.profile}: the kernel names the profile, not the pod",
+        "about": f"all pods on the node with the profile {found.profile}: the kernel logs the profile, not the pod",
         "messages": [_shown(group) for group in groups[-MAX_SHOWN:]],
     }
 

@@ -1,6 +1,6 @@
-"""What a report says, as plain data: chosen, masked and bounded. Pure; how it looks is `report_text`'s.
+"""The contents of a report as plain data: selected, masked and limited in size. Pure.
 
-Text that a tenant can write (logs, termination messages, parts of the spec) is masked here and made visible there.
+Text that a user controls (logs, termination messages, parts of the spec) is masked here and escaped in ``render``.
 """
 
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ from dind_operator.state import pod_status as pods
 from dind_operator.state.node_reports import DaemonEnd, PreflightReport, daemon_report
 
 MAX_EVENTS = 30
-_NODE_CONDITIONS_THAT_ARE_FINE = {("Ready", "True")}
+_HEALTHY_NODE_CONDITIONS = {("Ready", "True")}
 _PSA_LABEL = "pod-security.kubernetes.io/enforce"
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Raw objects; None where nothing was to be had. ``missing`` says why, one line for each."""
+    """The objects as the API returned them; None if an object was not read. ``missing`` contains a line for each failure."""
 
     environment: dict[str, Any]
     time: datetime
@@ -42,7 +42,7 @@ class Gathered:
 
 
 def facts(gathered: Gathered) -> Facts:
-    """The report, section by section. Empty sections and unknown values are left out."""
+    """The sections of the report, without empty sections and unknown values."""
     preflight = pods.preflight(gathered.pod) if gathered.pod is not None else None
     ends = daemon_ends(gathered.pod)
     found: Facts = {
@@ -86,10 +86,10 @@ def _environment(gathered: Gathered) -> Facts:
         "namespace label": f"{names.NAMESPACE_LABEL}={label or '(not set)'}" if gathered.namespace else None,
         "pod security": f"enforce={labels[_PSA_LABEL]}" if _PSA_LABEL in labels else None,
         "uid": metadata.get("uid"),
-        "generation": f"{metadata.get('generation')}, last acted on {status.get('observedGeneration', 'none')}",
+        "generation": f"{metadata.get('generation')}, observed {status.get('observedGeneration', 'none')}",
         "created": metadata.get("creationTimestamp"),
         "being deleted since": metadata.get("deletionTimestamp"),
-        "phase": status.get("phase", "none: the operator has not looked at it"),
+        "phase": status.get("phase", "none: the operator has not processed the environment"),
         "restarts": status.get("restarts"),
         "recreations": status.get("recreations"),
         "next attempt": status.get("recreateAfter"),
@@ -98,13 +98,14 @@ def _environment(gathered: Gathered) -> Facts:
 
 def _versions(gathered: Gathered, preflight: PreflightReport | None, ends: list[DaemonEnd]) -> Facts:
     status = _status(gathered.environment)
-    told = status.get("docker") or {}
+    reported = status.get("docker") or {}
     node, info = status.get("node") or {}, _node_info(gathered)
     logged = daemon_report(gathered.log_head or "")
-    left = next((end.docker for end in ends if end.docker), None)
-    docker = told.get("serverVersion") or (logged.serverVersion if logged else None)
+    terminated = next((end.docker for end in ends if end.docker), None)
+    docker = reported.get("serverVersion") or (logged.serverVersion if logged else None)
     return {
-        "docker": docker or (f"{left} (dockerd has not answered)" if left else "unknown: no dockerd has started"),
+        "docker": docker
+        or (f"{terminated} (dockerd has not responded)" if terminated else "unknown: dockerd has not started"),
         "kubernetes": gathered.server_version,
         "kubelet": info.get("kubeletVersion") or node.get("kubeletVersion"),
         "container runtime": info.get("containerRuntimeVersion") or node.get("containerRuntimeVersion"),
@@ -122,25 +123,24 @@ def _node_info(gathered: Gathered) -> dict[str, Any]:
 
 def _node(gathered: Gathered, preflight: PreflightReport | None) -> Facts:
     status = _status(gathered.environment)
-    told = status.get("docker") or {}
+    reported = status.get("docker") or {}
     cgroup = None
     if preflight is not None and preflight.cgroup is not None:
         cgroup = f"v{preflight.cgroup.version} with {', '.join(preflight.cgroup.controllers)}"
-    elif told.get("cgroupVersion"):
-        cgroup = f"v{told['cgroupVersion']}"
+    elif reported.get("cgroupVersion"):
+        cgroup = f"v{reported['cgroupVersion']}"
     node = gathered.node or {}
     return {
         "name": (pods.node_name(gathered.pod) if gathered.pod is not None else None) or status.get("nodeName"),
         "cgroups": cgroup,
-        "cgroup driver": told.get("cgroupDriver"),
+        "cgroup driver": reported.get("cgroupDriver"),
         "security mode": _security_mode(gathered, preflight),
         "apparmor": _apparmor(gathered, preflight),
         "allocatable": node.get("status", {}).get("allocatable"),
         "conditions": [
             f"{item.get('type')}={item.get('status')} ({item.get('reason')}): {item.get('message')}"
             for item in node.get("status", {}).get("conditions") or []
-            if item.get("status") != "False"
-            and (item.get("type"), item.get("status")) not in _NODE_CONDITIONS_THAT_ARE_FINE
+            if item.get("status") != "False" and (item.get("type"), item.get("status")) not in _HEALTHY_NODE_CONDITIONS
         ],
         "taints": [f"{taint.get('key')}={taint.get('value', '')}:{taint.get('effect')}" for taint in _taints(node)],
     }
@@ -151,24 +151,24 @@ def _taints(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _security_mode(gathered: Gathered, preflight: PreflightReport | None) -> str:
-    asked = ((gathered.environment.get("spec") or {}).get("security") or {}).get("mode") or "Privileged"
-    wanted = f"asked for: {asked}"
+    mode = ((gathered.environment.get("spec") or {}).get("security") or {}).get("mode") or "Privileged"
+    requested = f"requested: {mode}"
     runtime_class = ((gathered.pod or {}).get("spec") or {}).get("runtimeClassName")
     if runtime_class:
-        wanted += f" with the RuntimeClass {runtime_class}"
-    return f"in force: {preflight.mode}; {wanted}" if preflight is not None and preflight.mode else wanted
+        requested += f" with the RuntimeClass {runtime_class}"
+    return f"effective: {preflight.mode}; {requested}" if preflight is not None and preflight.mode else requested
 
 
 def _apparmor(gathered: Gathered, preflight: PreflightReport | None) -> str:
-    asked = ((gathered.environment.get("spec") or {}).get("security") or {}).get("appArmorProfile") or {}
-    wanted = f"asked for: {asked.get('type', 'Unconfined')}"
-    if asked.get("localhostProfile"):
-        wanted += f" {asked['localhostProfile']}"
+    profile = ((gathered.environment.get("spec") or {}).get("security") or {}).get("appArmorProfile") or {}
+    requested = f"requested: {profile.get('type', 'Unconfined')}"
+    if profile.get("localhostProfile"):
+        requested += f" {profile['localhostProfile']}"
     if preflight is None or preflight.apparmor is None:
-        return wanted
+        return requested
     if not preflight.apparmor.enabled:
-        return f"not enabled on the node; {wanted}"
-    return f"in force: {preflight.apparmor.profile or 'unknown'}; {wanted}"
+        return f"not enabled on the node; {requested}"
+    return f"effective: {preflight.apparmor.profile or 'unknown'}; {requested}"
 
 
 def _storage(gathered: Gathered, preflight: PreflightReport | None) -> Facts:
@@ -185,14 +185,14 @@ def _storage(gathered: Gathered, preflight: PreflightReport | None) -> Facts:
 
 
 def _memory(gathered: Gathered) -> Facts:
-    """The daemon's limit and what of it nested containers get."""
+    """The memory limit of the daemon, the reserve, and the limit of all nested containers together."""
     if gathered.pod is None:
         return {}
     reserve = pods.variable(gathered.pod, "DIND_RESERVE_BYTES")
     daemon = pods.daemon_container(gathered.pod)
     limit = ((daemon.get("resources") or {}).get("limits") or {}).get("memory")
     if limit is None:
-        return {"limit": "none: nested containers may take all of the node's memory"}
+        return {"limit": "none: nested containers can use all memory of the node"}
     found = {"limit": str(limit)}
     try:
         if reserve is not None:
@@ -211,7 +211,7 @@ def _conditions(environment: dict[str, Any]) -> list[Facts]:
 
 
 def _events(events: list[dict[str, Any]]) -> list[Facts]:
-    """The newest, in the order of time."""
+    """The most recent Events, the newest last."""
     ordered = sorted(events, key=_event_time)[-MAX_EVENTS:]
     return [
         {

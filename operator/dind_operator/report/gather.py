@@ -1,6 +1,6 @@
-"""`report`: everything a bug report needs, read with the rights of whoever asks.
+"""`report`: reads the information for a bug report, with the permissions of the user.
 
-Reads only. What may not be read, or is not there, is said in a line of the report and holds up nothing else.
+It changes nothing. The report lists the objects that are missing or not permitted to be read, and contains all others.
 """
 
 import contextlib
@@ -28,15 +28,15 @@ Output = Literal["text", "yaml"]
 
 
 class UnreportableError(Exception):
-    """There is nothing to report on; the message says why and what to do."""
+    """No report can be created. The message says why and what to do."""
 
 
 async def print_report(
     name: str, namespace: str, lines: int, output: Output = "text", node_log: str | None = None
 ) -> int:
-    """Exit code 0, or 1 with a sentence on standard error when the environment cannot be read.
+    """Print a report and return the exit code: 0, or 1 with an error message if the environment cannot be read.
 
-    ``node_log`` is a file with the log of the environment's node, or "-" for standard input.
+    ``node_log`` is the path of a file with the log of the node, or "-" for standard input.
     """
     try:
         text = await report_text(name, namespace, lines, output, node_log)
@@ -55,10 +55,10 @@ async def report_text(
     node_log: str | None = None,
     context: str | None = None,
 ) -> str:
-    """The report. Raises UnreportableError. ``context`` is one of the kubeconfig's, by default its current one."""
+    """The report. Raises UnreportableError. ``context`` is a context of the kubeconfig; the default is the current context."""
     with contextlib.ExitStack() as stack:
-        # Before the cluster is asked: a wrong name should not cost the wait for it.
-        log = stack.enter_context(_opened(node_log)) if node_log is not None else None
+        # Open the file first, so that an invalid path is reported without waiting for the cluster.
+        log = stack.enter_context(_open(node_log)) if node_log is not None else None
         gathered = await _gathered(name, namespace, lines, context)
         if log is not None:
             gathered = with_node_log(gathered, log)
@@ -70,43 +70,43 @@ async def _gathered(name: str, namespace: str, lines: int, context: str | None) 
         cluster = await connect(kubeconfig_first=True, context=context)
     except ConfigException as error:
         raise UnreportableError(
-            f"no cluster to ask: {error}. Set KUBECONFIG to the file that kubectl uses, or run this in a pod with a "
-            "service account."
+            f"no cluster is configured: {error}. Set KUBECONFIG to the file that kubectl uses, or run the command in a pod with "
+            "a service account."
         ) from error
     async with cluster:
         return await gather(cluster, (namespace, name), lines)
 
 
-def _opened(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
+def _open(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
     if path == "-":
         return contextlib.nullcontext(sys.stdin.buffer)
     try:
         return open(path, "rb")
     except OSError as error:
         raise UnreportableError(
-            f"the node's log {path} cannot be read: {error.strerror}. Write it on the node with `journalctl -k`, or copy its "
-            "/var/log/audit/audit.log; - reads standard input."
+            f"the log {path} of the node cannot be read: {error.strerror}. Create the file on the node with `journalctl -k`, or copy "
+            "/var/log/audit/audit.log from the node. - reads standard input."
         ) from error
 
 
 def with_node_log(gathered: Gathered, log: BinaryIO) -> Gathered:
-    """The same with AppArmor's messages about the environment's profile, since its pod was made."""
+    """Add the AppArmor messages of the profile of the environment, since the creation of its pod."""
     preflight = pods.preflight(gathered.pod) if gathered.pod is not None else None
-    in_force = preflight.apparmor.profile if preflight is not None and preflight.apparmor is not None else None
+    effective = preflight.apparmor.profile if preflight is not None and preflight.apparmor is not None else None
     security = (gathered.environment.get("spec") or {}).get("security") or {}
-    profile = profile_name(in_force, (security.get("appArmorProfile") or {}).get("localhostProfile"))
+    profile = profile_name(effective, (security.get("appArmorProfile") or {}).get("localhostProfile"))
     if profile is None:
         return replace(gathered, node_log_given=True)
     since = datetime.fromisoformat((gathered.pod or gathered.environment)["metadata"]["creationTimestamp"])
     try:
         found = collect(log_lines(log), profile, since)
     except OSError as error:
-        raise UnreportableError(f"the node's log cannot be read: {error.strerror}. Give a file.") from error
+        raise UnreportableError(f"the log of the node cannot be read: {error.strerror}. Specify a file.") from error
     return replace(gathered, node_log=found, node_log_given=True)
 
 
 def render_report(gathered: Gathered, output: Output = "text") -> str:
-    """The report as text for people, or as YAML with the same content."""
+    """The report as text, or as YAML with the same content."""
     found = facts(gathered)
     if output == "yaml":
         return yaml.safe_dump(found, sort_keys=False, allow_unicode=False, width=130)
@@ -114,10 +114,10 @@ def render_report(gathered: Gathered, output: Output = "text") -> str:
 
 
 async def gather(cluster: ApiCluster, key: Key, lines: int) -> Gathered:
-    """Read all there is. Raises UnreportableError if the environment itself cannot be read."""
+    """Read the objects. Raises UnreportableError if the environment cannot be read."""
     environment = await _environment(cluster, key)
     reader = _Reader()
-    pod = await reader.ask("pods", cluster.pod(key))
+    pod = await reader.read("pods", cluster.pod(key))
     node_name = pods.node_name(pod) if pod is not None else None
     logs = {}
     if pod is not None and node_name is not None and lines > 0:
@@ -129,21 +129,23 @@ async def gather(cluster: ApiCluster, key: Key, lines: int) -> Gathered:
             title = f"{container} (before its last restart)" if previous else container
             if previous and not pods.container_status(pod, container).get("restartCount"):
                 continue
-            text = await reader.ask("pods/log", cluster.log_tail(key, container, lines, previous=previous), of=title)
+            text = await reader.read("pods/log", cluster.log_tail(key, container, lines, previous=previous), of=title)
             if text is not None:
                 logs[title] = text
-    told = (environment.get("status") or {}).get("docker")
+    reported = (environment.get("status") or {}).get("docker")
     head = (
-        None if told or node_name is None else await reader.ask("pods/log", cluster.daemon_log_head(key), of="daemon")
+        None
+        if reported or node_name is None
+        else await reader.read("pods/log", cluster.daemon_log_head(key), of="daemon")
     )
     return Gathered(
         environment=environment,
         time=datetime.now(UTC),
-        namespace=await reader.ask("namespaces", cluster.namespace(key[0])),
+        namespace=await reader.read("namespaces", cluster.namespace(key[0])),
         pod=pod,
-        node=await reader.ask("nodes", cluster.node(node_name)) if node_name is not None else None,
-        events=await reader.ask("events", cluster.events_named(key)) or [],
-        server_version=await reader.ask("the server's version", cluster.server_version()),
+        node=await reader.read("nodes", cluster.node(node_name)) if node_name is not None else None,
+        events=await reader.read("events", cluster.events_named(key)) or [],
+        server_version=await reader.read("version of the API server", cluster.server_version()),
         log_head=head,
         logs=logs,
         missing=reader.missing,
@@ -161,43 +163,43 @@ async def _environment(cluster: ApiCluster, key: Key) -> dict[str, Any]:
             ) from error
         if error.code == 404:
             raise UnreportableError(
-                "the cluster does not know DindEnvironments. Install the operator's chart, or check which cluster KUBECONFIG means."
+                "the cluster does not serve DindEnvironments. Install the chart of the operator, or check KUBECONFIG."
             ) from error
         if error.code in (401, 403):
             raise UnreportableError(
-                f"not permitted: dindenvironments {where}. The API server said: {error.said}"
+                f"not permitted: dindenvironments {where}. Message of the API server: {error.said}"
             ) from error
         raise UnreportableError(
-            f"the DindEnvironment {where} cannot be read: {error.said}. Check that the API server of KUBECONFIG can be reached."
+            f"the DindEnvironment {where} cannot be read: {error.said}. Check KUBECONFIG and the network."
         ) from error
 
 
 class _Reader:
-    """Asks, and notes what it did not get."""
+    """Reads objects and collects the failures."""
 
     def __init__(self) -> None:
         self.missing: list[str] = []
 
-    async def ask(self, what: str, answer: Awaitable[T], of: str = "") -> T | None:
-        """The answer; None if there is none, said in a line."""
+    async def read(self, what: str, request: Awaitable[T], of: str = "") -> T | None:
+        """The response; None if the request failed, with a line in ``missing``."""
         try:
-            return await answer
+            return await request
         except ClusterError as error:
-            about = f"{what} of {of}" if of else what
+            subject = f"{what} of {of}" if of else what
             if error.code in (401, 403):
                 line = f"not permitted: {what}"
             elif error.error_class is ErrorClass.NOT_FOUND:
-                line = f"not there: {about}"
+                line = f"not found: {subject}"
             else:
-                line = f"not read: {about}: {error.said}"
+                line = f"not read: {subject}: {error.said}"
             if line not in self.missing:
                 self.missing.append(line)
             return None
 
 
 def write(text: str) -> None:
-    """To standard output, whoever reads it."""
-    # A terminal that cannot show a letter must not lose the report, nor a reader that has seen enough (`| head`).
+    """Write to standard output."""
+    # Neither a character that the terminal cannot display nor a reader that closes the pipe (`| head`) is an error.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

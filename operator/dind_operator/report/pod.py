@@ -1,4 +1,4 @@
-"""The pod's part of a report: its state, its containers, and the last words they left. Pure."""
+"""The sections of a report about the pod: its state, its containers, and their termination messages. Pure."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from dind_operator.state import pod_status as pods
 from dind_operator.state.node_reports import DaemonEnd, PreflightReport, daemon_end
 
 MAX_LINE = 1000
-"""Characters of one line of a log; a progress bar can make one of megabytes."""
+"""The number of characters of one line of a log. A progress bar can produce lines of megabytes."""
 
 Facts = dict[str, Any]
 
 
 def image(pod: dict[str, Any] | None, container: str) -> str | None:
-    """The image that a container of the pod was made with."""
+    """The image of a container in the spec of the pod."""
     spec = (pod or {}).get("spec") or {}
     for item in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
         if item.get("name") == container:
@@ -24,7 +24,7 @@ def image(pod: dict[str, Any] | None, container: str) -> str | None:
 
 
 def pod_facts(pod: dict[str, Any] | None) -> Facts:
-    """The pod as a whole."""
+    """The section about the pod."""
     if pod is None:
         return {"exists": "no"}
     metadata, owner = pod["metadata"], pods.controller(pod)
@@ -32,7 +32,7 @@ def pod_facts(pod: dict[str, Any] | None) -> Facts:
         "uid": metadata.get("uid"),
         "owner": f"{owner.get('kind')} {owner.get('name')} ({owner.get('uid')})"
         if owner
-        else "none: not the operator's pod",
+        else "none: the environment does not control the pod",
         "created": metadata.get("creationTimestamp"),
         "being deleted since": metadata.get("deletionTimestamp"),
         "phase": pods.phase(pod),
@@ -48,7 +48,7 @@ def pod_facts(pod: dict[str, Any] | None) -> Facts:
 
 
 def container_facts(pod: dict[str, Any] | None, preflight: PreflightReport | None, ends: list[DaemonEnd]) -> Facts:
-    """How the containers are and ended, and what the operator's two said of it. Workloads are shown as they are."""
+    """The states of the containers, and the reports of the init container and of the daemon's container."""
     if pod is None:
         return {}
     found: Facts = {}
@@ -76,7 +76,7 @@ def container_facts(pod: dict[str, Any] | None, preflight: PreflightReport | Non
 
 
 def daemon_ends(pod: dict[str, Any] | None) -> list[DaemonEnd]:
-    """What the daemon left as termination messages, the newest first."""
+    """The parsed termination messages of the daemon, the most recent first."""
     if pod is None:
         return []
     status = pods.daemon(pod)
@@ -85,18 +85,18 @@ def daemon_ends(pod: dict[str, Any] | None) -> list[DaemonEnd]:
 
 
 def _state(state: dict[str, Any] | None) -> str | None:
-    """One line for a container's state."""
+    """The state of a container in one line."""
     for kind, detail in (state or {}).items():
-        words = [kind]
+        parts = [kind]
         for key in ("reason", "exitCode", "signal", "startedAt", "finishedAt"):
             if (detail or {}).get(key) not in (None, ""):
-                words.append(f"{key}={detail[key]}")
+                parts.append(f"{key}={detail[key]}")
         if kind == "waiting" and detail.get("message"):
-            words.append(str(detail["message"]))
-        return " ".join(words)
+            parts.append(str(detail["message"]))
+        return " ".join(parts)
     return None
 
 
 def log(text: str) -> list[str]:
-    """The lines, masked (before they are cut, or half a secret would not be seen as one) and bounded."""
+    """The lines, masked and cut. They are masked first, because a part of a secret would not be recognized."""
     return [line if len(line) <= MAX_LINE else line[:MAX_LINE] + "…" for line in masked_text(text).split("\n") if line]

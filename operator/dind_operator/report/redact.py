@@ -1,6 +1,6 @@
-"""Makes text of others fit to print: secrets masked, control characters shown instead of obeyed.
+"""Makes untrusted text safe to print: masks secrets and escapes control characters.
 
-A report is pasted into public places. Masking errs on the side of too much: a word that looks secret hides its value.
+Reports are published. Masking therefore prefers false positives: any key that looks like that of a secret hides its value.
 """
 
 import re
@@ -13,40 +13,40 @@ _SECRET_KEY = re.compile(
 )
 _URL = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)([^\s'\"]*)")
 _DIGEST = re.compile(r"sha(256|512):")
-"""What follows the @ of an image's digest."""
+"""The text after the @ of an image reference with a digest."""
 _WORD = r"[A-Za-z0-9_.-]"
-_TELLTALE = (
+_SENSITIVE = (
     r"pass(?:word|wd|phrase)|(?<![A-Za-z])pass(?![A-Za-z])|secret|token|credential|registry-config|(?:api|private|access)[-_]?key|"
     r"(?<![A-Za-z])auth(?![A-Za-z])"
 )
 _KEY = re.compile(
-    # Tried once for each word, from its beginning: a tenant's megabyte of letters must not take hours.
-    rf"(?<!{_WORD})(?={_WORD}*(?:{_TELLTALE}))(?P<flag>--)?{_WORD}+"
-    # JSON within a log line has backslashes before its quotes; a flag's value is the next word, or the next of a list.
+    # The lookbehind tries each word only once, from its start. Without it, a megabyte of letters takes hours.
+    rf"(?<!{_WORD})(?={_WORD}*(?:{_SENSITIVE}))(?P<flag>--)?{_WORD}+"
+    # JSON in a log line has backslashes before its quotes. The value of a flag can be the next word or list item.
     r"(?:(?:\\*[\"'])?\s*[=:]\s*|(?(flag)[ \t,\"'\\]*[ \t,]|(?!)))",
     re.IGNORECASE,
 )
-_FLAG = re.compile(rf"--(?={_WORD}*(?:{_TELLTALE})){_WORD}+", re.IGNORECASE)
+_FLAG = re.compile(rf"--(?={_WORD}*(?:{_SENSITIVE})){_WORD}+", re.IGNORECASE)
 _QUOTE = re.compile(r"(\\*)([\"'])")
 _BARE = re.compile(r"[^\s,;&\"']+")
 _CLOSING = re.compile(r"(\\*)([\"'])|\n")
 _BEARER = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----)[^-]*")
 _REFERENCES = frozenset({"imagePullSecrets", "pullSecret", "secret", "secretKeyRef", "secretRef"})
-"""Keys that look secret and, in the spec, are objects with the names of Secrets. A text there is one all the same."""
+"""Keys that look like secrets. In the spec they are objects with the names of Secrets; any other value is masked."""
 _NAME = "secretName"
 _COUNT = "credentialsGeneration"
-"""A number of the spec. Any other number below such a key may be a password."""
+"""A number in the spec. Other numbers under keys that look like secrets are masked, as they can be passwords."""
 _VARIABLE = frozenset({"name", "value"})
-"""A container's variable, as a pod has it. What it holds is a tenant's own, and no name tells whether it may be shown."""
+"""The keys of an environment variable of a container. Its value is always masked: the name does not show if it is secret."""
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories: controls, formats (they reverse or hide text), surrogates, private, unassigned, line separators."""
+"""Unicode categories: controls, formats (which can reverse or hide text), surrogates, private, unassigned, separators."""
 _MAX_DEPTH = 50
-"""Deeper than any daemon.json; what lies below is not shown."""
+"""The nesting below which values are masked. daemon.json is less deep."""
 
 
 def masked(value: Any, depth: int = 0) -> Any:
-    """Plain data with secret-looking values masked: by their key, and inside text."""
+    """The data with masked secrets, which are recognized by their keys and in texts."""
     if depth > _MAX_DEPTH:
         return MASK
     if isinstance(value, dict) and value.keys() == _VARIABLE:
@@ -69,7 +69,7 @@ def _secret(key: str, value: Any) -> bool:
 
 
 def masked_text(text: str) -> str:
-    """Text without what stands before the @ of a URL, after ``password=`` and the like, after ``Bearer``, in a private key."""
+    """Masks credentials in URLs, values after ``password=`` and similar keys, bearer and basic credentials, and private keys."""
     text = _PRIVATE_KEY.sub(rf"\g<1>{MASK}", text)
     text = _URL.sub(_masked_url, text)
     text = _BEARER.sub(rf"\g<1> {MASK}", text)
@@ -77,7 +77,7 @@ def masked_text(text: str) -> str:
 
 
 def _masked_url(url: re.Match[str]) -> str:
-    """A password may hold an @ or a slash: all before the last @ is taken for it."""
+    """Masks everything before the last @, because passwords can contain an @ or a slash."""
     scheme, rest = url.groups()
     at = rest.rfind("@")
     while at >= 0 and _DIGEST.match(rest, at + 1):
@@ -96,7 +96,7 @@ def _masked_values(text: str) -> str:
 
 
 def _value_end(text: str, start: int) -> int:
-    """Where a value ends: a bare word at a space or comma, a quoted one at the quote of its own depth or with the line."""
+    """The end of a value: a space or comma, or for a quoted value the closing quote of the same depth or the end of the line."""
     opening = _QUOTE.match(text, start)
     if opening is None:
         bare = _BARE.match(text, start)
@@ -105,14 +105,14 @@ def _value_end(text: str, start: int) -> int:
     for quote in _CLOSING.finditer(text, opening.end()):
         if quote[0] == "\n":
             return quote.start()
-        # A string within strings closes with as many backslashes as it opened with, each one more doubled by each depth.
+        # A nested string closes with as many backslashes as it opened with. Each level of nesting doubles the others.
         if quote[2] == opening[2] and len(quote[1]) % (2 * (depth + 1)) == depth:
             return quote.end()
     return len(text)
 
 
 def visible(text: str) -> str:
-    """Text without line breaks or control characters: those are shown as escapes, so that a terminal does nothing."""
+    """The text with escaped line breaks and control characters, so that it cannot control a terminal."""
     return "".join(character if _printable(character) else _escaped(character) for character in text)
 
 

@@ -1,7 +1,6 @@
-"""How a report looks: sections of aligned lines for people, fit to be pasted.
+"""The text format of a report: sections of aligned lines.
 
-Every line begins with something of ours (a heading, a name, an indent or a bar), so that text of a tenant cannot pass for
-another section.
+Every line starts with a heading, a name, an indent or a bar, so that text that a user controls cannot imitate a section.
 """
 
 from typing import Any
@@ -14,7 +13,7 @@ _BAR = "  | "
 
 
 def render(facts: dict[str, Any]) -> str:
-    """The whole report."""
+    """The report as text."""
     head = facts.get("report", {})
     lines = [f"{head.get('tool')} report, {head.get('time')}"]
     for title, content in facts.items():
@@ -57,7 +56,7 @@ def _pairs(content: dict[str, Any], indent: str = "  ") -> list[str]:
 
 
 def _conditions(content: list[dict[str, Any]]) -> list[str]:
-    """Type, status, reason and time in columns as wide as their longest entry; the message below."""
+    """Type, status, reason and time in columns as wide as their longest entry, and the message on the next line."""
     keys = ("type", "status", "reason")
     widths = {key: max((len(str(item.get(key))) for item in content), default=0) + 2 for key in keys}
     lines = []
@@ -74,7 +73,7 @@ def _event(item: dict[str, Any]) -> str:
 
 
 def _message(item: dict[str, Any]) -> str:
-    """What happened in front, the rest by name."""
+    """The time, what AppArmor did and the operation, followed by the other fields with their names."""
     times = f" x{item['count']}" if item.get("count", 1) > 1 else ""
     front = f"{item.get('time')} {item.get('verdict')}{times} {item.get('operation', '')}"
     rest = {key: value for key, value in item.items() if key not in ("time", "count", "verdict", "operation")}

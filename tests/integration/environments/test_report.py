@@ -127,7 +127,7 @@ def test_what_apparmor_denied_is_read_from_the_nodes_log(
     done = report.run("one", "--node-log", "-", stdin=line + line.replace('"dind"', '"other"'))
     assert (done.returncode, done.stderr) == (0, "")
     assert "DENIED mount name=/mnt/ comm=mount fstype=ext4 srcname=/dev/vda1" in done.stdout
-    assert "1, 1 different" in done.stdout
+    assert "1, 1 distinct" in done.stdout
 
 
 def test_a_node_that_failed_the_check(
@@ -153,7 +153,7 @@ def test_a_daemon_that_ends_at_once(operator: RunningOperator, space: Space, kub
     space.wait_reason("InvalidDaemonConfig")
     assert SECRET not in json.dumps(space.environment())
     done = report.run("one")
-    assert "26.1.5+dfsg1 (dockerd has not answered)" in done.stdout
+    assert "26.1.5+dfsg1 (dockerd has not responded)" in done.stdout
     assert "unknown flag: --x\\x1b[2J password=***" in done.stdout
     assert SECRET not in done.stdout
     assert "\x1b" not in done.stdout

@@ -135,7 +135,7 @@ def test_only_messages_since_the_pod_count_give_or_take_a_minute(early: int, cou
 def test_equal_messages_are_one_with_the_latest_time() -> None:
     lines = [line(number, seconds=EPOCH + number) for number in range(5)] + [line(9, name="/y")]
     found = apparmor_facts(collect(lines, "dind", SINCE))
-    assert found["lines"] == "6, 2 different"
+    assert found["lines"] == "6, 2 distinct"
     assert [(item["name"], item["count"]) for item in found["messages"]] == [("/y", 1), ("/x", 5)]
     assert found["messages"][1]["time"] == "2025-06-01T12:00:04Z"
 
@@ -146,7 +146,7 @@ def test_what_is_shown_and_what_is_held_is_bounded() -> None:
     assert len(found.groups) == MAX_KEPT
     shown = apparmor_facts(found)
     assert len(shown["messages"]) == MAX_SHOWN
-    assert shown["not shown"] == f"{MAX_KEPT - MAX_SHOWN} older ones"
+    assert shown["not shown"] == f"{MAX_KEPT - MAX_SHOWN} older messages"
     assert shown["not counted by kind"] == 50
     assert shown["messages"][-1]["name"] == f"/{MAX_KEPT - 1}"
     long = apparmor_facts(collect([line(name="/" + "a" * 4000)], "dind", SINCE))["messages"][0]["name"]
@@ -159,7 +159,7 @@ def test_a_log_may_hold_anything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_force", "asked", "expected"),
+    ("effective", "requested", "expected"),
     [
         ("dind (enforce)", "dind", "dind"),
         ("dind-complain (complain)", "dind", "dind-complain"),
@@ -170,8 +170,8 @@ def test_a_log_may_hold_anything() -> None:
         (None, None, None),
     ],
 )
-def test_which_profile_to_look_for(in_force: str | None, asked: str | None, expected: str | None) -> None:
-    assert profile_name(in_force, asked) == expected
+def test_which_profile_to_look_for(effective: str | None, requested: str | None, expected: str | None) -> None:
+    assert profile_name(effective, requested) == expected
 
 
 def gathered(profile: str = "dind (enforce)") -> Gathered:
@@ -190,7 +190,7 @@ def test_the_section_says_what_happened_and_of_whom_it_speaks() -> None:
     section = text.partition("APPARMOR MESSAGES\n")[2].partition("\n\n")[0]
     assert '| 2025-06-01T12:00:00Z DENIED mount name=/mnt/ comm=mount fstype=ext4 srcname=/dev/vda1' in section  # fmt: skip
     assert "2025-06-01T12:00:00Z ALLOWED capable comm=modprobe requested=sys_module" in section
-    assert "every pod of this node under dind" in section
+    assert "all pods on the node with the profile dind" in section
     assert "/elsewhere" not in section
     found = yaml.safe_load(report(SAMPLES[1][0], output="yaml"))["apparmor messages"]
     assert found["messages"] == [
@@ -212,13 +212,13 @@ def test_without_a_log_there_is_no_section() -> None:
 
 def test_an_unconfined_environment_is_told_so() -> None:
     unconfined = gathered("unconfined")
-    assert "none that is known" in report(line(), of=unconfined)
+    assert "profile: unknown: the environment is unconfined" in report(line(), of=unconfined)
 
 
 def test_a_pod_that_never_started_is_asked_for_by_what_the_spec_says() -> None:
     never = Gathered(environment=environment(LOCALHOST), time=NOW)
     never.environment["metadata"]["creationTimestamp"] = "2025-06-01T11:00:00Z"
-    assert "1, 1 different" in report(line(seconds=EPOCH - 3000), of=never)
+    assert "1, 1 distinct" in report(line(seconds=EPOCH - 3000), of=never)
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "\nCONDITIONS\n", "\u202e", "\r"])
@@ -238,4 +238,4 @@ def test_since_is_the_time_of_the_pod() -> None:
     late = gathered()
     assert late.pod is not None
     late.pod["metadata"]["creationTimestamp"] = (SINCE + timedelta(hours=1)).isoformat()
-    assert "0, 0 different" in report(line(), of=late)
+    assert "0, 0 distinct" in report(line(), of=late)

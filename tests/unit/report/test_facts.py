@@ -49,7 +49,7 @@ def report(**parts: Any) -> dict[str, Any]:
 
 def test_an_environment_that_nobody_looked_at_is_told_as_that() -> None:
     found = report(environment=environment(), namespace={"metadata": {"name": "team-a"}})
-    assert "has not looked" in found["environment"]["phase"]
+    assert "has not processed" in found["environment"]["phase"]
     assert found["environment"]["namespace label"] == "dind.dev/environments=(not set)"
     assert found["pod"] == {"exists": "no"}
     assert found["versions"]["docker"].startswith("unknown")
@@ -89,7 +89,7 @@ def test_a_running_environment_has_all_that_a_bug_report_needs() -> None:
         "node-tool image": objects.SETTINGS.node_tool_image,
     }
     assert found["node"]["cgroups"] == "v2 with cpu, memory, pids"
-    assert found["node"]["apparmor"] == "in force: unconfined; asked for: Unconfined"
+    assert found["node"]["apparmor"] == "effective: unconfined; requested: Unconfined"
     assert found["node"]["conditions"] == ["DiskPressure=True (KubeletHasDiskPressure): full"]
     assert found["node"]["taints"] == ["dedicated=builds:NoSchedule"]
     assert found["docker volume"]["storage driver"] == "overlay2"
@@ -102,7 +102,7 @@ def test_a_running_environment_has_all_that_a_bug_report_needs() -> None:
 
 
 def test_without_a_memory_limit_the_report_says_what_that_means() -> None:
-    assert "all of the node's memory" in report(pod=running_pod())["memory"]["limit"]
+    assert "all memory of the node" in report(pod=running_pod())["memory"]["limit"]
 
 
 def test_a_daemon_that_never_answered_is_reported_by_what_it_left() -> None:
@@ -117,7 +117,7 @@ def test_a_daemon_that_never_answered_is_reported_by_what_it_left() -> None:
     )
     pod = set_containers(running_pod(), init_done(), daemon)
     found = report(environment=environment(), pod=pod)
-    assert found["versions"]["docker"] == "26.1.5+dfsg1 (dockerd has not answered)"
+    assert found["versions"]["docker"] == "26.1.5+dfsg1 (dockerd has not responded)"
     assert found["containers"]["daemon"]["last words"] == ["first", "unknown flag: --x"]
     assert found["containers"]["daemon"]["restarts"] == 3
     assert found["containers"]["daemon"]["state"] == "waiting reason=CrashLoopBackOff back-off"
@@ -152,8 +152,8 @@ def test_versions_are_read_from_the_log_when_status_has_none() -> None:
 @pytest.mark.parametrize(
     ("apparmor", "shown"),
     [
-        ({"enabled": False, "profile": None}, "not enabled on the node; asked for: Localhost dind"),
-        ({"enabled": True, "profile": "dind (enforce)"}, "in force: dind (enforce); asked for: Localhost dind"),
+        ({"enabled": False, "profile": None}, "not enabled on the node; requested: Localhost dind"),
+        ({"enabled": True, "profile": "dind (enforce)"}, "effective: dind (enforce); requested: Localhost dind"),
     ],
 )
 def test_apparmor_is_told_as_asked_for_and_as_found(apparmor: dict[str, Any], shown: str) -> None:
@@ -165,12 +165,12 @@ def test_apparmor_is_told_as_asked_for_and_as_found(apparmor: dict[str, Any], sh
 @pytest.mark.parametrize(
     ("fields", "said", "shown"),
     [
-        ({}, "Privileged", "in force: Privileged; asked for: Privileged"),
-        ({"security": {"mode": "Capabilities"}}, None, "asked for: Capabilities"),
+        ({}, "Privileged", "effective: Privileged; requested: Privileged"),
+        ({"security": {"mode": "Capabilities"}}, None, "requested: Capabilities"),
         (
             {"security": {"mode": "UserNamespace"}},
             "UserNamespace",
-            "in force: UserNamespace; asked for: UserNamespace with the RuntimeClass dind",
+            "effective: UserNamespace; requested: UserNamespace with the RuntimeClass dind",
         ),
     ],
 )
@@ -184,7 +184,7 @@ def test_the_security_mode_is_told_as_asked_for_and_as_found(
 def test_a_foreign_pod_is_told_as_one() -> None:
     pod = running_pod()
     pod["metadata"]["ownerReferences"] = []
-    assert "not the operator's pod" in report(pod=pod)["pod"]["owner"]
+    assert "the environment does not control the pod" in report(pod=pod)["pod"]["owner"]
 
 
 def test_no_variable_and_no_secret_is_in_it() -> None:

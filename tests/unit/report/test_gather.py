@@ -29,7 +29,7 @@ def failing(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_no_kubeconfig(capsys: pytest.CaptureFixture[str]) -> None:
     message = failing(capsys)
-    assert "no cluster to ask" in message
+    assert "no cluster is configured" in message
     assert "Set KUBECONFIG" in message
 
 
@@ -42,7 +42,7 @@ def test_a_kubeconfig_that_is_none(
     path = tmp_path / "config"
     path.write_text(content)
     monkeypatch.setenv("KUBECONFIG", str(path))
-    assert "no cluster to ask" in failing(capsys)
+    assert "no cluster is configured" in failing(capsys)
 
 
 def test_an_api_server_that_cannot_be_reached(
@@ -61,7 +61,7 @@ def test_a_node_log_that_is_not_there_is_named_before_the_cluster_is_asked(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     message = failing(capsys, "--node-log", str(tmp_path / "absent"))
-    assert f"the node's log {tmp_path}/absent cannot be read: No such file or directory" in message
+    assert f"the log {tmp_path}/absent of the node cannot be read: No such file or directory" in message
     assert "journalctl -k" in message
 
 

@@ -1,1 +1,1 @@
-"""The edge: Kopf, the API client, the queue, metrics and probes. No decision about an environment is made here."""
+"""The API client, the watches, the cache, the work queue, leader election, metrics and probes. ``controller`` decides."""

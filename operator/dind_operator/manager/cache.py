@@ -1,9 +1,9 @@
-"""The newest state of every object that is known to exist: filled by the first complete list, kept by the watches.
+"""The cache: the newest known state of every object. The first complete list fills it, and the watches update it.
 
-Later lists correct it: what vanished while a watch was lost is in no event. What we read live or stored ourselves is newer than
-what the watch has reported so far, so the higher resourceVersion wins, wherever it comes from.
+Later lists correct it, because watches miss deletions while they are interrupted. Objects that the operator has read from or
+written to the API server can be newer than the events of the watch. Of all states, that with the highest resourceVersion counts.
 
-Objects are held packed: they are most of the operator's memory.
+The objects are compressed, because they take most of the memory of the operator.
 """
 
 from dind_operator.manager.packed import Manifest, Packed
@@ -13,98 +13,98 @@ Item = Manifest | Packed
 
 
 class Layer:
-    """One kind of object."""
+    """The cached objects of one resource."""
 
     def __init__(self) -> None:
         self._objects: dict[Key, Item] = {}
         self._by_namespace: dict[str, set[Key]] = {}
-        # The resourceVersion that the watch has reported of each object.
+        # The last resourceVersion of each object that the watch has reported.
         self._reported: dict[Key, int] = {}
-        # Objects that do not exist, of which the watch may still report older states: found since the latest list, and before it.
+        # The UIDs of deleted objects of which the watch can still report old states: detected since the last list, and before it.
         self._gone: set[str] = set()
         self._gone_before: set[str] = set()
-        # The objects whose end became known while the latest lists were read.
-        self._ended: set[str] = set()
+        # The UIDs of the objects whose deletion was detected while the last list was read.
+        self._deleted: set[str] = set()
 
     def newest(self, key: Key) -> Manifest | None:
-        """The newest object known under ``key``; None if there is none."""
+        """The newest known state of the object; None if there is none."""
         item = self._objects.get(key)
         return item.manifest if isinstance(item, Packed) else item
 
     def known(self) -> set[Key]:
-        """Everything known to exist."""
+        """The keys of all objects."""
         return set(self._objects)
 
     def within(self, namespace: str) -> set[Key]:
-        """Everything known to exist in a namespace."""
+        """The keys of all objects in a namespace."""
         return set(self._by_namespace.get(namespace, ()))
 
     def on_nodes(self) -> list[Manifest]:
-        """Everything known that may have a directory of a node. Few do, so only those are unpacked."""
+        """All objects that may use a directory of a node (hostPath). Only these are decompressed."""
         return [
             item.manifest if isinstance(item, Packed) else item
             for item in self._objects.values()
             if not (isinstance(item, Packed) and not item.on_node)
         ]
 
-    # What the watch reports
+    # Events of the watch
 
     def report(self, key: Key, manifest: Manifest) -> None:
-        """The watch reports a state of an object."""
+        """The watch has reported a state of an object."""
         if uid_of(manifest) in self._gone or uid_of(manifest) in self._gone_before:
             return
         version = version_of(manifest)
         self._reported[key] = max(version, self._reported.get(key, -1))
         known = self._objects.get(key)
-        # A state that is held packed already need not be packed again.
+        # A state that is already cached is not compressed again.
         if not isinstance(known, Packed) or version_of(known) < version or version < 0:
             self._keep(key, Packed.of(manifest))
 
     def forget(self, key: Key, uid: str) -> None:
-        """The watch reports that the object with this uid is deleted. Another may have its name by now."""
-        self._ended.add(uid)
+        """The watch has reported the deletion of the object with this UID. A new object may already have its name."""
+        self._deleted.add(uid)
         self._gone.discard(uid)
         self._gone_before.discard(uid)
         self._drop(key, uid)
 
     def behind(self, key: Key, version: int) -> bool:
-        """The watch has not reported this version of the object, nor a later one."""
+        """Whether the watch has reported neither this version of the object nor a later one."""
         return self._reported.get(key, -1) < version
 
-    # What we read live or stored
+    # Reads and writes of the operator
 
     def learn(self, key: Key, manifest: Manifest) -> None:
-        """Remember what was read live or stored. The watch reports it soon, so it is not packed yet."""
+        """Cache the response to a read or write. It is not compressed, because the watch reports the same state soon."""
         self._gone.discard(uid_of(manifest))
         self._gone_before.discard(uid_of(manifest))
         self._keep(key, manifest)
 
     def miss(self, key: Key, uid: str) -> None:
-        """The object with this uid does not exist. Another may have its name by the time that answer is here."""
-        self._ended.add(uid)
+        """The object with this UID does not exist. A new object may already have its name."""
+        self._deleted.add(uid)
         self._gone.add(uid)
         self._drop(key, uid)
 
-    # What is listed
+    # Lists
 
     def begin_listing(self) -> None:
-        """Call this before a list of these objects is read."""
-        self._ended.clear()
+        """Must be called before a list of these objects is read."""
+        self._deleted.clear()
         self._gone_before, self._gone = self._gone, set()
 
     def listed(self, manifest: Manifest) -> tuple[Key, Item]:
-        """The key of a listed object, and the object as it is kept: what is known already is not packed again."""
+        """The key of a listed object, and the compressed object. If the cache contains the same state, it is reused."""
         key = key_of(manifest)
         known = self._objects.get(key)
         same = isinstance(known, Packed) and version_of(known) == version_of(manifest) >= 0
         return key, known if same and known is not None else Packed.of(manifest)
 
     def existing(self, listed: dict[Key, Item]) -> dict[Key, Item]:
-        """The listed objects without those that were deleted after the list was read: no watch will report those again."""
-        return {key: manifest for key, manifest in listed.items() if uid_of(manifest) not in self._ended}
+        """The listed objects without those that were deleted after the list was read."""
+        return {key: manifest for key, manifest in listed.items() if uid_of(manifest) not in self._deleted}
 
     def compare(self, listed: dict[Key, Item], version: int) -> set[Key]:
-        """Learn from a complete live list; returns the keys of which something else was believed."""
+        """Correct the cache from a complete list. Returns the keys of the objects whose cached state was outdated."""
         changed = set()
         for key, item in listed.items():
             known = self._objects.get(key)
@@ -146,15 +146,15 @@ class ClusterView:
         self.namespaces = Layer()
 
     def environment(self, key: Key) -> Manifest | None:
-        """The newest environment known."""
+        """The newest known state of the environment."""
         return self.environments.newest(key)
 
     def pod(self, key: Key) -> Manifest | None:
-        """The newest pod known."""
+        """The newest known state of the pod."""
         return self.pods.newest(key)
 
     def namespace(self, name: str) -> Manifest | None:
-        """The newest namespace known."""
+        """The newest known state of the namespace."""
         return self.namespaces.newest(namespace_key(name))
 
     def environments_on_nodes(self) -> list[Manifest]:
@@ -166,39 +166,39 @@ class ClusterView:
         return self.pods.on_nodes()
 
     def learn_environment(self, key: Key, manifest: Manifest) -> None:
-        """Remember what was read live or stored."""
+        """Cache the response to a read or write."""
         self.environments.learn(key, manifest)
 
     def miss_environment(self, key: Key, uid: str) -> None:
-        """The environment with this uid does not exist."""
+        """The environment with this UID does not exist."""
         self.environments.miss(key, uid)
 
     def learn_pod(self, key: Key, manifest: Manifest) -> None:
-        """Remember what was read live or stored."""
+        """Cache the response to a read or write."""
         self.pods.learn(key, manifest)
 
     def miss_pod(self, key: Key, uid: str) -> None:
-        """The pod with this uid does not exist."""
+        """The pod with this UID does not exist."""
         self.pods.miss(key, uid)
 
 
 def key_of(manifest: Manifest) -> Key:
-    """Namespace (empty for what is in none) and name."""
+    """The namespace (empty for cluster-scoped objects) and the name."""
     return manifest["metadata"].get("namespace") or "", manifest["metadata"]["name"]
 
 
 def namespace_key(name: str) -> Key:
-    """The key of a namespace itself."""
+    """The key of a namespace."""
     return "", name
 
 
 def uid_of(item: Item) -> str:
-    """The uid."""
+    """The UID."""
     return str(_metadata_of(item)["uid"])
 
 
 def version_of(item: Item) -> int:
-    """The resourceVersion as a number, as every API server that is backed by etcd writes it; -1 if it is none."""
+    """The resourceVersion as a number, which it is in all API servers with etcd; -1 if it is not a number."""
     text = str(_metadata_of(item).get("resourceVersion", ""))
     return int(text) if text.isdigit() else -1
 

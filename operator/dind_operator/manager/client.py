@@ -1,7 +1,7 @@
-"""The API client: raw dicts in and out through ``kubernetes.aio``, errors classed once.
+"""The API client: sends and returns dicts through ``kubernetes.aio``, and raises failures as ClusterError.
 
-The client's typed models are left out on purpose: building one costs twenty times a dict, and fields that the installed
-client does not know yet would be lost on the way.
+It does not use the typed models of ``kubernetes.aio``: they take twenty times as long as dicts, and drop fields that the
+installed version of the library does not contain.
 """
 
 import json
@@ -27,31 +27,31 @@ from dind_operator.manager.event_recorder import COMPONENT, event_of
 from dind_operator.state.cluster import Key, Note, ObjectKind
 
 REQUEST_TIMEOUT = 20.0
-"""Seconds for one call. The API server itself gives up after 60; a worker must not wait that long."""
+"""Seconds for one call. It is shorter than the timeout of the API server (60), so that workers are not blocked for long."""
 LOG_HEAD_BYTES = 128 * 1024
-"""The report comes within the first lines; a chatty log level adds some. Nothing beyond is ever read."""
+"""The report of the helper is in the first lines of the log. A verbose log level adds lines before it."""
 LOG_TAIL_BYTES = 256 * 1024
-"""For `report`: 1000 lines of ordinary length. The API server cuts at the end, so a flood shows its older part."""
+"""For `report`: 1000 lines of usual length. The API server cuts the end of longer logs."""
 VOLUME_LINES = 400
-"""Of the daemon's log, when it is looked into for news of its volume: about 64 KiB. What is news is repeated every minute."""
+"""The lines that are read to find the last reports about volume and use, about 64 KiB. The helper repeats them every minute."""
 LIST_PAGE = 500
 _MERGE_PATCH = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All objects of a collection as they were at one resourceVersion; of each, what ``keep`` of ``list_all`` made."""
+    """All objects of a collection at one resourceVersion. Each item is a result of the ``keep`` of ``list_all``."""
 
     items: list[Any]
     version: int
 
 
 async def connect(*, kubeconfig_first: bool = False, context: str | None = None) -> "ApiCluster":
-    """A client for the cluster this runs in, else for the current context of KUBECONFIG.
+    """A client for the cluster of the pod in which this process runs, or else for the current context of the kubeconfig.
 
-    ``kubeconfig_first``: as kubectl does it, a KUBECONFIG that is set, or a ``context`` that is named, wins over the cluster
-    this runs in.
-    Raises ``kubernetes.aio.config.ConfigException`` if neither is there.
+    ``kubeconfig_first``: as in kubectl, KUBECONFIG has precedence over the cluster of the pod if it is set. A ``context``
+    always has precedence.
+    Raises ``kubernetes.aio.config.ConfigException`` if neither is available.
     """
     configuration = client.Configuration()
     if context or (kubeconfig_first and os.environ.get("KUBECONFIG")):
@@ -61,13 +61,13 @@ async def connect(*, kubeconfig_first: bool = False, context: str | None = None)
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except config.ConfigException:
             await _load_kubeconfig(configuration)
-    # Only for a proxy is the environment to be asked: aiohttp would look for a .netrc too, in a thread, for every request.
+    # Only if there is a proxy: with trust_env, aiohttp also reads .netrc for every request, in a thread.
     configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
     return ApiCluster(client.ApiClient(configuration))
 
 
 async def _load_kubeconfig(configuration: client.Configuration, context: str | None = None) -> None:
-    """Raises ConfigException for whatever is wrong with the file; the client's own errors tell of its code."""
+    """Raises ConfigException for any invalid kubeconfig. The other errors of the library describe its own code."""
     paths = _kubeconfig_paths()
     try:
         await config.load_kube_config(  # type: ignore[no-untyped-call]
@@ -76,18 +76,18 @@ async def _load_kubeconfig(configuration: client.Configuration, context: str | N
     except config.ConfigException:
         raise
     except Exception as error:
-        raise config.ConfigException(f"{paths} is no kubeconfig that can be used ({type(error).__name__})") from error
+        raise config.ConfigException(f"{paths} is not a valid kubeconfig ({type(error).__name__})") from error
 
 
 def _kubeconfig_paths() -> str:
     paths = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     if not any(Path(path).is_file() for path in paths.split(os.pathsep)):
-        raise config.ConfigException(f"there is no file {paths}")
+        raise config.ConfigException(f"the file {paths} does not exist")
     return paths
 
 
 class ApiCluster:
-    """Implements ``reconcile.cluster.Cluster`` and what the rest of the runtime asks of the API."""
+    """Implements ``state.cluster.Cluster``, and the other requests of the manager and of `report`."""
 
     def __init__(
         self, api: client.ApiClient, *, timeout: float = REQUEST_TIMEOUT, clock: Callable[[], datetime] = utc_now
@@ -99,7 +99,7 @@ class ApiCluster:
 
     @property
     def api(self) -> client.ApiClient:
-        """The client underneath, for the leader election."""
+        """The client of the library, for the leader election."""
         return self._api
 
     async def __aenter__(self) -> Self:
@@ -140,9 +140,9 @@ class ApiCluster:
         options["preconditions"] = identity(seen)
         await self.call("DELETE", environment_path((metadata["namespace"], metadata["name"])), body=options)
 
-    def ahead(self) -> timedelta:
-        """How far the own clock is ahead of the API server's, as its last answer showed; never negative."""
-        return self._server_clock.ahead()
+    def clock_skew(self) -> timedelta:
+        """How far the clock of the operator is ahead of the clock of the API server; never negative."""
+        return self._server_clock.skew()
 
     async def patch_pod_metadata(self, key: Key, seen: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
         """See ``Cluster``."""
@@ -191,7 +191,7 @@ class ApiCluster:
         return data.decode("utf-8", "replace")
 
     async def record(self, environment: dict[str, Any], note: Note) -> None:
-        """See ``Cluster``. A lost Event changes nothing that matters: status has the same words."""
+        """See ``Cluster``. Failures are ignored, because status contains the same information."""
         event = event_of(environment, note, utc_now())
         namespace = environment["metadata"]["namespace"]
         try:
@@ -202,47 +202,47 @@ class ApiCluster:
     async def list_all(
         self, path: str, query: dict[str, Any] | None = None, keep: Callable[[dict[str, Any]], Any] = dict
     ) -> Listing:
-        """All objects of a collection, page by page, and the resourceVersion at which they were so.
+        """List all objects of a collection page by page, with their common resourceVersion.
 
-        ``keep`` is called for each object, so that no more than a page of them is in memory as it was read. They are without
-        managedFields, which are half of an object and of no use here.
+        ``keep`` converts each object, so that at most one page of unconverted objects is in memory. managedFields are removed
+        before, because they are half of an object and not used.
         """
         items: list[Any] = []
         page: dict[str, Any] = {"limit": LIST_PAGE, **(query or {})}
         while True:
-            answer = await self.call("GET", path, query=page)
-            for item in answer.get("items") or []:
+            response = await self.call("GET", path, query=page)
+            for item in response.get("items") or []:
                 item["metadata"].pop("managedFields", None)
                 items.append(keep(item))
-            following = answer.get("metadata", {}).get("continue")
-            if not following:
-                return Listing(items, int(answer["metadata"]["resourceVersion"]))
-            page["continue"] = following
+            token = response.get("metadata", {}).get("continue")
+            if not token:
+                return Listing(items, int(response["metadata"]["resourceVersion"]))
+            page["continue"] = token
 
     async def namespace(self, name: str) -> dict[str, Any]:
-        """Read live. Raises ClusterError (NOT_FOUND) if absent."""
+        """Read from the API server. Raises ClusterError (NOT_FOUND) if absent."""
         return await self.call("GET", f"/api/v1/namespaces/{name}")
 
     async def server_version(self) -> str:
-        """The API server's version, such as v1.34.1."""
+        """The version of the API server, such as v1.34.1."""
         return str((await self.call("GET", "/version")).get("gitVersion") or "unknown")
 
     async def events_named(self, key: Key) -> list[dict[str, Any]]:
-        """Events about objects with this name, at most one page of them."""
+        """At most one page of the Events about objects with this name."""
         query = {"fieldSelector": f"involvedObject.name={key[1]}", "limit": LIST_PAGE}
         return (await self.call("GET", f"/api/v1/namespaces/{key[0]}/events", query=query)).get("items") or []
 
     async def list_environments(self, keep: Callable[[dict[str, Any]], Any] = dict) -> Listing:
-        """Every environment of the cluster."""
+        """All environments of the cluster."""
         return await self.list_all(f"/apis/{names.API_VERSION}/{names.PLURAL}", keep=keep)
 
     async def list_pods(self, keep: Callable[[dict[str, Any]], Any] = dict) -> Listing:
-        """Every pod that carries our label."""
+        """All pods with the label of the operator."""
         selector = f"{names.LABEL_MANAGED_BY}={names.LABEL_MANAGED_BY_VALUE}"
         return await self.list_all("/api/v1/pods", {"labelSelector": selector}, keep)
 
     async def list_namespaces(self, keep: Callable[[dict[str, Any]], Any] = dict) -> Listing:
-        """Every namespace of the cluster."""
+        """All namespaces of the cluster."""
         return await self.list_all("/api/v1/namespaces", keep=keep)
 
     async def call(
@@ -254,10 +254,10 @@ class ApiCluster:
         body: dict[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> dict[str, Any]:
-        """One call with a JSON answer. Raises ClusterError."""
+        """One call with a JSON response. Raises ClusterError."""
         data = await self._request(method, path, query=query, body=body, content_type=content_type)
-        answer: dict[str, Any] = json.loads(data) if data else {}
-        return answer
+        response: dict[str, Any] = json.loads(data) if data else {}
+        return response
 
     async def _get_or_none(self, path: str) -> dict[str, Any] | None:
         try:
@@ -284,12 +284,12 @@ class ApiCluster:
                 method, url, header_params=headers, body=body, auth_settings=["BearerToken"]
             )
             response = await self._api.call_api(*prepared, _request_timeout=self._timeout)
-            self._server_clock.saw(response.headers.get("Date"))
+            self._server_clock.record(response.headers.get("Date"))
             data: bytes = await response.read()  # type: ignore[no-untyped-call]
         except client.ApiException as error:
             raise ClusterError(ErrorClass.RETRY, f"{method} {path}: {error.reason}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise ClusterError(ErrorClass.RETRY, f"{method} {path}: no answer ({type(error).__name__})") from error
+            raise ClusterError(ErrorClass.RETRY, f"{method} {path}: no response ({type(error).__name__})") from error
         if response.status >= 400:
             raise error_of(response.status, _status_of(data))
         return data

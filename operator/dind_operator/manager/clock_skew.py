@@ -1,7 +1,7 @@
-"""How the API server's clock differs from the own one, by the Date of its last answer.
+"""The clock skew between the operator and the API server, from the Date header of the last response.
 
-An environment's creation is by the API server's clock. An operator whose own clock is fast, or jumps, must not end it early
-for that.
+The API server sets the creation time of an environment. The operator corrects its own clock by the skew, so that an environment
+does not expire early if the clock of the operator is ahead or is set forward.
 """
 
 import time
@@ -11,35 +11,35 @@ from email.utils import parsedate_to_datetime
 
 
 def utc_now() -> datetime:
-    """The own clock."""
+    """The clock of the operator."""
     return datetime.now(UTC)
 
 
 class ServerClock:
-    """Whole seconds, as HTTP has them, so what is said is up to a second too much: that ends nothing early.
+    """The clock of the API server. A Date header has whole seconds, so the skew is up to a second too large, never too small.
 
-    Since the last answer the time goes on by the monotonic clock (``elapsed``, in seconds), which nobody sets.
+    Between responses, the monotonic clock (``elapsed``, in seconds) measures the time.
     """
 
     def __init__(self, now: Callable[[], datetime] = utc_now, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._elapsed = elapsed
-        self._seen: tuple[str, float] | None = None
+        self._last: tuple[str, float] | None = None
 
-    def saw(self, date: str | None) -> None:
-        """Remember the Date header of an answer that has just come."""
+    def record(self, date: str | None) -> None:
+        """Record the Date header of a response that was just received."""
         if date:
-            self._seen = date, self._elapsed()
+            self._last = date, self._elapsed()
 
-    def ahead(self) -> timedelta:
-        """How far the own clock is ahead; zero if it is not, or nobody knows."""
-        if self._seen is None:
+    def skew(self) -> timedelta:
+        """How far the clock of the operator is ahead; zero if it is not ahead, or if the skew is unknown."""
+        if self._last is None:
             return timedelta(0)
-        date, at = self._seen
+        date, received = self._last
         try:
-            then = parsedate_to_datetime(date)
+            server_time = parsedate_to_datetime(date)
         except ValueError:
             return timedelta(0)
-        if then.tzinfo is None:
+        if server_time.tzinfo is None:
             return timedelta(0)
-        return max(self._now() - then - timedelta(seconds=self._elapsed() - at), timedelta(0))
+        return max(self._now() - server_time - timedelta(seconds=self._elapsed() - received), timedelta(0))

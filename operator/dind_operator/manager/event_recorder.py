@@ -1,4 +1,4 @@
-"""The Event that a note becomes: about the environment, by the operator."""
+"""Creates the manifests of Events about environments."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ COMPONENT = names.LABEL_MANAGED_BY_VALUE
 
 
 def event_of(environment: dict[str, Any], note: Note, moment: datetime) -> dict[str, Any]:
-    """The manifest; the API server makes up its name."""
+    """The manifest. The API server generates its name."""
     metadata = environment["metadata"]
     return {
         "apiVersion": "v1",
@@ -26,7 +26,7 @@ def event_of(environment: dict[str, Any], note: Note, moment: datetime) -> dict[
             "resourceVersion": metadata.get("resourceVersion"),
         },
         "reason": note.reason,
-        "message": note.message[:1024],  # the API server's own bound
+        "message": note.message[:1024],  # the limit of the API server
         "type": "Warning" if note.warning else "Normal",
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,

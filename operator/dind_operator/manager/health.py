@@ -1,4 +1,4 @@
-"""The HTTP side: /livez, /readyz and /metrics, on one port."""
+"""The HTTP server for /livez, /readyz and /metrics."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,22 +10,22 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from dind_operator.manager.metrics import Metrics
 
 Check = Callable[[], str | None]
-"""Says what is wrong in a sentence; None when all is well."""
+"""Returns the reason for which a probe fails; None if it succeeds."""
 
 
 @asynccontextmanager
 async def serve(port: int, metrics: Metrics, *, live: Check, ready: Check) -> AsyncIterator[int]:
-    """Serve until the block ends; yields the port (a free one for port 0)."""
+    """Serve until the block is left. Yields the port, which is a free port for port 0."""
 
-    async def answer(check: Check) -> web.Response:
+    async def respond(check: Check) -> web.Response:
         problem = check()
         return web.Response(text=(problem or "ok") + "\n", status=503 if problem else 200)
 
     async def livez(_: web.Request) -> web.Response:
-        return await answer(live)
+        return await respond(live)
 
     async def readyz(_: web.Request) -> web.Response:
-        return await answer(ready)
+        return await respond(ready)
 
     async def scrape(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -39,7 +39,7 @@ async def serve(port: int, metrics: Metrics, *, live: Check, ready: Check) -> As
     try:
         site = web.TCPSite(runner, port=port)
         await site.start()
-        # Port 0 gives IPv4 and IPv6 a free port each.
+        # For port 0, IPv4 and IPv6 get different ports. An IPv4 address has two elements.
         yield next((address[1] for address in runner.addresses if len(address) == 2), port)
     finally:
         await runner.cleanup()

@@ -1,7 +1,7 @@
-"""The session of Kopf's watches: the same server, trust and token as every other call, and an ear for its lists.
+"""The HTTP session of Kopf's watches, with the server, CA and token of the API client. It detects the lists that Kopf makes.
 
-A watch that was lost for too long is begun anew with a list. What vanished meanwhile is in no event, and if nothing is
-left there is no event at all; only the list itself tells that it was made.
+Kopf lists a resource again if its watch was interrupted for too long. Kopf reports no events for objects that were deleted
+meanwhile, so the operator must know about the list.
 """
 
 import dataclasses
@@ -15,19 +15,19 @@ from dind_operator.api import names
 from dind_operator.manager.client import ApiCluster
 
 WATCHED = (names.PLURAL, "pods", "namespaces")
-"""What Kopf lists and watches, by plural."""
+"""The resources that Kopf lists and watches, by their plural names."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WatchSession(kopf.AiohttpSession):
-    """Equal to another with the same credentials, so that Kopf ends instead of trying refused ones for ever."""
+    """Sessions with equal credentials are equal, so that Kopf exits instead of retrying rejected credentials forever."""
 
     aiohttp_session: aiohttp.ClientSession = dataclasses.field(compare=False, repr=False)
     authorization: str | None = dataclasses.field(repr=False)
 
 
 async def watch_session(cluster: ApiCluster, listed: Callable[[str], None]) -> WatchSession:
-    """A new session; ``listed`` is called with the plural of what was listed, for each list that is made through it."""
+    """A new session. It calls ``listed`` with the plural name of the resource after each list."""
     configuration = cluster.api.configuration
     authorization = await configuration.get_api_key_with_prefix("BearerToken")
     session = aiohttp.ClientSession(

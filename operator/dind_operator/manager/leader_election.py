@@ -1,6 +1,6 @@
-"""One replica acts. A Lease is taken before Kopf starts; who loses it ends, and is started anew as a follower.
+"""Leader election with a Lease. A replica starts Kopf once it holds the Lease. If it loses the Lease, it exits.
 
-Kopf's own peering is not used: two operators of equal priority would both stop.
+Kopf's peering is not used, because with it two operators with equal priorities both pause.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ LEASE_NAME = "dind-operator"
 LEASE_SECONDS = 15
 RENEW_DEADLINE_SECONDS = 10
 RETRY_SECONDS = 2
-"""The three times of client-go's own leader election, as kube-controller-manager uses them."""
+"""The defaults of client-go, which kube-controller-manager uses."""
 CALL_SECONDS = 2
-"""Two calls after the renewal's deadline still end before the Lease does: never do two replicas act."""
+"""Short enough that two calls after the renew deadline end before the Lease expires, so two replicas are never active."""
 _UNREACHABLE = (TimeoutError, aiohttp.ClientError, OSError)
 
 
 class LeadershipLostError(Exception):
-    """The Lease went to another replica, or could not be renewed in time."""
+    """Another replica holds the Lease, or the Lease was not renewed in time."""
 
 
 class _Lease(LeaseLock):
-    """The client's own lock waits minutes for an answer and lets a broken connection end the election."""
+    """Adds timeouts. LeaseLock itself waits for minutes, and a broken connection ends its election."""
 
     async def get(
         self, name: str, namespace: str
@@ -49,14 +49,14 @@ class _Lease(LeaseLock):
             return False, ApiException(status=0, reason=type(error).__name__)
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
-        """As the client's own, which in version 37 passes a bool for `pretty` and is refused by its own validation."""
+        """Replaces the method of LeaseLock, which in version 37 of the library fails because it passes a bool for `pretty`."""
         lease = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await self.api_instance.create_namespaced_lease(namespace, lease)
         except (ApiException, *_UNREACHABLE) as error:
-            # Another replica was quicker, or a right is missing: the next try, in two seconds, tells.
-            logger.warning("the Lease %s/%s could not be made: %s", namespace, name, _why(error))
+            # Another replica was faster, or a permission is missing. The next attempt is in two seconds.
+            logger.warning("cannot create the Lease %s/%s: %s", namespace, name, _reason(error))
             return False
         return True
 
@@ -66,24 +66,24 @@ class _Lease(LeaseLock):
             async with asyncio.timeout(CALL_SECONDS):
                 return bool(await super().update(name, namespace, updated_record))
         except _UNREACHABLE as error:
-            logger.warning("the Lease %s/%s could not be renewed: %s", namespace, name, _why(error))
+            logger.warning("cannot renew the Lease %s/%s: %s", namespace, name, _reason(error))
             return False
 
 
-def _why(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     return str(getattr(error, "reason", None) or type(error).__name__)
 
 
 async def lead(cluster: ApiCluster, namespace: str, identity: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Wait for the Lease, then do ``work`` while it is held.
+    """Acquire the Lease, then run ``work`` while holding it.
 
-    Returns when the work ends by itself; raises LeadershipLostError when the Lease is lost first.
+    Returns when ``work`` returns. Raises LeadershipLostError if the Lease is lost first.
     """
-    me = identity or f"{socket.gethostname()}-{os.getpid()}"
+    holder = identity or f"{socket.gethostname()}-{os.getpid()}"
     outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def started() -> None:
-        logger.info("leading as %s", me)
+        logger.info("acquired the Lease %s/%s as %s", namespace, LEASE_NAME, holder)
         try:
             await work()
         except Exception as error:
@@ -97,7 +97,7 @@ async def lead(cluster: ApiCluster, namespace: str, identity: str, work: Callabl
         if not outcome.done():
             outcome.set_exception(LeadershipLostError(f"lost the Lease {namespace}/{LEASE_NAME}"))
 
-    lock = _Lease(LEASE_NAME, namespace, me, cluster.api)
+    lock = _Lease(LEASE_NAME, namespace, holder, cluster.api)
     settings = Config(lock, LEASE_SECONDS, RENEW_DEADLINE_SECONDS, RETRY_SECONDS, started, stopped)
     logger.info("waiting for the Lease %s/%s", namespace, LEASE_NAME)
     election = asyncio.create_task(LeaderElection(settings).run(), name="election")
@@ -109,18 +109,18 @@ async def lead(cluster: ApiCluster, namespace: str, identity: str, work: Callabl
     finally:
         election.cancel()
         await asyncio.gather(election, return_exceptions=True)
-    await _give_back(cluster, namespace, me)
+    await _release(cluster, namespace, holder)
 
 
-async def _give_back(cluster: ApiCluster, namespace: str, me: str) -> None:
-    """Let the next leader begin at once instead of after the Lease's time. Best effort: that time is the remedy."""
+async def _release(cluster: ApiCluster, namespace: str, holder: str) -> None:
+    """Release the Lease, so that another replica can acquire it before it expires. Failures are only logged."""
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE_NAME}"
     try:
         lease = await cluster.call("GET", path)
-        if lease.get("spec", {}).get("holderIdentity") != me:
+        if lease.get("spec", {}).get("holderIdentity") != holder:
             return
         version = lease["metadata"]["resourceVersion"]
         body = {"metadata": {"resourceVersion": version}, "spec": {"holderIdentity": None}}
         await cluster.call("PATCH", path, body=body, content_type="application/merge-patch+json")
     except ClusterError as error:
-        logger.warning("the Lease %s/%s could not be given back: %s", namespace, LEASE_NAME, error.message)
+        logger.warning("cannot release the Lease %s/%s: %s", namespace, LEASE_NAME, error.message)

@@ -1,4 +1,4 @@
-"""Log lines for machines (JSON) or people (text). A line about an environment carries its namespace and name."""
+"""The log formats JSON and text. A line about an environment contains its namespace and name."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ _EXTRA = ("namespace", "environment", "phase", "seconds", "error_class", "retry_
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger, message, and the extra fields that are set."""
+    """One JSON object per line: time, level, logger, message, and the extra fields that are set."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See ``logging.Formatter``."""
@@ -27,7 +27,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """For a terminal."""
+    """For terminals."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(where)s%(message)s", datefmt="%H:%M:%S")
@@ -40,13 +40,13 @@ class TextFormatter(logging.Formatter):
 
 
 def configure(style: Literal["json", "text"], level: str) -> None:
-    """Send all logging to standard error in one style."""
+    """Log everything to standard error in one format."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Kopf writes a line for every event of every object: a tenth of the cpu of a burst, and nothing we do not say ourselves.
+    # Kopf logs a line for every event of every object, which takes a tenth of the CPU time in a burst and has no use.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     logging.getLogger("kopf").setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

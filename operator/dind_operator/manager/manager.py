@@ -1,4 +1,4 @@
-"""Puts the parts together and runs them until a signal, a lost Lease or a failure ends it."""
+"""Creates the parts of the operator and runs them until a signal, the loss of the Lease, or a failure."""
 
 import asyncio
 import contextlib
@@ -27,14 +27,14 @@ from dind_operator.pod.defaults import DEFAULT_MINUTE_SECONDS
 
 logger = logging.getLogger("dind_operator")
 
-ENDING_SECONDS = 5.0
-"""Kopf ends in milliseconds; after a failure a task of it may hang for ever."""
+SHUTDOWN_SECONDS = 5.0
+"""The timeout for stopping Kopf. It stops in milliseconds, but after a failure one of its tasks can hang."""
 CANCELLATIONS = 5
-"""How often a task is asked; two were enough for all that were seen."""
+"""The maximum number of attempts to cancel a task. In tests, two were sufficient."""
 
 
 class Operator:
-    """One operator process. ``run`` may be called once."""
+    """One operator process. ``run`` can be called once."""
 
     def __init__(self, settings: Settings, cluster: ApiCluster, clock: Callable[[], datetime] = utc_now) -> None:
         self._settings = settings
@@ -49,27 +49,27 @@ class Operator:
         self.port: int | None = None
         if settings.minute_seconds != DEFAULT_MINUTE_SECONDS:
             logger.warning(
-                "DIND_MINUTE_SECONDS is %d: environments expire in %d/60 of the time that their spec.lifetime states. That is for "
-                "tests; remove the variable anywhere else",
+                "DIND_MINUTE_SECONDS is %d: environments expire in %d/60 of the time in spec.lifetime. This setting is for tests "
+                "only. Remove the variable from all other installations",
                 *(settings.minute_seconds, settings.minute_seconds),
             )
 
     def stop(self) -> None:
-        """End ``run`` in order."""
+        """Make ``run`` shut down and return."""
         self._stop.set()
 
-    def take_signals(self) -> None:
-        """End in order at SIGTERM and SIGINT. Only a main thread has signals; a test's operator does without."""
+    def handle_signals(self) -> None:
+        """Shut down on SIGTERM and SIGINT. Does nothing outside of the main thread, as in tests."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
 
     async def run(self) -> None:
-        """Serve probes and metrics; reconcile while leading. Raises what ended it, if it was not ``stop``."""
+        """Serve probes and metrics, and reconcile while leading. Raises the failure that ended it, if any."""
         queue = self.controller.queue
         self._metrics.watch_queue(lambda: queue.depth, queue.oldest_wait)
         async with serve(
-            self._settings.listen_port, self._metrics, live=self._problem, ready=self._not_ready
+            self._settings.listen_port, self._metrics, live=self._liveness_problem, ready=self._readiness_problem
         ) as self.port:
             if not self._settings.leader_election:
                 await self._reconcile()
@@ -92,17 +92,17 @@ class Operator:
         self._attach(ClusterView())
         registry = build_registry(self.controller, lambda: watch_session(self._cluster, self.controller.listed))
         before = asyncio.all_tasks()
-        # Not kopf.operator(): when a watch fails for good that may wait for ever for the other ones.
+        # Not kopf.operator(): if a watch fails permanently, it can wait forever for the other watches.
         watching = await kopf.spawn_tasks(
             registry=registry,
             settings=kopf_settings(),
             clusterwide=True,
             stop_flag=self._stop,
-            # Kopf would otherwise ask for the user's name, and the image's user has none.
+            # By default, Kopf looks up the name of the user, and the user of the image has none.
             identity=Identity(self._settings.pod_name or "dind-operator"),
         )
-        # Kopf has just put its own signal handlers over ours; with those nobody could tell a signal from a failure.
-        self.take_signals()
+        # Kopf has replaced the signal handlers. With those of Kopf, a signal cannot be distinguished from a failure.
+        self.handle_signals()
         working = asyncio.create_task(self.controller.run(), name="controller")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
@@ -110,16 +110,16 @@ class Operator:
             for task in done:
                 task.result()
             if not self._stop.is_set():
-                raise RuntimeError("the watches ended by themselves")
+                raise RuntimeError("the watches ended unexpectedly")
         finally:
             self._stop.set()
             working.cancel()
             stopping.cancel()
             await asyncio.gather(working, stopping, return_exceptions=True)
-            # Kopf takes every other task for its own and would wait five seconds for it: an open scrape is one.
+            # Without ``ignored``, Kopf waits five seconds for all other tasks, such as an open scrape.
             others = asyncio.all_tasks() - set(watching)
-            ending = asyncio.create_task(kopf.run_tasks(watching, ignored=others), name="kopf's end")
-            await asyncio.wait({ending}, timeout=ENDING_SECONDS)
+            shutdown = asyncio.create_task(kopf.run_tasks(watching, ignored=others), name="kopf-shutdown")
+            await asyncio.wait({shutdown}, timeout=SHUTDOWN_SECONDS)
             await _cancel_all_but(before)
 
     def _attach(self, view: ClusterView) -> None:
@@ -131,23 +131,23 @@ class Operator:
             read_logs=self._settings.read_pod_logs,
             volume_seconds=self._settings.volume_check_seconds,
             endpoint_seconds=self._settings.endpoint_check_seconds,
-            ahead=self._cluster.ahead,
+            ahead=self._cluster.clock_skew,
         )
         self.controller.attach(view, reconciler)
         self._metrics.watch_environments(
             lambda: [(view.environment(key) or {}).get("status") or {} for key in view.environments.known()]
         )
 
-    def _problem(self) -> str | None:
+    def _liveness_problem(self) -> str | None:
         return self.controller.stuck() if self._leading else None
 
-    def _not_ready(self) -> str | None:
-        # A follower is ready to take over; it must not block a rollout.
+    def _readiness_problem(self) -> str | None:
+        # A standby replica is ready: it must not block a rollout.
         return self.controller.unready() if self._leading else None
 
 
 async def _cancel_all_but(others: set[asyncio.Task[Any]]) -> None:
-    """After a failure Kopf leaves watchers behind, each of which may swallow a cancellation and go on."""
+    """Cancel the tasks that Kopf leaves behind after a failure. Such a task can ignore a cancellation, so retry."""
     for _ in range(CANCELLATIONS):
         tasks = asyncio.all_tasks() - others - {asyncio.current_task()}
         if not tasks:
@@ -158,13 +158,13 @@ async def _cancel_all_but(others: set[asyncio.Task[Any]]) -> None:
 
 
 async def run_operator(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT (exit code 0), a lost Lease or a failure (1)."""
+    """Run until SIGTERM or SIGINT (exit code 0), the loss of the Lease, or a failure (exit code 1)."""
     async with await connect() as cluster:
         operator = Operator(settings, cluster)
-        operator.take_signals()
+        operator.handle_signals()
         try:
             await operator.run()
         except LeadershipLostError as error:
-            logger.error("%s; ending, to be started anew as a follower", error)
+            logger.error("%s; exiting. The replica restarts as a standby", error)
             return 1
         return 0

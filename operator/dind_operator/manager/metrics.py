@@ -1,4 +1,4 @@
-"""Prometheus metrics of the operator. Names and labels are part of the interface: docs/operations.md lists them."""
+"""Prometheus metrics of the operator. Their names and labels are a public API, which docs/operations.md documents."""
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
@@ -15,54 +15,60 @@ from dind_operator.state import pod_status as pods
 RECONCILE_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 STARTUP_BUCKETS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 _STEPS = ("PodScheduled", "Initialized", "Ready")
-"""Conditions of a pod on its way up; the histogram's label ``step``."""
+"""The conditions of a starting pod: values of the label ``step``."""
 
 
 class Metrics:
-    """All of them, in a registry of their own."""
+    """All metrics, in a separate registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.reconciles = Counter(
-            "dind_operator_reconciles", "Reconciliations by result.", ["result"], registry=self.registry
+            "dind_operator_reconciles", "Number of reconciliations by result.", ["result"], registry=self.registry
         )
         self.errors = Counter(
             "dind_operator_reconcile_errors",
-            "Failed reconciliations by class of error.",
+            "Number of failed reconciliations by class of error.",
             ["class"],
             registry=self.registry,
         )
         self.seconds = Histogram(
             "dind_operator_reconcile_seconds",
-            "Time of one reconciliation.",
+            "Duration of successful reconciliations in seconds.",
             buckets=RECONCILE_BUCKETS,
             registry=self.registry,
         )
         self.startup = Histogram(
             "dind_operator_startup_seconds",
-            "Time from the environment's creation (first pod) or the pod's (later ones) to each step, once for each pod.",
+            "Time from the creation of the environment (first pod) or of the pod (later pods) to each step of the start, in seconds.",
             ["step"],
             buckets=STARTUP_BUCKETS,
             registry=self.registry,
         )
-        self.leader = Gauge("dind_operator_leader", "1 while this replica acts.", registry=self.registry)
+        self.leader = Gauge(
+            "dind_operator_leader", "Whether this replica is the leader (1) or a standby (0).", registry=self.registry
+        )
 
     def watch_queue(self, depth: Callable[[], float], oldest: Callable[[], float]) -> None:
-        """Read the queue at each scrape."""
-        waiting = Gauge("dind_operator_queue_depth", "Environments that wait for a worker.", registry=self.registry)
+        """Add the metrics of the queue, which are read at each scrape."""
+        waiting = Gauge(
+            "dind_operator_queue_depth", "Number of environments that wait for a worker.", registry=self.registry
+        )
         waiting.set_function(depth)
         age = Gauge(
-            "dind_operator_queue_oldest_seconds", "How long the first in the queue has waited.", registry=self.registry
+            "dind_operator_queue_oldest_seconds",
+            "Time for which the first environment in the queue has waited, in seconds.",
+            registry=self.registry,
         )
         age.set_function(oldest)
 
     def watch_environments(self, statuses: Callable[[], Iterable[dict[str, Any]]]) -> None:
-        """Count environments by phase at each scrape."""
+        """Add the number of environments by phase, which is computed at each scrape."""
         self.registry.register(_Phases(statuses))
 
     def pod_became_ready(self, pod: dict[str, Any], created: str | None) -> None:
-        """Record the steps of one start, from a creation on (RFC 3339)."""
+        """Record the steps of the start of a pod. ``created`` is the beginning (RFC 3339)."""
         begin = _time(created)
         for step in _STEPS:
             reached = _time(pods.condition(pod, step).get("lastTransitionTime"))
@@ -75,9 +81,9 @@ class _Phases(Collector):
         self._statuses = statuses
 
     def collect(self) -> Iterator[Metric]:
-        """One gauge with a sample for every phase, zeros included."""
+        """One gauge with a sample for each phase, including zeros."""
         tally = Tally(str(status.get("phase") or Phase.PENDING.value) for status in self._statuses())
-        family = GaugeMetricFamily("dind_operator_environments", "Environments by phase.", labels=["phase"])
+        family = GaugeMetricFamily("dind_operator_environments", "Number of environments by phase.", labels=["phase"])
         for phase in Phase:
             family.add_metric([phase.value], tally[phase.value])
         yield family

@@ -1,4 +1,4 @@
-"""The installation's settings, from environment variables (prefix ``DIND_``). The chart sets them from its values."""
+"""The settings of the operator, from environment variables with the prefix ``DIND_``. The chart sets them from its values."""
 
 import json
 from datetime import timedelta
@@ -28,46 +28,49 @@ def _quantity(text: str) -> str:
     return text
 
 
-def _listed(value: object) -> object:
-    """The JSON of a variable; pydantic-settings' own reader ends with a traceback when it is none."""
-    return json.loads(value) if isinstance(value, str) else value
+def _parse_json(value: object) -> object:
+    """Parse a variable as JSON. The parser of pydantic-settings exits with a traceback if the value is invalid."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f"must be valid JSON: {error}") from error
 
 
 def _prefixes(found: tuple[str, ...]) -> tuple[str, ...]:
-    """Plain paths, none within another: or the folder of one environment could lie in that of another."""
+    """No prefix contains another one. Otherwise the directory of an environment could contain that of another environment."""
     for path in found:
         if not is_plain_path(path):
-            raise ValueError(f"{path!r} is no absolute path without '.', '..', '//' and a '/' at its end")
+            raise ValueError(f"{path!r} must be an absolute path without '.', '..', '//' and a trailing '/'")
         if outer := next((other for other in found if path.startswith(other + "/")), None):
-            raise ValueError(f"{path!r} lies within {outer!r}: leave one of them out")
+            raise ValueError(f"{path!r} must not be a subdirectory of {outer!r}: remove one of them")
     return found
 
 
 HostPathPrefixes = Annotated[
     tuple[Annotated[str, Field(max_length=256)], ...],
     NoDecode,
-    BeforeValidator(_listed),
+    BeforeValidator(_parse_json),
     AfterValidator(_prefixes),
     Field(max_length=64),
 ]
 
 
 def _ranges(found: tuple[str, ...]) -> tuple[str, ...]:
-    """Ranges of addresses, of either version, in one spelling."""
+    """IPv4 and IPv6 ranges in canonical form."""
     return tuple(str(ip_network(text, strict=False)) for text in found)
 
 
 ClusterCidrs = Annotated[
     tuple[Annotated[str, Field(max_length=49)], ...],
     NoDecode,
-    BeforeValidator(_listed),
+    BeforeValidator(_parse_json),
     AfterValidator(_ranges),
     Field(max_length=32),
 ]
 
 
 class Settings(BaseSettings):
-    """Durations are in seconds. A value that cannot be used ends the program with a sentence that names the variable."""
+    """The settings. Durations are in seconds. If a value is invalid, the operator exits with a message that names the variable."""
 
     model_config = SettingsConfigDict(env_prefix="DIND_", frozen=True)
 
@@ -77,18 +80,18 @@ class Settings(BaseSettings):
     default_reserve_memory: Annotated[str, AfterValidator(_quantity)] = DEFAULT_RESERVE_MEMORY
     default_runtime_class: Annotated[str, Field(pattern=SUBDOMAIN_PATTERN, max_length=253)] = DEFAULT_RUNTIME_CLASS
 
-    # As JSON: ["/srv/dind"]. Commas and colons may stand in a path.
+    # As JSON: ["/srv/dind"], because paths can contain commas and colons.
     host_path_prefixes: HostPathPrefixes = ()
 
     # As JSON: ["10.96.0.0/12", "10.244.0.0/16"].
     cluster_cidrs: ClusterCidrs = ()
-    # As JSON: ["https://mirror.example.com"]. Of environments that name none.
+    # As JSON: ["https://mirror.example.com"]. For environments without mirrors of their own.
     default_registry_mirrors: Annotated[
-        tuple[Mirror, ...], NoDecode, BeforeValidator(_listed), Field(max_length=8)
+        tuple[Mirror, ...], NoDecode, BeforeValidator(_parse_json), Field(max_length=8)
     ] = ()
 
-    # As JSON: the chart's policy.rules. None: no policy.
-    guard_rails: Annotated[GuardRails | None, NoDecode, BeforeValidator(_listed)] = None
+    # As JSON: policy.rules of the chart. None: no policy.
+    guard_rails: Annotated[GuardRails | None, NoDecode, BeforeValidator(_parse_json)] = None
 
     require_namespace_label: bool = True
     read_pod_logs: bool = True
@@ -97,10 +100,10 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 32
     resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300
 
-    # The chart has no values for these: they are for tests, which wait for less (extraEnv).
+    # The chart has no values for these settings. Tests shorten them with extraEnv.
     minute_seconds: Annotated[int, Field(ge=1, le=60)] = DEFAULT_MINUTE_SECONDS
     blocked_check_seconds: Annotated[float, Field(ge=1, le=300)] = REAL.blocked_check_seconds
-    # No part of a second: times in status have none.
+    # An integer, because times in status have no fractions of a second.
     backoff_seconds: Annotated[int, Field(ge=1, le=300)] = int(REAL.backoff.total_seconds())
 
     listen_port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -112,7 +115,7 @@ class Settings(BaseSettings):
 
     @property
     def policy(self) -> Policy:
-        """What of it the plan needs."""
+        """The settings that the reconciler needs."""
         build = BuildSettings(
             daemon_image=self.daemon_image,
             node_tool_image=self.node_tool_image,

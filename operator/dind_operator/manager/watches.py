@@ -1,6 +1,6 @@
-"""Kopf's part: watches, and the thin handlers that pass on what they report.
+"""The configuration of Kopf's watches, and handlers that pass events to the controller.
 
-``on.event`` writes nothing to objects: no finalizer, no annotation.
+Handlers of the kind ``on.event`` do not modify objects: Kopf adds no finalizers and no annotations.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,17 +13,17 @@ from dind_operator.manager.worker import Controller
 
 POD_SELECTOR = f"{names.LABEL_MANAGED_BY}={names.LABEL_MANAGED_BY_VALUE}"
 WATCH_SERVER_TIMEOUT = 600
-"""Seconds after which a watch is renewed in any case: bounds the life of one that is dead without knowing it."""
+"""Seconds after which each watch is renewed, so that a watch that silently stopped is replaced."""
 
 ERROR_BACKOFFS = (1, 1, 2, 3, *[5] * 10)
-"""Seconds between tries of one request: for a minute, as Kopf's own, and never so long that a watch comes back late."""
+"""Seconds between the retries of a request. They add up to a minute, as in Kopf; the maximum is short, so watches recover soon."""
 
 WORKER_IDLE_SECONDS = 0.5
-"""Kopf's worker of an object lives that long after an event, and holds the event: in a burst, all of them at once."""
+"""The time for which Kopf keeps its worker of an object, and the last event, in memory."""
 
 
 def kopf_settings() -> kopf.OperatorSettings:
-    """Settings of the watches: nothing posted, nothing stored, pods filtered by the server."""
+    """The settings of Kopf: no Events, no stored state, and a label selector for pods."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
@@ -39,7 +39,7 @@ def kopf_settings() -> kopf.OperatorSettings:
 
 
 class _NoDiff(kopf.DiffBaseStorage):
-    """Kopf compares each object with its last state, which it copies for that: a tenth of the cpu, for handlers we lack."""
+    """Disables the comparison of objects with their last state. It takes a tenth of the CPU time, and no handler needs it."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence({})
@@ -52,7 +52,7 @@ class _NoDiff(kopf.DiffBaseStorage):
 
 
 class _NoProgress(kopf.ProgressStorage):
-    """Nor is there any progress of handlers to keep."""
+    """Disables the storage of handler progress, which no handler needs."""
 
     def fetch(self, **_: Any) -> None:
         return None
@@ -73,9 +73,7 @@ class _NoProgress(kopf.ProgressStorage):
 def build_registry(
     controller: Controller, login: Callable[[], Awaitable[kopf.AiohttpSession]]
 ) -> kopf.OperatorRegistry:
-    """All handlers. Kopf's own indices are not used: each object's toggle wakes every waiting worker, so a start takes a time that
-    grows with the square of the objects.
-    """
+    """All handlers. Kopf's indices are not used, because with them the startup time is quadratic in the number of objects."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
@@ -87,8 +85,8 @@ def build_registry(
 
 
 def _register_events(registry: kopf.OperatorRegistry, controller: Controller) -> None:
-    # Sync functions would cost a trip through a thread each; these return at once. With a resource's group and version Kopf asks the
-    # API server for the resources of these groups and not of all.
+    # The functions are async because Kopf runs sync functions in threads. The explicit groups and versions limit API discovery to
+    # these groups.
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def environment(type: str | None, body: kopf.Body, **_: Any) -> None:
@@ -104,7 +102,7 @@ def _register_events(registry: kopf.OperatorRegistry, controller: Controller) ->
 
 
 def slim(body: kopf.Body) -> dict[str, Any]:
-    """The object as a dict without managedFields, which are half of it and of no use here."""
+    """The object as a dict without managedFields, which are half of it and not used."""
     manifest = dict(body)
     manifest["metadata"] = {key: value for key, value in dict(body["metadata"]).items() if key != "managedFields"}
     return manifest

@@ -1,4 +1,4 @@
-"""Between Kopf's watches and the reconciler: what to look at, when, and what to do when it fails."""
+"""Passes the events of the watches to the reconciler: which environments to reconcile, when, and what to do on failure."""
 
 import asyncio
 import logging
@@ -21,16 +21,16 @@ from dind_operator.state.cluster import Key
 logger = logging.getLogger("dind_operator")
 
 STUCK_WORK_SECONDS = 180.0
-"""Longer than every call of one reconciliation timing out in a row (20 s each)."""
+"""Longer than one reconciliation in which every call times out after 20 s."""
 STUCK_QUEUE_SECONDS = 300.0
 SPREAD_SECONDS = 30.0
-"""A resync looks at everything, but not in the same instant."""
+"""A resync spreads its reconciliations over this time."""
 RELIST_PAUSE_SECONDS = 0.5
-"""After a relist several watches report at once; one resync serves for all."""
+"""Several watches often relist at the same time. After this pause, one resync handles all of them."""
 
 
 class Controller:
-    """One operator's work. Made before it leads; ``attach`` gives it what it works on."""
+    """The work queue, the workers and the resync of one operator. ``attach`` must be called before ``run``."""
 
     def __init__(self, cluster: ApiCluster, metrics: Metrics, *, workers: int, resync_seconds: float) -> None:
         self.queue = WorkQueue()
@@ -43,7 +43,7 @@ class Controller:
         self._listed: set[str] = set()
         self._first_lists = asyncio.Event()
         self._relist = asyncio.Event()
-        self._seen: dict[Key, tuple[object, ...]] = {}
+        self._signatures: dict[Key, tuple[object, ...]] = {}
         self._environments_watch = Staleness("environments")
         self._pods_watch = Staleness("pods")
         self._namespaces_watch = Staleness("namespaces")
@@ -51,29 +51,29 @@ class Controller:
         self._resynced = asyncio.Event()
 
     def attach(self, view: ClusterView, reconciler: Reconciler) -> None:
-        """Give it what it works on."""
+        """Set the cache and the reconciler."""
         self._view = view
         self._reconciler = reconciler
 
-    # What the watches report, from the first object of Kopf's first lists on. Nothing is reconciled before our own is complete.
+    # Events of the watches, starting with the initial lists of Kopf. Nothing is reconciled before the first resync has finished.
 
     def environment_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
-        """An environment came, changed or went. Changes of status alone, which are our own, are passed over."""
+        """An environment was added, modified or deleted. Changes of only its status, which the operator makes, are ignored."""
         key, metadata = key_of(manifest), manifest["metadata"]
         if kind == "DELETED":
             self.view.environments.forget(key, metadata["uid"])
-            self._seen.pop(key, None)
+            self._signatures.pop(key, None)
             self._starts.forget(key)
             return
         self.view.environments.report(key, manifest)
         extended = (metadata.get("annotations") or {}).get(names.ANNOTATION_EXTEND)
         signature = (metadata["uid"], metadata.get("generation"), metadata.get("deletionTimestamp"), extended)
-        if self._seen.get(key) != signature:
-            self._seen[key] = signature
+        if self._signatures.get(key) != signature:
+            self._signatures[key] = signature
             self.queue.add(key)
 
     def pod_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
-        """A pod that carries our label came, changed or went. It has its environment's name."""
+        """A pod with the label of the operator was added, modified or deleted. It has the name of its environment."""
         key = key_of(manifest)
         if kind == "DELETED":
             self.view.pods.forget(key, manifest["metadata"]["uid"])
@@ -82,7 +82,7 @@ class Controller:
         self.queue.add(key)
 
     def namespace_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
-        """A namespace came, changed or went: it may have been opened for environments."""
+        """A namespace was added, modified or deleted. Environments may have been enabled in it."""
         key = key_of(manifest)
         if kind == "DELETED":
             self.view.namespaces.forget(key, manifest["metadata"]["uid"])
@@ -92,7 +92,7 @@ class Controller:
             self.queue.add(environment)
 
     def listed(self, plural: str) -> None:
-        """Kopf read a list: the first of that kind, or another after its watch was lost; what vanished meanwhile is in no event."""
+        """Kopf has listed a resource. After the first time, this means that events, such as deletions, may be lost: resync."""
         if plural in self._listed:
             self._relist.set()
         self._listed.add(plural)
@@ -101,24 +101,24 @@ class Controller:
 
     @property
     def view(self) -> ClusterView:
-        """The newest objects known."""
-        assert self._view is not None, "attach() comes first"
+        """The newest known objects."""
+        assert self._view is not None, "attach() must be called first"
         return self._view
 
-    # The work.
+    # Reconciliation
 
     async def run(self) -> None:
-        """Work until cancelled. Our own first list is later than Kopf's, so that its watches report the end of whatever is in it."""
+        """Run until cancelled. The first resync starts after the initial lists of Kopf, so the watches report all later deletions."""
         await self._first_lists.wait()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._resync_for_ever(), name="resync")
+            group.create_task(self._resync_loop(), name="resync")
             await self._resynced.wait()
-            group.create_task(self.queue.run(self._workers, self._work), name="queue")
+            group.create_task(self.queue.run(self._workers, self._reconcile), name="queue")
 
-    async def _work(self, key: Key) -> None:
+    async def _reconcile(self, key: Key) -> None:
         assert self._reconciler is not None
-        begin = time.monotonic()
-        about = {"namespace": key[0], "environment": key[1]}
+        start = time.monotonic()
+        extra = {"namespace": key[0], "environment": key[1]}
         before = self.view.environment(key)
         try:
             outcome = await self._reconciler.reconcile(key)
@@ -128,31 +128,31 @@ class Controller:
             self._metrics.errors.labels(error.error_class.value).inc()
             self._metrics.reconciles.labels("error").inc()
             logger.warning(
-                error.message, extra={**about, "error_class": error.error_class.value, "retry_in": round(delay, 1)}
+                error.message, extra={**extra, "error_class": error.error_class.value, "retry_in": round(delay, 1)}
             )
             return
         except Exception:
-            # A defect in one environment's handling must not end the work for all the others.
+            # A bug that affects one environment must not stop the operator for all others.
             self.queue.fail(key)
             self._metrics.errors.labels("defect").inc()
             self._metrics.reconciles.labels("error").inc()
-            logger.exception("reconciling failed unexpectedly", extra=about)
+            logger.exception("unexpected error during reconciliation", extra=extra)
             return
-        seconds = time.monotonic() - begin
+        seconds = time.monotonic() - start
         self.queue.succeed(key)
         self._metrics.reconciles.labels("ok").inc()
         self._metrics.seconds.observe(seconds)
         if outcome.requeue_after is not None:
             self.queue.add_after(key, outcome.requeue_after)
-        self._tell(key, before, outcome.phase, seconds)
+        self._log_phase(key, before, outcome.phase, seconds)
         self._measure(key, before)
 
-    def _tell(self, key: Key, before: dict[str, Any] | None, phase: str | None, seconds: float) -> None:
+    def _log_phase(self, key: Key, before: dict[str, Any] | None, phase: str | None, seconds: float) -> None:
         old = ((before or {}).get("status") or {}).get("phase")
         if phase is None or before is None or phase == old:
             return
-        about = {"namespace": key[0], "environment": key[1], "phase": phase, "seconds": round(seconds, 3)}
-        logger.info("%s -> %s", old or "new", phase, extra=about)
+        extra = {"namespace": key[0], "environment": key[1], "phase": phase, "seconds": round(seconds, 3)}
+        logger.info("%s -> %s", old or "new", phase, extra=extra)
 
     def _measure(self, key: Key, before: dict[str, Any] | None) -> None:
         pod = self.view.pod(key)
@@ -160,9 +160,9 @@ class Controller:
         if start is not None and pod is not None:
             self._metrics.pod_became_ready(pod, start.created)
 
-    # The resync.
+    # Resync
 
-    async def _resync_for_ever(self) -> None:
+    async def _resync_loop(self) -> None:
         delay = 0.0
         while True:
             try:
@@ -175,13 +175,13 @@ class Controller:
             try:
                 await self._resync()
             except ClusterError as error:
-                logger.warning("resync: %s", error.message, extra={"error_class": error.error_class.value})
+                logger.warning("resync failed: %s", error.message, extra={"error_class": error.error_class.value})
                 delay = min(5.0, self._resync_seconds)
                 continue
-            delay = self._resync_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+            delay = self._resync_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - not for security
 
     async def _resync(self) -> None:
-        """List everything, correct what the cache holds, and look at everything again."""
+        """List all objects, correct the cache, and queue all environments."""
         for layer in (self.view.environments, self.view.pods, self.view.namespaces):
             layer.begin_listing()
         namespaces = await self._cluster.list_namespaces(self.view.namespaces.listed)
@@ -195,17 +195,17 @@ class Controller:
             self.queue.add(key)
         spread = min(SPREAD_SECONDS, self._resync_seconds / 2)
         for key in self.view.environments.known() - changed:
-            self.queue.add_after(key, random.uniform(0, spread))  # noqa: S311 - spreads load, guards nothing
+            self.queue.add_after(key, random.uniform(0, spread))  # noqa: S311 - not for security
         self._resynced.set()
 
-    # What the probes ask.
+    # Probes
 
     def stuck(self) -> str | None:
-        """What does not move any more; None if all does."""
+        """Why the liveness probe fails; None if it succeeds."""
         if self.queue.longest_work() > STUCK_WORK_SECONDS:
-            return f"a worker has been at one environment for {self.queue.longest_work():.0f} s"
+            return f"a worker has been reconciling one environment for {self.queue.longest_work():.0f} s"
         if self._resynced.is_set() and self.queue.oldest_wait() > STUCK_QUEUE_SECONDS:
-            return f"an environment has waited {self.queue.oldest_wait():.0f} s for a worker"
+            return f"an environment has been waiting for a worker for {self.queue.oldest_wait():.0f} s"
         if self._view is None:
             return None
         watched = (
@@ -216,12 +216,12 @@ class Controller:
         return next((problem for watch, layer in watched if (problem := watch.problem(layer))), None)
 
     def unready(self) -> str | None:
-        """Why nothing is reconciled yet; None when it is."""
-        return None if self._resynced.is_set() else "the first lists are not complete"
+        """Why the readiness probe fails; None if it succeeds."""
+        return None if self._resynced.is_set() else "the initial lists are not complete"
 
 
 def _compare(layer: Layer, watch: Staleness, listing: Listing) -> set[Key]:
-    """Correct one kind of object; the keys of which something else was believed."""
+    """Correct the cache of one resource. Returns the keys of the objects whose cached state was outdated."""
     listed = layer.existing(dict(listing.items))
     changed = layer.compare(listed, listing.version)
     watch.compare(layer, listed)

@@ -1,7 +1,7 @@
-"""A coalescing work queue: each key at most once in it, one worker at a time per key, backoff by key.
+"""A deduplicating work queue with a backoff for each key, as in client-go.
 
-A key that is added while it is being worked on is worked on once more afterwards, so no change is lost and none is
-worked on twice at once.
+The queue contains each key at most once, and at most one worker processes a key at a time. A key that is added while a worker
+processes it is processed again afterwards, so no change is lost.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from dind_operator.state.cluster import Key
 FIRST_BACKOFF = 0.25
 MAX_BACKOFF = 60.0
 JITTER = 0.2
-"""A fifth: after an outage of the API server not everything comes back in the same instant."""
+"""The relative jitter of the backoff, which spreads the retries after an outage of the API server."""
 
 
 class WorkQueue:
-    """Keys to look at, now or later. Times are of the monotonic clock, in seconds."""
+    """Keys to process, now or later. Times are in seconds of the monotonic clock."""
 
     def __init__(self) -> None:
         self._ready: OrderedDict[Key, float] = OrderedDict()
@@ -36,7 +36,7 @@ class WorkQueue:
         self._timer_wake = asyncio.Event()
 
     def add(self, key: Key) -> None:
-        """Look at ``key`` as soon as a worker is free."""
+        """Queue ``key``."""
         if key in self._active:
             self._again.add(key)
         elif key not in self._ready:
@@ -44,7 +44,7 @@ class WorkQueue:
             self._wake.set()
 
     def add_after(self, key: Key, delay: float) -> None:
-        """Look at ``key`` in ``delay`` seconds, or earlier if it was to be looked at earlier."""
+        """Queue ``key`` in ``delay`` seconds. An earlier time that was set before is kept."""
         due = time.monotonic() + delay
         if key in self._due and self._due[key] <= due:
             return
@@ -53,32 +53,32 @@ class WorkQueue:
         self._timer_wake.set()
 
     def fail(self, key: Key) -> float:
-        """Look at ``key`` again after its backoff; returns the delay."""
+        """Queue ``key`` after its backoff. Returns the delay."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
         delay: float = min(FIRST_BACKOFF * 2 ** min(count - 1, 16), MAX_BACKOFF)
-        delay *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - spreads load, guards nothing
+        delay *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - not for security
         self.add_after(key, delay)
         return delay
 
     def succeed(self, key: Key) -> None:
-        """Forget the failures of ``key``."""
+        """Reset the backoff of ``key``."""
         self._failures.pop(key, None)
 
     @property
     def depth(self) -> int:
-        """Keys that wait for a worker."""
+        """The number of keys that wait for a worker."""
         return len(self._ready)
 
     def oldest_wait(self) -> float:
-        """Seconds that the key at the head has waited for a worker; 0 if none waits."""
+        """Seconds for which the first key in the queue has waited for a worker; 0 if the queue is empty."""
         return time.monotonic() - next(iter(self._ready.values())) if self._ready else 0.0
 
     def longest_work(self) -> float:
-        """Seconds for which the slowest worker has been at its present key; 0 if none works."""
+        """Seconds for which the slowest worker has been processing its key; 0 if all workers are idle."""
         return time.monotonic() - min(self._active.values()) if self._active else 0.0
 
     async def run(self, workers: int, work: Callable[[Key], Awaitable[None]]) -> None:
-        """Work until cancelled. ``work`` must not raise; it calls ``fail`` or ``succeed`` itself."""
+        """Run until cancelled. ``work`` must not raise, and must call ``fail`` or ``succeed``."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._timer(), name="queue-timer")
             for number in range(workers):
@@ -109,7 +109,7 @@ class WorkQueue:
                     del self._due[key]
                     self.add(key)
             timeout = self._heap[0][0] - now if self._heap else None
-            # Not wait_for(): before Python 3.12 it may swallow a cancellation.
+            # Not wait_for(): before Python 3.12 it can swallow a cancellation.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._timer_wake.wait()

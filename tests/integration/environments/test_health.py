@@ -27,7 +27,7 @@ def test_not_ready_before_the_first_lists(start: Operators, space: Space) -> Non
     eventually(lambda: fault.hits, "the list hanging")
     assert operator.http("/livez")[0] == 200
     code, text = operator.http("/readyz")
-    assert (code, text) == (503, "the first lists are not complete\n")
+    assert (code, text) == (503, "the initial lists are not complete\n")
     proxy.heal()
     operator.wait_ready()
 
@@ -41,7 +41,7 @@ def test_liveness_fails_when_a_worker_is_stuck(start: Operators, space: Space, m
     eventually(lambda: fault.hits, "the call hanging")
     assert operator.http("/livez")[0] == 200
     eventually(lambda: operator.http("/livez")[0] == 503, "liveness failing")
-    assert "a worker has been at one environment" in operator.http("/livez")[1]
+    assert "a worker has been reconciling one environment" in operator.http("/livez")[1]
     operator.proxy.heal()
     eventually(lambda: operator.http("/livez")[0] == 200, "liveness again")
     space.wait_pod()
@@ -59,7 +59,7 @@ def test_liveness_fails_when_the_queue_stands_still(
     eventually(lambda: len(fault.hits) == 2, "both workers hanging")
     eventually(lambda: metric(operator, "dind_operator_queue_depth") == 1, "one in the queue")
     eventually(lambda: operator.http("/livez")[0] == 503, "liveness failing")
-    assert "for a worker" in operator.http("/livez")[1]
+    assert "waiting for a worker" in operator.http("/livez")[1]
     assert (metric(operator, "dind_operator_queue_oldest_seconds") or 0) >= 1
     operator.proxy.heal()
     for name in ("one", "two", "three"):

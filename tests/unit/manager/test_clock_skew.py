@@ -24,48 +24,48 @@ class Times:
 
 
 def test_before_the_first_answer_nobody_knows() -> None:
-    assert Times().clock.ahead() == timedelta(0)
+    assert Times().clock.skew() == timedelta(0)
 
 
 @pytest.mark.parametrize("ahead", [0, 0.7, 3600])
 def test_a_clock_that_is_ahead_is_ahead_until_the_next_answer(ahead: float) -> None:
     times = Times()
     times.now += timedelta(seconds=ahead)
-    times.clock.saw(DATE)
+    times.clock.record(DATE)
     times.passes(90)
-    assert times.clock.ahead() == timedelta(seconds=ahead)
+    assert times.clock.skew() == timedelta(seconds=ahead)
 
 
 def test_a_clock_that_is_behind_is_not_ahead() -> None:
     times = Times()
     times.now -= timedelta(hours=1)
-    times.clock.saw(DATE)
-    assert times.clock.ahead() == timedelta(0)
+    times.clock.record(DATE)
+    assert times.clock.skew() == timedelta(0)
 
 
 def test_a_clock_that_is_set_forward_after_the_answer_is_ahead_at_once() -> None:
     times = Times()
-    times.clock.saw(DATE)
+    times.clock.record(DATE)
     times.passes(10)
     times.now += timedelta(days=1)
-    assert times.clock.ahead() == timedelta(days=1)
+    assert times.clock.skew() == timedelta(days=1)
 
 
 def test_the_last_answer_counts_and_one_without_a_date_does_not() -> None:
     times = Times()
     times.now += timedelta(hours=1)
-    times.clock.saw("Sun, 01 Jun 2025 13:00:00 GMT")
-    times.clock.saw(DATE)
-    times.clock.saw(None)
-    assert times.clock.ahead() == timedelta(hours=1)
+    times.clock.record("Sun, 01 Jun 2025 13:00:00 GMT")
+    times.clock.record(DATE)
+    times.clock.record(None)
+    assert times.clock.skew() == timedelta(hours=1)
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Sun, 01 Jun 2025 12:00:00", "Sun, 99 Jun 2025 12:00:00 GMT"])
 def test_what_is_no_date_says_nothing(date: str) -> None:
     times = Times()
     times.now += timedelta(hours=1)
-    times.clock.saw(date)
-    assert times.clock.ahead() == timedelta(0)
+    times.clock.record(date)
+    assert times.clock.skew() == timedelta(0)
 
 
 def test_the_own_clock_has_a_zone() -> None:

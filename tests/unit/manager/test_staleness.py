@@ -56,7 +56,9 @@ def test_a_watch_has_until_the_next_resync_to_show_a_change(watch: Watch) -> Non
 
 def test_a_watch_that_shows_neither_change_nor_newcomer_is_named(watch: Watch) -> None:
     assert watch.resync(thing(2)) is None
-    assert watch.resync(thing(2)) == "the watch of pods is behind since the resync before last (ns/a)"
+    assert (
+        watch.resync(thing(2)) == "the watch of pods has not reported the state of ns/a that a previous resync listed"
+    )
 
 
 def test_it_is_well_again_as_soon_as_it_shows_what_it_owed(watch: Watch) -> None:

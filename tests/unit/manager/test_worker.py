@@ -97,7 +97,7 @@ async def test_a_namespace_that_changed_names_all_of_its_environments_and_no_oth
 
 
 async def test_before_the_first_lists_it_is_not_ready_and_not_stuck(bed: Bed) -> None:
-    assert bed.controller.unready() == "the first lists are not complete"
+    assert bed.controller.unready() == "the initial lists are not complete"
     assert bed.controller.stuck() is None
 
 
@@ -124,6 +124,6 @@ async def test_a_stuck_queue_and_a_stuck_worker_are_told(bed: Bed) -> None:
     bed.controller._resynced.set()
     queue.add(KEY)
     queue._ready[KEY] -= 301
-    assert bed.controller.stuck() == "an environment has waited 301 s for a worker"
+    assert bed.controller.stuck() == "an environment has been waiting for a worker for 301 s"
     queue._active[KEY] = queue._ready.pop(KEY) + 301 - 181
-    assert bed.controller.stuck() == "a worker has been at one environment for 181 s"
+    assert bed.controller.stuck() == "a worker has been reconciling one environment for 181 s"

@@ -222,6 +222,14 @@ CASES = [
     Case(
         "maxResources", HIGHEST, limits(cpu="7.5", memory="16384Mi"), {}, "spec.daemon.resources.limits.cpu is not set,"
     ),
+    Case(
+        "podMetadata",
+        ["team", "example.com/*"],
+        {"podMetadata": {"labels": {"team": "a"}, "annotations": {"example.com/b": "c"}}},
+        {"podMetadata": {"labels": {"team": "a", "z": ""}, "annotations": {"other.example.com/b": "c"}}},
+        "spec.podMetadata other.example.com/b",
+    ),
+    Case("podMetadata", [], {"podMetadata": {}}, {"podMetadata": {"annotations": {"a": ""}}}, "spec.podMetadata a"),
     Case("disruptionPolicies", ["Allow"], {}, {"disruptionPolicy": "Protect"}, "spec.disruptionPolicy Protect"),
     Case(
         "cloudMetadata",

@@ -253,6 +253,25 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("env-name", {"daemon": {"env": [{"name": "A=B"}]}}, ["spec.daemon.env[0].name"]),
     ("env-twice", {"daemon": {"env": [{"name": "A"}, {"name": "A"}]}}, ["spec.daemon.env[1]", "Duplicate value"]),
+    (
+        "metadata-owned-label",
+        {"podMetadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}},
+        ["spec.podMetadata.labels", "must not contain keys that the operator sets", "remove the entry"],
+    ),
+    (
+        "metadata-own-domain",
+        {"podMetadata": {"annotations": {"policy.dind.dev/x": "y"}}},
+        ["spec.podMetadata.annotations", "must not contain keys that the operator sets"],
+    ),
+    (
+        "metadata-apparmor",
+        {"podMetadata": {"annotations": {"container.apparmor.security.beta.kubernetes.io/daemon": "unconfined"}}},
+        ["spec.podMetadata.annotations", "must not contain keys that the operator sets"],
+    ),
+    ("metadata-key", {"podMetadata": {"labels": {"-a": ""}}}, ["spec.podMetadata.labels", "keys must be label keys"]),
+    ("metadata-long-key", {"podMetadata": {"labels": {"a" * 64: ""}}}, ["spec.podMetadata.labels"]),
+    ("selector-long-key", {"scheduling": {"nodeSelector": {f"a/{'b' * 64}": ""}}}, ["spec.scheduling.nodeSelector"]),
+    ("metadata-value", {"podMetadata": {"labels": {"a": "b c"}}}, ["spec.podMetadata.labels.a"]),
     ("preload-name", {"daemon": {"preload": ["Upper:1"]}}, ["spec.daemon.preload[0]", "must be an image reference"]),
     (
         "mirrors-twice",
@@ -478,7 +497,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "selector-key",
         {"scheduling": {"nodeSelector": {"a b": "c"}}},
-        ["spec.scheduling.nodeSelector", "key is malformed"],
+        ["spec.scheduling.nodeSelector", "keys must be label keys"],
     ),
     (
         "selector-value",
@@ -624,6 +643,10 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("mirror-in-config", {"daemon": {"config": {"registry-mirrors": ["https://m.example.com"]}}}),
     ("env", {"daemon": {"env": [{"name": "HTTPS_PROXY", "value": "http://p:3128"}, {"name": "EMPTY"}]}}),
     ("preload", {"daemon": {"preload": ["golang", "r.example.com:5000/a/b__c:1.2", f"a/b@sha256:{'0' * 64}"]}}),
+    (
+        "metadata",
+        {"podMetadata": {"labels": {"team": "a"}, "annotations": {"example.com/dind.dev": "", "adind.dev/x": "a b"}}},
+    ),
     ("reserve", with_memory("1Gi", reserve={"memory": "256Mi"})),
     ("reserve-in-another-unit", with_memory("1Gi", reserve={"memory": "1073741823"})),
     ("host-path", {"storage": {"hostPath": {"path": "/srv/dind/a..b/.c"}}}),

@@ -11,10 +11,10 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from .model import ApiModel, WholeNumber
 from .rules import KEY_MAX_LENGTH, keys, rule, validations
 
-LABEL_KEY_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+LABEL_KEY_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 LABEL_KEY_REMEDY: Final = (
-    "a label's key is malformed: use letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, "
+    "keys must be label keys: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, "
     "optionally after a lower-case domain and '/'"
 )
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=KEY_MAX_LENGTH, pattern=LABEL_KEY_PATTERN)]

@@ -14,6 +14,7 @@ from .lifetime import Expire, LifetimeSpec
 from .model import ApiModel
 from .network import AddressPool, FirewallBackend, IPv6, NetworkDNS, NetworkSpec
 from .network_rules import doubled_errors, doubled_rules
+from .pod_metadata import PodMetadata
 from .probes import ProbesSpec, ProbeTuning
 from .published import PublishedPort, PublishedPortsSpec
 from .quantity import parse_quantity
@@ -164,6 +165,10 @@ class DindEnvironmentSpec(ApiModel):
         "omitted and the endpoint is enabled, nobody can connect to them. A change does not replace the pod.",
         # Written into the object, it would ask for a NetworkPolicy where there is no endpoint.
         json_schema_extra={NO_DEFAULT: True},
+    )
+    pod_metadata: PodMetadata = Field(
+        default_factory=PodMetadata,
+        description="Labels and annotations of the pod, for example for cost allocation or for a service mesh.",
     )
     scheduling: SchedulingSpec = Field(default_factory=SchedulingSpec, description="Scheduling constraints of the pod.")
     probes: ProbesSpec = Field(default_factory=ProbesSpec, description="Timing of the probes on the daemon.")

@@ -93,7 +93,7 @@ def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credential
     spec = environment.spec
     part = whole_part(environment, settings)
     pod_spec = _pod_spec(environment, settings, part)
-    annotations = {**_ANNOTATIONS, **part.annotations}
+    annotations = {**(spec.pod_metadata.annotations or {}), **_ANNOTATIONS, **part.annotations}
     intent = intent_hash(spec)
     build = digest([pod_spec, annotations])
     told = {INTENT_VARIABLE: intent, BUILD_VARIABLE: build}
@@ -104,7 +104,7 @@ def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credential
         "metadata": {
             "name": environment.name,
             "namespace": environment.namespace,
-            "labels": object_labels(environment.name),
+            "labels": {**(spec.pod_metadata.labels or {}), **object_labels(environment.name)},
             "annotations": annotations
             | {names.ANNOTATION_INTENT_HASH: intent, names.ANNOTATION_ENVIRONMENT_UID: environment.uid},
             "ownerReferences": [owner_reference(environment)],

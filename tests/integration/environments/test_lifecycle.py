@@ -151,3 +151,24 @@ def test_made_suspended(operator: RunningOperator, space: Space) -> None:
     space.create(spec={"operatingMode": "Suspended"})
     space.wait_reason("Suspended")
     assert operator.proxy.count(on("create", "pods")) == 0
+
+
+def test_labels_and_annotations_of_the_pod_are_those_of_the_spec_and_are_put_back(
+    operator: RunningOperator, space: Space, kubelet: Kubelet
+) -> None:
+    mine = {"labels": {"team": "builds"}, "annotations": {"example.com/cost-center": "7"}}
+    space.create(spec={"podMetadata": mine})
+    pod = kubelet.run(space.wait_pod())
+    assert pod["metadata"]["labels"].items() >= mine["labels"].items()
+    assert pod["metadata"]["annotations"].items() >= mine["annotations"].items()
+    space.edit_pod({"labels": {"team": "other"}, "annotations": {"example.com/cost-center": None}})
+    space.wait_pod_that(
+        lambda now: (
+            now["metadata"]["labels"].items() >= mine["labels"].items()
+            and now["metadata"]["annotations"].items() >= mine["annotations"].items()
+        ),
+        "with what the spec says",
+    )
+    space.change({"podMetadata": {"labels": {"team": "tests"}}})
+    kubelet.finish(space.wait_going())
+    assert space.wait_pod(other_than=pod)["metadata"]["labels"]["team"] == "tests"

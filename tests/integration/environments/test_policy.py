@@ -248,6 +248,7 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
         "nodeSelector": {f"label-{number}": "v" * 63 for number in range(24)},
         "maxResources": {f"example.com/{number}": "9" for number in range(24)},
         "modes": ["Privileged"],
+        "podMetadata": entries("d", "/*"),
         "disruptionPolicies": ["Allow"],
         "cloudMetadata": ["Closed"],
         "maxTtl": "365d",
@@ -267,6 +268,10 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
             "priorityClassName": rules["priorityClasses"][-1],
         },
         "lifetime": {"ttl": "525600m"},
+        "podMetadata": {
+            "labels": {f"{rules['podMetadata'][-1][:-1]}l{number}": "v" * 63 for number in range(32)},
+            "annotations": {f"{rules['podMetadata'][-1][:-1]}a{number}": "v" * 4096 for number in range(32)},
+        },
     }
     policy.rules = rules
     with open_space(served) as space:

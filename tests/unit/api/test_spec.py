@@ -50,6 +50,7 @@ def test_what_was_read_is_written_as_it_was() -> None:
             "logLevel": "Warn",
         },
         "storage": {"emptyDir": {"medium": "", "sizeLimit": "20Gi"}},
+        "podMetadata": {"labels": {"team": "builds"}, "annotations": {"sidecar.istio.io/inject": "false"}},
         "security": {
             "mode": "Privileged",
             "appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"},

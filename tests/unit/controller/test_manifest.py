@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.objects import SETTINGS, UID, model, spec
 
+from dind_operator.api.environment import InvalidEnvironment
 from dind_operator.api.spec import AppArmorType
 from dind_operator.controller.manifest import (
     CONTAINERD_SHUTDOWN_SECONDS,
@@ -63,6 +64,22 @@ def test_an_empty_spec_makes_a_whole_pod() -> None:
     assert pod["spec"]["containers"][0]["command"] == ["/dind/entrypoint"]
     assert "args" not in pod["spec"]["containers"][0]
     assert "imagePullSecrets" not in pod["spec"]
+
+
+def test_the_users_labels_and_annotations_stand_beside_the_operators() -> None:
+    mine = {"labels": {"team": "builds"}, "annotations": {"sidecar.istio.io/inject": "false"}}
+    metadata, plain = built({"podMetadata": mine})["metadata"], built()["metadata"]
+    assert metadata["labels"] == plain["labels"] | mine["labels"]
+    hashed = {"dind.dev/intent-hash": metadata["annotations"]["dind.dev/intent-hash"]}
+    assert metadata["annotations"] == plain["annotations"] | mine["annotations"] | hashed
+
+
+def test_every_key_that_the_operator_sets_is_refused() -> None:
+    metadata = built()["metadata"]
+    for field in ("labels", "annotations"):
+        for key in metadata[field]:
+            with pytest.raises(InvalidEnvironment, match=f"podMetadata.{field} must not contain keys"):
+                built({"podMetadata": {field: {key: "mine"}}})
 
 
 def test_it_holds_no_token_and_is_not_moved_away() -> None:

@@ -18,6 +18,7 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
     "security": {"mode": "Privileged", "appArmorProfile": {"type": "Unconfined"}, "cloudMetadata": "Closed"},
     "scheduling": {"tolerations": [], "nodeSelector": {}},
     "probes": {"startup": {}, "readiness": {}},
+    "podMetadata": {"labels": {}, "annotations": {}},
     "network": {"avoid": [], "firewallBackend": "Auto", "ipv6": "Auto"},
     "updatePolicy": "Recreate",
     "disruptionPolicy": "Allow",
@@ -26,6 +27,8 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
 }
 CHANGES: list[dict[str, Any]] = [
     {"daemon": {"image": "docker:28-dind"}},
+    {"podMetadata": {"labels": {"team": "a"}}},
+    {"podMetadata": {"annotations": {"team": "a"}}},
     {"daemon": {"imagePullPolicy": "Always"}},
     {"daemon": {"imagePullSecrets": [{"name": "login"}]}},
     {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}},

@@ -25,7 +25,7 @@ from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, Securi
 from dind_operator.features.endpoint import network_policy
 from dind_operator.features.policy import field_rules as field_rails
 from dind_operator.features.policy import workload_rules as workload_rails
-from dind_operator.features.policy.messages import covered, shown, told
+from dind_operator.features.policy.messages import covered, refused, shown, told
 
 MAX_ENTRIES: Final = 24
 """Of each list. With the length of an entry: a sentence that names them all fits a condition (4096 characters; the API server
@@ -47,6 +47,8 @@ _LABEL: Final = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[
 _LABEL_VALUE: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
 # Of an extension, where the policy bounds it: in this one form times are in order as texts are, without reading them.
 _TIME_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+# A star only after a domain: `team*` would allow every key that begins so.
+_METADATA_PATTERN: Final = rf"^{_LABEL}$|^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/\*$"
 _TAINT_PATTERN: Final = rf"^{_LABEL}(={_LABEL_VALUE})?(:(NoSchedule|PreferNoSchedule|NoExecute))?$"
 
 
@@ -80,6 +82,7 @@ class GuardRails(ApiModel):
     cloud_metadata: Annotated[tuple[Literal[CloudMetadata.CLOSED], ...], _BOUNDED] | None = None
     max_ttl: Duration | None = None
     require_ttl: bool | None = None
+    pod_metadata: Annotated[tuple[Annotated[str, _entry(_METADATA_PATTERN)], ...], _BOUNDED] | None = None
     secrets: Annotated[tuple[Annotated[str, _entry(_REFERRED_PATTERN)], ...], _BOUNDED] | None = None
 
 
@@ -225,6 +228,12 @@ def _daemon_fields(asked: Asked) -> Iterator[str]:
     return field_rails.keys(asked.spec, asked.rails.daemon_config)
 
 
+def _pod_metadata(asked: Asked) -> Iterator[str]:
+    found = asked.spec.pod_metadata
+    used = sorted({*(found.labels or ()), *(found.annotations or ())})
+    return refused("spec.podMetadata", used, asked.rails.pod_metadata, "podMetadata")
+
+
 def _disruption_policies(asked: Asked) -> Iterator[str]:
     allowed, value = asked.rails.disruption_policies, asked.spec.disruption_policy
     if allowed is not None and value not in allowed:
@@ -290,6 +299,7 @@ _RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
     _daemon_fields,
     _max_resources,
     _max_workload_resources,
+    _pod_metadata,
     _disruption_policies,
     _cloud_metadata,
     _max_ttl,

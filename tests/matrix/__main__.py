@@ -13,11 +13,11 @@ from tests.cluster.progress import ClusterError, say, step
 from tests.cluster.record import checkout
 from tests.matrix import page
 from tests.matrix.page import PageError, Row
-from tests.matrix.parts import PARTS, Part, wanted
+from tests.matrix.parts import PARTS, Condition, wanted
 from tests.matrix.run import InterruptedRunError, Runner
 
 
-def _run(parts: list[Part], file: Path, rows: dict[str, Row]) -> None:
+def _run(parts: list[Condition], file: Path, rows: dict[str, Row]) -> None:
     """Runs the parts and puts their rows into `rows` and, after each part, into the page: what has ended is kept."""
     runner = Runner(Instance.from_environment())
     for number, part in enumerate(parts, 1):
@@ -37,7 +37,7 @@ def _write(file: Path, rows: dict[str, Row]) -> None:
     file.write_text(page.updated(file.read_text(), [part.title for part in PARTS], rows))
 
 
-def _summary(parts: list[Part], rows: dict[str, Row], file: Path) -> int:
+def _summary(parts: list[Condition], rows: dict[str, Row], file: Path) -> int:
     """Prints all results. 0 when every part ran and passed."""
     say("")
     for part in parts:

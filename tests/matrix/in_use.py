@@ -12,14 +12,14 @@ from tests.cluster import node, nodes, readiness
 from tests.cluster.instance import Instance
 from tests.cluster.tools import TOOLS
 from tests.cluster.vm import shell
-from tests.matrix.parts import Part
+from tests.matrix.parts import Condition
 
 Versions = dict[str, list[str]]
 # How people name the programs of tests/cluster/tools.py.
 _NAMES = {"kubenode": "Kubernetes", "helm3": "Helm", "helm4": "Helm"}
 
 
-def versions(instance: Instance, part: Part) -> Versions:
+def versions(instance: Instance, part: Condition) -> Versions:
     """By program. Of a part on a node, after the tests: the node's programs are asked."""
     found = {} if part.node is None else of_node(instance, part.node)
     for name in part.tools:

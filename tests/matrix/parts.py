@@ -13,7 +13,7 @@ THOROUGH = (("DIND_TEST_THOROUGH", "1"),)
 
 
 @dataclass(frozen=True)
-class Part:
+class Condition:
     """One run of pytest.
 
     `node` is the node of the embedded cluster that the tests need, none if they need no cluster. `tools` are programs of
@@ -33,7 +33,7 @@ class Part:
 
 
 PARTS = (
-    Part(
+    Condition(
         "properties",
         "Property tests with many examples",
         ("tests/unit",),
@@ -42,10 +42,10 @@ PARTS = (
         distributions=("hypothesis",),
         usual=300,
     ),
-    Part(
+    Condition(
         "chart", "What Helm 3 renders of the chart", ("tests/system/chart",), MARKED, tools=("helm3", "helm4"), usual=60
     ),
-    Part(
+    Condition(
         "helm3-api",
         "The chart by Helm 3, against an API server",
         ("tests/integration",),
@@ -53,7 +53,7 @@ PARTS = (
         tools=("kubenode", "helm3"),
         usual=60,
     ),
-    Part(
+    Condition(
         "helm3",
         "The chart by Helm 3, with the operator as a pod",
         ("tests/e2e/test_helm.py",),
@@ -62,7 +62,7 @@ PARTS = (
         tools=("helm3",),
         usual=180,
     ),
-    Part(
+    Condition(
         "docker",
         "Environments with other releases of Docker",
         ("tests/e2e/environments/test_versions.py",),
@@ -70,7 +70,7 @@ PARTS = (
         node=nodes.HOST,
         usual=600,
     ),
-    Part(
+    Condition(
         "busy",
         "Five minutes of saturated cpu and disk, with the default probes",
         ("tests/e2e/environments/test_busy.py",),
@@ -79,11 +79,11 @@ PARTS = (
         usual=800,
     ),
     # Last: beside other work the virtual node loses containers, so it is started when everything else is done.
-    Part("vm", "cgroup v2 and AppArmor, on the virtual node", ("tests/vm",), node=nodes.VM, usual=5400),
+    Condition("vm", "cgroup v2 and AppArmor, on the virtual node", ("tests/vm",), node=nodes.VM, usual=5400),
 )
 
 
-def wanted(only: list[str] | None, *, with_vm: bool) -> list[Part]:
+def wanted(only: list[str] | None, *, with_vm: bool) -> list[Condition]:
     """The parts to run: those named, or all; the virtual node's when it is named or NODES has that node."""
     if only:
         return [part for part in PARTS if part.name in only]

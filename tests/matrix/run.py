@@ -16,7 +16,7 @@ from tests.cluster.progress import ClusterError, say
 from tests.cluster.record import checkout
 from tests.matrix import in_use, junit, page
 from tests.matrix.page import NOT_RUN, Row
-from tests.matrix.parts import Part
+from tests.matrix.parts import Condition
 
 _INTERRUPTED = 2
 
@@ -37,7 +37,7 @@ class Runner:
         self._commit = commit()
         self._prepared: set[str] = set()
 
-    def run(self, part: Part) -> Row:
+    def run(self, part: Condition) -> Row:
         """The row of a part: also of one that failed or could not be run. Raises InterruptedRunError when a person ends it."""
         started = datetime.now(UTC)
         try:
@@ -58,7 +58,7 @@ class Runner:
             raise InterruptedRunError(row)
         return row
 
-    def _prepare(self, part: Part) -> None:
+    def _prepare(self, part: Condition) -> None:
         if part.node is None or part.node in self._prepared:
             return
         environment = os.environ | {"NODES": nodes.HOST if part.node == nodes.HOST else f"{nodes.HOST},{nodes.VM}"}
@@ -68,7 +68,7 @@ class Runner:
                 raise ClusterError(f"`{verb}` of the embedded cluster failed")
         self._prepared.add(part.node)
 
-    def _versions(self, part: Part, counts: junit.Counts) -> in_use.Versions:
+    def _versions(self, part: Condition, counts: junit.Counts) -> in_use.Versions:
         try:
             found = in_use.versions(self.instance, part)
         except ClusterError as error:  # the tests left no cluster that answers: their result counts all the same
@@ -79,7 +79,7 @@ class Runner:
         return found
 
 
-def _pytest(part: Part, report: Path) -> tuple[int, bool]:
+def _pytest(part: Condition, report: Path) -> tuple[int, bool]:
     """(exit code, whether a person interrupted it)."""
     command = [sys.executable, "-m", "pytest", *part.paths, *part.options, "-v", f"--junitxml={report}"]
     command += ["-o", f"cache_dir=.pytest_cache/matrix-{part.name}", "--durations=8", "--durations-min=2"]

@@ -210,13 +210,13 @@ def test_what_would_be_denied_is_told_in_complain_mode(setting: Setting, vm_node
     traces_in_the_report(setting, COMPLAINING, "ALLOWED")
 
 
-def traces_in_the_report(setting: Setting, name: str, verdict: str) -> None:
+def traces_in_the_report(setting: Setting, name: str, assessment: str) -> None:
     text = messages(report(setting[name], setting.loader.vm))
     assert f"profile: {PROFILES[name]['localhostProfile']}" in " ".join(text.split())
     for trace in TRACES:
         lines = [line for line in text.splitlines() if trace in line]
         assert lines, f"{trace} in {text}"
-        assert all(verdict in line for line in lines), lines
+        assert all(assessment in line for line in lines), lines
 
 
 # What the acts leave in the log, each by one of its words.

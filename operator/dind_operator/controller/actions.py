@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from dind_operator.state.cluster import Note
+from dind_operator.state.cluster import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Plan:
     status: dict[str, Any] | None = None
     status_first: bool = False
     requeue_after: float | None = None
-    notes: tuple[Note, ...] = field(default=())
+    events: tuple[Event, ...] = field(default=())
 
 
 NOTHING = Plan()

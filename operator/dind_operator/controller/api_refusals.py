@@ -12,19 +12,19 @@ from dind_operator.api.status import Phase
 from dind_operator.controller.actions import Plan
 from dind_operator.controller.api_errors import ClusterError, ErrorClass
 from dind_operator.controller.events import say
-from dind_operator.state.assessment import Part, blocked
+from dind_operator.state.assessment import Condition, blocked
 from dind_operator.state.observed import Observed
 
 
 def refused(observed: Observed, plan: Plan, error: ClusterError) -> Plan:
     """The status after one of the plan's actions was refused. What the plan had to say of the pod's failure stays said."""
-    verdict = blocked(error.reason or Reason.ADMISSION_DENIED, error.message)
+    assessment = blocked(error.reason or Reason.ADMISSION_DENIED, error.message)
     if error.error_class is ErrorClass.RETRY:
-        verdict = replace(verdict, phase=Phase.RECOVERING, ready=_as_told(observed, verdict.ready))
-    return say(observed, verdict, extra=_kept(plan))
+        assessment = replace(assessment, phase=Phase.RECOVERING, ready=_as_told(observed, assessment.ready))
+    return say(observed, assessment, extra=_kept(plan))
 
 
-def _as_told(observed: Observed, part: Part) -> Part:
+def _as_told(observed: Observed, part: Condition) -> Condition:
     """Such sentences name ports, times and attempts: the first one stays as long as it goes on, or each try would write."""
     old = find_condition(read_conditions(observed.environment.get("status") or {}), ConditionType.READY)
     generation = observed.environment["metadata"].get("generation", 0)

@@ -14,7 +14,7 @@ from dind_operator.features.disruption.condition import PROTECTED, may_exist, re
 from dind_operator.features.disruption.desired import changes
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken, served
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.cluster import Cluster, Key, ObjectKind
 from dind_operator.state.observed import Observed, Policy
 from dind_operator.state.owned_objects import name_conflict, own
@@ -29,7 +29,7 @@ class Budgets:
         self._cluster = cluster
         self._policy = policy
 
-    async def settle(self, key: Key, observed: Observed, verify: Verify) -> Part | None:
+    async def settle(self, key: Key, observed: Observed, verify: Verify) -> Condition | None:
         """Bring the budget to what is desired; returns the condition, None for none.
 
         Raises StaleError, and ClusterError where no server answered.
@@ -61,8 +61,8 @@ class Budgets:
         return name_conflict(environment, [(_KIND, seen)], Reason.POD_DISRUPTION_BUDGET_MISSING, remedy)[0]
 
     def _desired(self, observed: Observed, environment: DindEnvironment) -> bool:
-        rails = self._policy.guard_rails
-        allowed = rails.disruption_policies if rails is not None else None
+        rules = self._policy.policy_rules
+        allowed = rules.disruption_policies if rules is not None else None
         asked = environment.spec.disruption_policy
         if asked is not DisruptionPolicy.PROTECT or (allowed is not None and asked not in allowed):
             return False
@@ -70,10 +70,10 @@ class Budgets:
         return observed.pod is not None or not broken(environment, self._policy)
 
 
-def _refused(error: ClusterError) -> Part:
+def _refused(error: ClusterError) -> Condition:
     if error.reason is Reason.FORBIDDEN:
-        return Part.false(error.reason, error.message)
-    return Part.false(
+        return Condition.false(error.reason, error.message)
+    return Condition.false(
         Reason.POD_DISRUPTION_BUDGET_MISSING,
         f"The API server refused the PodDisruptionBudget: {clip(error.said, MAX_SAID)}. Evictions of the pod are not prevented. "
         "Change the rule that the message names, or set spec.disruptionPolicy to Allow.",

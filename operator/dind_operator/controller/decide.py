@@ -10,7 +10,7 @@ from dind_operator.api.spec import OperatingMode, UpdatePolicy
 from dind_operator.api.status import Phase
 from dind_operator.controller.actions import NOTHING, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.controller.drift import Freshness, missing_metadata, up_to_date, update_wanted
-from dind_operator.controller.events import answered_before, keep, notes, say
+from dind_operator.controller.events import answered_before, keep, ready_events, say
 from dind_operator.controller.features import assess
 from dind_operator.controller.manifest import DesiredPod, desired_pod
 from dind_operator.controller.pod_health import diagnose
@@ -25,7 +25,7 @@ from dind_operator.features.workloads import condition as workloads
 from dind_operator.pod.errors import UnbuildableError
 from dind_operator.state import ownership
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Verdict, blocked, waiting
+from dind_operator.state.assessment import Assessment, blocked, waiting
 from dind_operator.state.observed import Observed, Policy
 from dind_operator.state.pod_failures import Failure, failure_of, pod_failure
 
@@ -40,10 +40,10 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     life = lifetimes.of(observed)
     if life.over is not None and life.deletes:
         return _delete(observed, life.over)
-    stranger = ownership.stranger(observed.pod, observed.environment["metadata"])
-    if stranger is not None:
+    conflict = ownership.conflict(observed.pod, observed.environment["metadata"])
+    if conflict is not None:
         # Pods are watched by our label, which a stranger need not carry: its end may come unseen.
-        return say(observed, stranger, requeue_after=observed.periods.blocked_check_seconds)
+        return say(observed, conflict, requeue_after=observed.periods.blocked_check_seconds)
     try:
         environment = DindEnvironment.from_dict(observed.environment)
     except InvalidEnvironment as error:
@@ -92,7 +92,7 @@ def _completed(observed: Observed, over: dict[str, Any]) -> Plan:
     pod = observed.pod
     lost = over["result"] == Reason.WORKLOADS_LOST and pod is not None and pods.ended(pod)
     extra = {"lastFailure": failure_fields(pod_failure(pod), observed, pod)} if lost and pod is not None else None
-    return say(observed, workloads.verdict(over), extra=extra)
+    return say(observed, workloads.assessment(over), extra=extra)
 
 
 def _would_move(pod: pods.Pod, desired: dict[str, Any], environment: DindEnvironment) -> bool:
@@ -110,7 +110,7 @@ def _closed(observed: Observed) -> Plan | None:
     # Nothing expires here, so nothing is warned of, nor said to have been.
     kept = {"lifetime": (observed.environment.get("status") or {}).get("lifetime")}
     told = say(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)), extra=kept)
-    return replace(told, notes=tuple(note for note in told.notes if note.reason != lifetimes.EXPIRES_SOON))
+    return replace(told, events=tuple(event for event in told.events if event.reason != lifetimes.EXPIRES_SOON))
 
 
 def _not_enabled(observed: Observed) -> str:
@@ -127,20 +127,20 @@ def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod, over
     gone = observed.node is not None and observed.node.gone
     actions = (DeletePod(pods.uid(pod), force=True),) if gone else ()
     if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
-        verdict = _suspending(observed, over)
+        assessment = _suspending(observed, over)
     elif (run := workloads.over(observed, environment)) is not None:
-        verdict = workloads.verdict(run)  # its pod goes, and no other comes
+        assessment = workloads.assessment(run)  # its pod goes, and no other comes
     elif observed.node is not None and not gone and not observed.node.ready:
-        verdict = blocked(
+        assessment = blocked(
             Reason.NODE_LOST,
             f"The node {observed.node.name} does not answer, so nobody can say that the old pod has ended; no other is made until "
             "then. Bring the node back, delete it, or taint it node.kubernetes.io/out-of-service.",
         )
     else:
-        verdict = waiting(Phase.RECOVERING, Reason.TERMINATING, "The old pod is shutting down; a new one follows.")
+        assessment = waiting(Phase.RECOVERING, Reason.TERMINATING, "The old pod is shutting down; a new one follows.")
     return say(
         observed,
-        verdict,
+        assessment,
         actions=actions,
         extra=carried(observed),
         requeue_after=observed.periods.blocked_check_seconds,
@@ -165,7 +165,7 @@ def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
     )
 
 
-def _suspending(observed: Observed, over: lifetimes.End | None) -> Verdict:
+def _suspending(observed: Observed, over: lifetimes.End | None) -> Assessment:
     if over is not None:
         return waiting(Phase.SUSPENDING, over.reason, lifetimes.ended(observed, over))
     return waiting(Phase.SUSPENDING, Reason.SUSPENDING, "The daemon is shutting down.")
@@ -176,9 +176,9 @@ def _delete(observed: Observed, over: lifetimes.End) -> Plan:
     message = (
         f"The environment's {over.what} ended at {format_time(over.at)}; it is deleted, as spec.lifetime.expire asks."
     )
-    verdict = waiting(Phase.TERMINATING, over.reason, message)
-    found = say(observed, verdict, actions=(DeleteEnvironment(),), status_first=True)
-    return replace(found, notes=notes(observed, verdict))
+    assessment = waiting(Phase.TERMINATING, over.reason, message)
+    found = say(observed, assessment, actions=(DeleteEnvironment(),), status_first=True)
+    return replace(found, events=ready_events(observed, assessment))
 
 
 def _living(observed: Observed, environment: DindEnvironment, pod: pods.Pod, asked: DesiredPod) -> Plan:
@@ -186,10 +186,10 @@ def _living(observed: Observed, environment: DindEnvironment, pod: pods.Pod, ask
     if observed.node is not None and observed.node.gone:
         failure = Failure(Reason.NODE_LOST, f"The node {observed.node.name} is gone; the pod is made again elsewhere.")
         return replace_failed(observed, pod, failure, force=True)
-    verdict = assess(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
+    assessment = assess(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
     freshness = up_to_date(pod, desired, environment.spec.update_policy)
-    verdict = replace(verdict, parts={**verdict.parts, ConditionType.UP_TO_DATE: freshness.part})
-    replaced = _replace_living(observed, environment, pod, freshness, verdict)
+    assessment = replace(assessment, conditions={**assessment.conditions, ConditionType.UP_TO_DATE: freshness.part})
+    replaced = _replace_living(observed, environment, pod, freshness, assessment)
     if replaced is not None:
         return replaced
     missing = missing_metadata(pod, desired)
@@ -201,11 +201,11 @@ def _living(observed: Observed, environment: DindEnvironment, pod: pods.Pod, ask
         extra["lastFailure"] = failure_fields(failure_now, observed, pod)
     # No event tells of a sandbox that is not made.
     again = observed.periods.blocked_check_seconds if sandboxes.waits(pod) else None
-    return say(observed, verdict, actions=actions, extra=extra, requeue_after=again)
+    return say(observed, assessment, actions=actions, extra=extra, requeue_after=again)
 
 
 def _replace_living(
-    observed: Observed, environment: DindEnvironment, pod: pods.Pod, freshness: Freshness, verdict: Verdict
+    observed: Observed, environment: DindEnvironment, pod: pods.Pod, freshness: Freshness, assessment: Assessment
 ) -> Plan | None:
     """Make a pod again that works, for another spec or another certificate; None to leave it."""
     problem = endpoint.problem(observed) if endpoint.guarded(observed.environment) else None
@@ -218,9 +218,11 @@ def _replace_living(
     renew = environment.spec.update_policy is UpdatePolicy.RECREATE and endpoint.restart_wanted(observed, pod)
     if not freshness.replace and not renew:
         return None
-    told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the pod is replaced.", verdict.parts)
+    told = waiting(
+        Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the pod is replaced.", assessment.conditions
+    )
     if not freshness.replace:
         message = "The daemon's certificate was replaced; the pod is made again to run with the new one."
-        told = waiting(Phase.RECOVERING, Reason.CREDENTIALS_PENDING, message, verdict.parts)
+        told = waiting(Phase.RECOVERING, Reason.CREDENTIALS_PENDING, message, assessment.conditions)
     # Status first, for an old backoff is forgotten: an operator that ends in between must not leave one behind.
     return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)

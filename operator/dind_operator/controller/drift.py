@@ -7,14 +7,14 @@ from dind_operator.api.conditions import Reason
 from dind_operator.api.spec import UpdatePolicy
 from dind_operator.pod.variables import BUILD_VARIABLE, INTENT_VARIABLE
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
     """The condition UpToDate, and whether the pod is to be replaced now."""
 
-    part: Part
+    part: Condition
     replace: bool
     same_build: bool
 
@@ -29,14 +29,16 @@ def up_to_date(pod: pods.Pod, desired: dict[str, Any], policy: UpdatePolicy) -> 
     if update_wanted(pod, desired):
         message = "The spec changed after the pod was made; the change waits until the pod is next made (updatePolicy OnDelete)."
         replace = policy == UpdatePolicy.RECREATE
-        return Freshness(Part.false(Reason.SPEC_CHANGED, message), replace=replace, same_build=False)
+        return Freshness(Condition.false(Reason.SPEC_CHANGED, message), replace=replace, same_build=False)
     if pods.variable(pod, BUILD_VARIABLE) != pods.variable(desired, BUILD_VARIABLE):
         message = (
             "The operator or its settings changed after the pod was made. Nothing is restarted for that; the change comes when "
             "the pod is next made."
         )
-        return Freshness(Part.false(Reason.OPERATOR_CHANGED, message), replace=False, same_build=False)
-    return Freshness(Part.true(Reason.UP_TO_DATE, "The pod is what the spec asks for."), replace=False, same_build=True)
+        return Freshness(Condition.false(Reason.OPERATOR_CHANGED, message), replace=False, same_build=False)
+    return Freshness(
+        Condition.true(Reason.UP_TO_DATE, "The pod is what the spec asks for."), replace=False, same_build=True
+    )
 
 
 def missing_metadata(pod: pods.Pod, desired: dict[str, Any]) -> dict[str, dict[str, str]]:

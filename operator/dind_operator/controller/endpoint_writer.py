@@ -13,15 +13,15 @@ from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.status import clip
 from dind_operator.controller.api_errors import MAX_SAID, ClusterError, ErrorClass, StaleError
 from dind_operator.controller.owned_objects import Verify, apply
-from dind_operator.controller.polling import Looks
+from dind_operator.controller.polling import PollSchedule
 from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.endpoint import network_policy
-from dind_operator.features.endpoint.credentials import told_credentials
-from dind_operator.features.endpoint.desired import PARTS, Found, NewKey, strangers, unwanted, wanted
+from dind_operator.features.endpoint.credentials import reported_credentials
+from dind_operator.features.endpoint.desired import PARTS, Found, NewKey, conflicts, unwanted, wanted
 from dind_operator.features.endpoint.x509 import new_key
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken, served
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.cluster import Cluster, Key, ObjectKind
 from dind_operator.state.observed import EndpointState, Observed, Policy
 from dind_operator.state.owned_objects import Change, name_conflict
@@ -47,20 +47,20 @@ class Endpoints:
         self._cluster = cluster
         self._policy = policy
         self._new_key = keys
-        self._looks = Looks(seconds, SECONDS_EACH)
+        self._schedule = PollSchedule(seconds, SECONDS_EACH)
         self._memos: dict[Key, _Memo] = {}
         self._surprised: set[Key] = set()
         """Where something was in the way that was thought not to be there."""
 
     def forget(self, key: Key) -> None:
         """The environment is gone."""
-        self._looks.forget(key)
+        self._schedule.forget(key)
         self._memos.pop(key, None)
         self._surprised.discard(key)
 
     def wait(self, key: Key, now: datetime) -> float | None:
         """Seconds until the next look; None where there is none."""
-        return self._looks.wait(key, now)
+        return self._schedule.wait(key, now)
 
     async def bring(self, key: Key, observed: Observed, verify: Verify) -> EndpointState | None:
         """The state after the objects were made what they should be; None if they were not looked at.
@@ -71,7 +71,7 @@ class Endpoints:
         environment = self._admitted(observed)
         if environment is None:
             # Nothing will be looked at: a look that stays due would bring the environment up again and again.
-            self._looks.forget(key)
+            self._schedule.forget(key)
             return None
         memo = self._memo(key, environment)
         if not self._to_look(key, environment, observed, memo):
@@ -79,7 +79,7 @@ class Endpoints:
         state = await self._look(key, environment, observed, verify)
         self._memos[key] = _Memo(environment.uid, environment.generation, state)
         self._surprised.discard(key)
-        self._looks.done(key, observed.now)
+        self._schedule.done(key, observed.now)
         return state
 
     def _admitted(self, observed: Observed) -> DindEnvironment | None:
@@ -96,8 +96,8 @@ class Endpoints:
 
     def _closes_metadata(self) -> bool:
         """The installation's rule holds for what runs, too: a NetworkPolicy is no part of the pod."""
-        rails = self._policy.guard_rails
-        return rails is not None and rails.cloud_metadata is not None
+        rules = self._policy.policy_rules
+        return rules is not None and rules.cloud_metadata is not None
 
     def _memo(self, key: Key, environment: DindEnvironment) -> _Memo | None:
         memo = self._memos.get(key)
@@ -107,10 +107,10 @@ class Endpoints:
     def _to_look(self, key: Key, environment: DindEnvironment, observed: Observed, memo: _Memo | None) -> bool:
         told = "credentials" in environment.status
         if not network_policy.wanted(environment):
-            self._looks.forget(key)
+            self._schedule.forget(key)
             changed = memo is None and environment.status.get("observedGeneration") != environment.generation
             return changed or told or endpoint.problem(observed) is not None or key in self._surprised
-        due = self._looks.due(key, observed.now)
+        due = self._schedule.due(key, observed.now)
         if due or key in self._surprised:
             return True
         if observed.pod is None and not lifetimes.rests(observed):
@@ -119,7 +119,7 @@ class Endpoints:
         return memo is None and (changed or not told)
 
     async def _look(self, key: Key, environment: DindEnvironment, observed: Observed, verify: Verify) -> EndpointState:
-        known = told_credentials(observed.environment.get("status") or {})
+        known = reported_credentials(observed.environment.get("status") or {})
         try:
             found = await self._read(key, environment)
         except ClusterError as error:
@@ -142,7 +142,7 @@ class Endpoints:
         verify: Verify,
     ) -> EndpointState:
         """No endpoint: what there is of one goes; a guard for published ports stays or is made."""
-        known = told_credentials(observed.environment.get("status") or {})
+        known = reported_credentials(observed.environment.get("status") or {})
         in_use = endpoint.in_use(observed.pod)
         kept = wanted(environment, found, observed.now, self._new_key).writes
         gone = unwanted(environment, found, in_use=in_use)
@@ -165,7 +165,7 @@ class Endpoints:
         read = await asyncio.gather(*(self._cluster.owned(kind, (key[0], name(key[1]))) for _, kind, name in PARTS))
         return Found(**{part: manifest for (part, _, _), manifest in zip(PARTS, read, strict=True)})
 
-    async def _apply(self, key: Key, changes: tuple[Change, ...], verify: Verify) -> Part | None:
+    async def _apply(self, key: Key, changes: tuple[Change, ...], verify: Verify) -> Condition | None:
         """What the API server refused."""
         try:
             errors = await apply(self._cluster, changes, verify)
@@ -176,16 +176,16 @@ class Endpoints:
         return problems[0] if problems else None
 
 
-def _refused(error: ClusterError, act: str) -> Part:
+def _refused(error: ClusterError, act: str) -> Condition:
     """For a person, if it is a refusal. Raises anything else."""
     if error.error_class not in (ErrorClass.REFUSED, ErrorClass.INVALID):
         raise error
-    return Part.false(
+    return Condition.false(
         Reason.ENDPOINT_OBJECT_REJECTED,
         f"The API server did not let the operator {act} an object of the endpoint: {clip(error.said, MAX_SAID)}. Have the right, "
         "quota or policy that it names changed, or set spec.endpoint.enabled to false.",
     )
 
 
-def _conflict(environment: DindEnvironment, found: Found) -> tuple[Part | None, bool]:
-    return name_conflict(environment, strangers(environment, found), Reason.ENDPOINT_CONFLICT, _REMEDY)
+def _conflict(environment: DindEnvironment, found: Found) -> tuple[Condition | None, bool]:
+    return name_conflict(environment, conflicts(environment, found), Reason.ENDPOINT_CONFLICT, _REMEDY)

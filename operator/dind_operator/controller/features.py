@@ -13,7 +13,7 @@ from dind_operator.features.registry.feature import FEATURE as REGISTRY
 from dind_operator.features.security.feature import FEATURE as SECURITY
 from dind_operator.features.storage.feature import FEATURE as STORAGE
 from dind_operator.features.workloads.feature import FEATURE as WORKLOADS
-from dind_operator.state.assessment import Verdict
+from dind_operator.state.assessment import Assessment
 from dind_operator.state.feature import Feature
 from dind_operator.state.observed import Observed
 from dind_operator.state.pod_status import Pod
@@ -43,11 +43,11 @@ EVENT_REASONS: Final[Mapping[ConditionType, Collection[Reason]]] = {
 _ASSESS: Final = tuple(feature.assess for feature in FEATURES if feature.assess is not None)
 
 
-def assess(verdict: Verdict, observed: Observed, pod: Pod) -> Verdict:
+def assess(assessment: Assessment, observed: Observed, pod: Pod) -> Assessment:
     """The assessment of a running pod, with what each feature knows beyond the pod's own status."""
     for refine in _ASSESS:
-        verdict = refine(verdict, observed, pod)
-    return verdict
+        assessment = refine(assessment, observed, pod)
+    return assessment
 
 
 def requeue(observed: Observed) -> float | None:

@@ -12,7 +12,7 @@ from dind_operator.api.timestamps import parse_time
 from dind_operator.controller.actions import Plan
 from dind_operator.controller.api_errors import ClusterError
 from dind_operator.controller.cache_reader import View
-from dind_operator.controller.polling import ACTIVITY_SECONDS, Looks
+from dind_operator.controller.polling import ACTIVITY_SECONDS, PollSchedule
 from dind_operator.features.lifetime import condition as activity
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.registry import condition as preload
@@ -51,11 +51,11 @@ class Reader:
         self._view = view
         self._read_logs = read_logs
         self._volume_wanted = volume_seconds > 0
-        self._looks = Looks((volume_seconds or ACTIVITY_SECONDS) if read_logs else 0)
+        self._schedule = PollSchedule((volume_seconds or ACTIVITY_SECONDS) if read_logs else 0)
 
     def forget(self, key: Key) -> None:
         """The environment is gone."""
-        self._looks.forget(key)
+        self._schedule.forget(key)
 
     async def all_of(self, key: Key, known: Observed) -> Observed:
         """What is known, with what no watch tells. Raises ClusterError."""
@@ -92,7 +92,7 @@ class Reader:
 
     def again(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         """Seconds until something is to be looked at again that no event tells of; None where there is nothing."""
-        waits = self._report_due(observed, plan), self._looks.wait(key, observed.now)
+        waits = self._report_due(observed, plan), self._schedule.wait(key, observed.now)
         return min(filter(None, waits), default=None)
 
     def _report_due(self, observed: Observed, plan: Plan) -> float | None:
@@ -114,7 +114,7 @@ class Reader:
     async def _node(self, environment: dict[str, Any], pod: pods.Pod | None) -> NodeView | None:
         """Read the node once for a pod that is well, and whenever the pod's trouble may be the node's."""
         name = pods.node_name(pod) if pod is not None else None
-        if pod is None or name is None or workloads.told_over(environment, pod):
+        if pod is None or name is None or workloads.reported_over(environment, pod):
             return None
         status = environment.get("status") or {}
         known = status.get("podUID") == pods.uid(pod) and "node" in status
@@ -147,11 +147,11 @@ class Reader:
         """Read what the daemon's log says of its volume and its use, from time to time: no event tells of it."""
         wanted = self._volume_wanted or activity.wanted(environment)
         if pod is None or not wanted or not pods.daemon(pod).get("ready"):
-            self._looks.forget(key)
+            self._schedule.forget(key)
             return None, None
-        if not self._looks.due(key, now):
+        if not self._schedule.due(key, now):
             return None, None
-        self._looks.done(key, now)
+        self._schedule.done(key, now)
         try:
             log = await self._cluster.daemon_log_tail(key)
         except ClusterError:

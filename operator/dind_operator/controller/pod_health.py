@@ -14,7 +14,7 @@ from dind_operator.api.status import Phase
 from dind_operator.features.registry import condition as preload
 from dind_operator.features.storage import condition as storage
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part, Verdict, blocked, late, waiting
+from dind_operator.state.assessment import Assessment, Condition, blocked, late, waiting
 from dind_operator.state.node_reports import CgroupReport
 from dind_operator.state.pod_failures import MAX_DETAIL, Failure, explained, failure_in, never_ran, not_started
 
@@ -40,106 +40,108 @@ _AFTER_CGROUPS = ("Memory", "Storage", "Network", "Registry", "Install")
 """Checks that run when the cgroups are mounted and proved."""
 
 
-def diagnose(pod: pods.Pod, *, answered_before: bool) -> Verdict:
+def diagnose(pod: pods.Pod, *, answered_before: bool) -> Assessment:
     """The verdict on a pod of ours that is neither over nor being deleted.
 
     ``answered_before``: this pod's daemon has been ready. Between the first success of the startup probe and that of the
     readiness probe the kubelet says "started, not ready" of a daemon that is perfectly well.
     """
     memory_limited = pods.memory_limited(pod) and pods.variable(pod, "DIND_RESERVE_BYTES") is not None
-    parts = {ConditionType.POD_SCHEDULED: _scheduled(pod), **_preflight_parts(pod, memory_limited=memory_limited)}
+    conditions = {ConditionType.POD_SCHEDULED: _scheduled(pod), **_preflight_parts(pod, memory_limited=memory_limited)}
     if pods.node_name(pod) is None:
-        return _unscheduled(parts)
-    verdict = _init_trouble(pod) or _daemon_verdict(pod, answered_before=answered_before)
-    daemon = verdict.parts.get(ConditionType.DAEMON_READY) or replace(verdict.ready)
-    return replace(verdict, parts={**parts, **verdict.parts, ConditionType.DAEMON_READY: daemon})
+        return _unscheduled(conditions)
+    assessment = _init_trouble(pod) or _daemon_verdict(pod, answered_before=answered_before)
+    daemon = assessment.conditions.get(ConditionType.DAEMON_READY) or replace(assessment.ready)
+    return replace(assessment, conditions={**conditions, **assessment.conditions, ConditionType.DAEMON_READY: daemon})
 
 
-def _scheduled(pod: pods.Pod) -> Part:
+def _scheduled(pod: pods.Pod) -> Condition:
     node = pods.node_name(pod)
     if node is not None:
-        return Part.true(Reason.SCHEDULED, f"The pod has the node {node}.")
+        return Condition.true(Reason.SCHEDULED, f"The pod has the node {node}.")
     condition = pods.condition(pod, "PodScheduled")
     if condition.get("reason") == "Unschedulable" and _CLAIM_TO_COME not in str(condition.get("message")):
-        return Part.false(
+        return Condition.false(
             Reason.UNSCHEDULABLE,
             f"No node takes the pod: {str(condition.get('message'))[:MAX_DETAIL]} Change spec.scheduling"
             f"{', spec.storage' if pods.volume_kind(pod) == 'ephemeral' else ''} or spec.daemon.resources, or add a node"
             f"{' or a volume' if pods.volume_kind(pod) == 'ephemeral' else ''}.",
         )
-    return Part.unknown(Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
+    return Condition.unknown(Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
 
 
-def _unscheduled(parts: dict[ConditionType, Part]) -> Verdict:
-    scheduled = parts[ConditionType.POD_SCHEDULED]
-    trouble = scheduled.reason == Reason.UNSCHEDULABLE
-    return Verdict(Phase.PENDING, Part.false(scheduled.reason, scheduled.message), parts, trouble=trouble)
+def _unscheduled(conditions: dict[ConditionType, Condition]) -> Assessment:
+    scheduled = conditions[ConditionType.POD_SCHEDULED]
+    warning = scheduled.reason == Reason.UNSCHEDULABLE
+    return Assessment(Phase.PENDING, Condition.false(scheduled.reason, scheduled.message), conditions, warning=warning)
 
 
-def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionType, Part]:
+def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionType, Condition]:
     report = pods.preflight(pod)
     if report is None:
         return {}
-    parts: dict[ConditionType, Part] = {}
+    conditions: dict[ConditionType, Condition] = {}
     failed = report.error.check if report.error is not None else ""
     if report.cgroup is not None and failed in ("", *_AFTER_CGROUPS):
-        parts[ConditionType.CGROUPS_MOUNTED] = _cgroups_part(report.cgroup, report.mode, memory_limited=memory_limited)
+        conditions[ConditionType.CGROUPS_MOUNTED] = _cgroups_part(
+            report.cgroup, report.mode, memory_limited=memory_limited
+        )
     if report.storage is not None and failed in ("", "Network", "Registry", "Install"):
-        parts[ConditionType.STORAGE_HEALTHY] = storage.checked(report.storage)
+        conditions[ConditionType.STORAGE_HEALTHY] = storage.checked(report.storage)
     failure = failure_in(pod, INIT_CONTAINER) if failed else None
     kind = _CHECKED.get(failed)
     if failure is not None and kind is not None:
-        parts[kind] = Part.false(failure.reason, failure.message)
-    return parts
+        conditions[kind] = Condition.false(failure.reason, failure.message)
+    return conditions
 
 
-def _cgroups_part(report: CgroupReport, mode: str | None, *, memory_limited: bool) -> Part:
+def _cgroups_part(report: CgroupReport, mode: str | None, *, memory_limited: bool) -> Condition:
     found = f"cgroup v{report.version} with {', '.join(sorted(report.controllers))}"
     # A report of a tool from before there were modes names none.
     proved = f"Mounted and proved in mode {mode}: {found}." if mode else f"Mounted and proved: {found}."
     if memory_limited:
-        return Part.true(Reason.CGROUPS_MOUNTED, proved)
-    return Part.true(
+        return Condition.true(Reason.CGROUPS_MOUNTED, proved)
+    return Condition.true(
         Reason.NO_MEMORY_LIMIT,
         f"{proved} No memory is reserved for the daemon, because it has no memory limit: a nested container "
         "may take all of the node's memory. Set spec.daemon.resources.limits.memory.",
     )
 
 
-def _init_trouble(pod: pods.Pod) -> Verdict | None:
+def _init_trouble(pod: pods.Pod) -> Assessment | None:
     status = pods.container_status(pod, INIT_CONTAINER)
     if (status.get("state") or {}).get("terminated", {}).get("exitCode") == 0:
         return None
-    trouble = _cannot_start(pod, status, INIT_CONTAINER)
-    if trouble is not None:
-        return trouble
+    problem = _cannot_start(pod, status, INIT_CONTAINER)
+    if problem is not None:
+        return problem
     failure = failure_in(pod, INIT_CONTAINER)
     if failure is not None:
         return blocked(failure.reason, failure.message)
     return waiting(Phase.STARTING, Reason.INITIALIZING, "mount-cgroups prepares the node for the daemon.")
 
 
-def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Verdict:
+def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Assessment:
     status = pods.daemon(pod)
     if status.get("ready"):
         if _written_off(pod):
             return _node_lost(pod)
-        ready = Part.true(Reason.READY, "The nested Docker daemon answers.")
-        return Verdict(Phase.RUNNING, ready)
-    trouble = _cannot_start(pod, status, DAEMON_CONTAINER)
-    if trouble is not None:
-        return trouble
+        ready = Condition.true(Reason.READY, "The nested Docker daemon answers.")
+        return Assessment(Phase.RUNNING, ready)
+    problem = _cannot_start(pod, status, DAEMON_CONTAINER)
+    if problem is not None:
+        return problem
     failure = failure_in(pod, DAEMON_CONTAINER)
     if failure is not None and not status.get("started"):
         return _failing(status, failure)
     if status.get("started") and answered_before:
         return late()
     if preload.pulling(pod):
-        answers = Part.true(
+        answers = Condition.true(
             Reason.PRELOADING_IMAGES, "dockerd answers; the images of spec.daemon.preload are pulled first."
         )
-        parts = {ConditionType.DAEMON_READY: answers}
-        return waiting(Phase.STARTING, Reason.PRELOADING_IMAGES, answers.message, parts)
+        conditions = {ConditionType.DAEMON_READY: answers}
+        return waiting(Phase.STARTING, Reason.PRELOADING_IMAGES, answers.message, conditions)
     return waiting(Phase.STARTING, Reason.DAEMON_STARTING, "dockerd is starting.")
 
 
@@ -153,23 +155,23 @@ def _written_off(pod: pods.Pod) -> bool:
     return unready and not beside
 
 
-def _node_lost(pod: pods.Pod) -> Verdict:
+def _node_lost(pod: pods.Pod) -> Assessment:
     message = (
         f"The node {pods.node_name(pod)} does not answer; its containers may go on. Bring the node back, delete it, or taint it "
         "node.kubernetes.io/out-of-service so that the pod can be replaced elsewhere."
     )
-    return replace(waiting(Phase.RECOVERING, Reason.NODE_LOST, message), trouble=True)
+    return replace(waiting(Phase.RECOVERING, Reason.NODE_LOST, message), warning=True)
 
 
-def _failing(status: dict[str, Any], failure: Failure) -> Verdict:
+def _failing(status: dict[str, Any], failure: Failure) -> Assessment:
     if not pods.looping(status):
-        return replace(waiting(Phase.RECOVERING, failure.reason, failure.message), trouble=True)
+        return replace(waiting(Phase.RECOVERING, failure.reason, failure.message), warning=True)
     if failure.reason is Reason.DAEMON_FAILED:
         return blocked(Reason.DAEMON_CRASH_LOOP, f"The daemon fails again and again. {failure.message}")
     return blocked(failure.reason, failure.message)
 
 
-def _cannot_start(pod: pods.Pod, status: dict[str, Any], container: str) -> Verdict | None:
+def _cannot_start(pod: pods.Pod, status: dict[str, Any], container: str) -> Assessment | None:
     """The kubelet cannot make the container at all."""
     waits = pods.waiting(status)
     detail = str(waits.get("message") or "")

@@ -18,7 +18,7 @@ from dind_operator.controller.status import failure_fields
 from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.workloads import condition as workloads
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part, blocked, waiting
+from dind_operator.state.assessment import Condition, blocked, waiting
 from dind_operator.state.observed import EndpointState, Observed
 from dind_operator.state.pod_failures import Failure, pod_failure
 
@@ -36,17 +36,17 @@ def create(observed: Observed, desired: dict[str, Any]) -> Plan:
             f"{old.get('recreations', 1)} pod(s) in a row failed, the last with {failure.get('reason', 'an unknown reason')}; "
             f"the next is made at {old['recreateAfter']}. {failure.get('message', '')}"
         )
-        verdict = replace(waiting(Phase.RECOVERING, Reason.BACKING_OFF, message), trouble=True)
+        assessment = replace(waiting(Phase.RECOVERING, Reason.BACKING_OFF, message), warning=True)
         seconds = (not_before - observed.now).total_seconds()
-        return say(observed, verdict, extra=carried(observed), requeue_after=max(seconds, 0.1))
+        return say(observed, assessment, extra=carried(observed), requeue_after=max(seconds, 0.1))
     state = observed.endpoint
     if state is not None and state.problem is not None and endpoint.guarded(observed.environment):
         return _without_endpoint(observed, state, state.problem)
-    verdict = waiting(Phase.PENDING, Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
-    return say(observed, verdict, actions=(CreatePod(desired),))
+    assessment = waiting(Phase.PENDING, Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
+    return say(observed, assessment, actions=(CreatePod(desired),))
 
 
-def _without_endpoint(observed: Observed, state: EndpointState, problem: Part) -> Plan:
+def _without_endpoint(observed: Observed, state: EndpointState, problem: Condition) -> Plan:
     """No pod is made that could not start, or that nothing would guard."""
     if state.passing:
         told = waiting(Phase.PENDING, problem.reason, problem.message)
@@ -73,11 +73,11 @@ def replace_ended(observed: Observed, pod: pods.Pod, desired: dict[str, Any]) ->
 def run_again(observed: Observed, pod: pods.Pod, over: dict[str, Any], policy: UpdatePolicy) -> Plan:
     """Of a pod whose workloads have ended, for another spec than the present one."""
     if policy is UpdatePolicy.ON_DELETE:
-        stale = Part.false(
+        stale = Condition.false(
             Reason.SPEC_CHANGED,
             "The spec changed after the workloads ran; they run again when the pod is deleted (updatePolicy OnDelete).",
         )
-        return say(observed, replace(workloads.verdict(over), parts={ConditionType.UP_TO_DATE: stale}))
+        return say(observed, replace(workloads.assessment(over), conditions={ConditionType.UP_TO_DATE: stale}))
     told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the workloads run again in a new pod.")
     # What became of them is in the pod alone, if nobody has stored it yet.
     return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)
@@ -86,8 +86,8 @@ def run_again(observed: Observed, pod: pods.Pod, over: dict[str, Any], policy: U
 def replace_failed(observed: Observed, pod: pods.Pod, failure: Failure, *, force: bool = False) -> Plan:
     """Count the failure, then delete the pod; the next one is made when its time has come."""
     extra = _count_failure(observed, pod, failure)
-    verdict = replace(waiting(Phase.RECOVERING, failure.reason, failure.message), trouble=True)
-    return say(observed, verdict, actions=(DeletePod(pods.uid(pod), force=force),), extra=extra, status_first=True)
+    assessment = replace(waiting(Phase.RECOVERING, failure.reason, failure.message), warning=True)
+    return say(observed, assessment, actions=(DeletePod(pods.uid(pod), force=force),), extra=extra, status_first=True)
 
 
 def _node_changed(observed: Observed, pod: pods.Pod) -> bool:

@@ -15,7 +15,7 @@ ACTIVITY_SECONDS = 60.0
 """Between two looks at whether an environment is used, where an installation leaves out those at the volume."""
 
 
-class Looks:
+class PollSchedule:
     """``seconds`` between two looks at one environment, at least; 0: none at all. ``each``: between any two."""
 
     def __init__(self, seconds: float, each: float = SECONDS_EACH) -> None:

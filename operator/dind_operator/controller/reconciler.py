@@ -30,7 +30,7 @@ from dind_operator.controller.merge_patch import status_changes
 from dind_operator.controller.observe import Reader
 from dind_operator.controller.status import surviving
 from dind_operator.features.disruption.condition import reported
-from dind_operator.state.cluster import Cluster, Key, Note
+from dind_operator.state.cluster import Cluster, Event, Key
 from dind_operator.state.observed import Observed, Policy
 
 MAX_ROUNDS = 4
@@ -61,13 +61,13 @@ class Reconciler:
         read_logs: bool = True,
         volume_seconds: float = 0,
         endpoint_seconds: float = 60,
-        ahead: Callable[[], timedelta] = timedelta,
+        clock_skew: Callable[[], timedelta] = timedelta,
     ) -> None:
         self._cluster = cluster
         self._view = view
         self._policy = policy
         self._clock = clock
-        self._ahead = ahead
+        self._clock_skew = clock_skew
         self._read_logs = read_logs
         self._reader = Reader(cluster, view, read_logs=read_logs, volume_seconds=volume_seconds)
         self._budgets = Budgets(cluster, policy)
@@ -94,7 +94,7 @@ class Reconciler:
             observed,
             budget=reported(observed),
             reads_logs=self._read_logs,
-            ahead=self._ahead(),
+            clock_skew=self._clock_skew(),
             periods=self._policy.periods,
         )
         try:
@@ -129,7 +129,7 @@ class Reconciler:
             if plan.status_first and plan.status is not None:
                 old = observed.environment.get("status") or {}
                 # Of an environment that is deleted an Event can be recorded before, and nothing afterwards.
-                observed = await self._store(key, observed, surviving(old, plan.status), plan.notes if last else ())
+                observed = await self._store(key, observed, surviving(old, plan.status), plan.events if last else ())
             for action in plan.actions:
                 await self._act(key, observed, action)
             if last:
@@ -146,7 +146,7 @@ class Reconciler:
 
     async def _finish(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
         if plan.status is not None:
-            await self._store(key, observed, plan.status, plan.notes)
+            await self._store(key, observed, plan.status, plan.events)
         return Outcome(self._look_again(key, observed, plan), plan.status.get("phase") if plan.status else None)
 
     async def _verify(self, key: Key, observed: Observed) -> None:
@@ -193,7 +193,7 @@ class Reconciler:
         return refused(observed, plan, error)
 
     async def _store(
-        self, key: Key, observed: Observed, status: dict[str, Any], notes: tuple[Note, ...] = ()
+        self, key: Key, observed: Observed, status: dict[str, Any], events: tuple[Event, ...] = ()
     ) -> Observed:
         """Write what differs, and the notes if anything does; returns what is observed then."""
         environment = observed.environment
@@ -208,6 +208,6 @@ class Reconciler:
                 raise StaleError from error
             raise
         self._view.learn_environment(key, stored)
-        for note in notes:
-            await self._cluster.record(environment, note)
+        for event in events:
+            await self._cluster.record(environment, event)
         return replace(observed, environment=stored)

@@ -7,7 +7,7 @@ from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import WORD_MAX_LENGTH, clip
 from dind_operator.controller.features import CONDITIONS, POD_STATUS, STATUS
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part, Verdict
+from dind_operator.state.assessment import Assessment, Condition
 from dind_operator.state.observed import NodeView, Observed
 from dind_operator.state.pod_failures import Failure
 
@@ -27,7 +27,7 @@ _ALWAYS = (
 """Conditions that are never absent: Unknown, with the reason of Ready, where nothing else is known."""
 
 
-def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+def build_status(observed: Observed, assessment: Assessment, extra: dict[str, Any] | None = None) -> dict[str, Any]:
     """The status that is to be stored, complete: what is absent here is to be absent there.
 
     ``extra`` holds further top-level fields (lastFailure, recreations, recreateAfter); None removes one.
@@ -35,8 +35,8 @@ def build_status(observed: Observed, verdict: Verdict, extra: dict[str, Any] | N
     old = observed.environment.get("status") or {}
     status: dict[str, Any] = {key: old[key] for key in _KEPT if key in old}
     status["observedGeneration"] = observed.environment["metadata"].get("generation", 0)
-    status["phase"] = verdict.phase.value
-    status["conditions"] = _conditions(observed, old, verdict)
+    status["phase"] = assessment.phase.value
+    status["conditions"] = _conditions(observed, old, assessment)
     if observed.pod is not None and _is_ours(observed, observed.pod):
         status |= _pod_fields(observed, observed.pod, old)
     for fields in STATUS:
@@ -86,10 +86,12 @@ def _ended_at(pod: pods.Pod, code: int) -> str | None:
     return None
 
 
-def _conditions(observed: Observed, old: dict[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
+def _conditions(observed: Observed, old: dict[str, Any], assessment: Assessment) -> list[dict[str, Any]]:
     generation = observed.environment["metadata"].get("generation", 0)
-    unknown = Part.unknown(verdict.ready.reason, verdict.ready.message)
-    wanted = {ConditionType.READY: verdict.ready} | {kind: verdict.parts.get(kind, unknown) for kind in _ALWAYS}
+    unknown = Condition.unknown(assessment.ready.reason, assessment.ready.message)
+    wanted = {ConditionType.READY: assessment.ready} | {
+        kind: assessment.conditions.get(kind, unknown) for kind in _ALWAYS
+    }
     for kind, condition in CONDITIONS:
         found = condition(observed)
         if found is not None:

@@ -23,8 +23,8 @@ from dind_operator.api import names
 from dind_operator.controller.api_errors import ClusterError, ErrorClass, error_of
 from dind_operator.manager.api_paths import delete_options, environment_path, identity, owned_path, pod_path
 from dind_operator.manager.clock_skew import ServerClock, utc_now
-from dind_operator.manager.event_recorder import COMPONENT, event_of
-from dind_operator.state.cluster import Key, Note, ObjectKind
+from dind_operator.manager.event_recorder import COMPONENT, EventRecorder
+from dind_operator.state.cluster import Event, Key, ObjectKind
 
 REQUEST_TIMEOUT = 20.0
 """Seconds for one call. It is shorter than the timeout of the API server (60), so that workers are not blocked for long."""
@@ -95,6 +95,7 @@ class ApiCluster:
         self._api = api
         self._timeout = timeout
         self._server_clock = ServerClock(clock)
+        self._events = EventRecorder(self.call, clock)
         api.user_agent = f"{COMPONENT}/{__version__}"
 
     @property
@@ -190,12 +191,10 @@ class ApiCluster:
         data = await self._request("GET", f"{pod_path(key)}/log", query=query, accept="*/*")
         return data.decode("utf-8", "replace")
 
-    async def record(self, environment: dict[str, Any], note: Note) -> None:
+    async def record(self, environment: dict[str, Any], event: Event) -> None:
         """See ``Cluster``. Failures are ignored, because status contains the same information."""
-        event = event_of(environment, note, utc_now())
-        namespace = environment["metadata"]["namespace"]
         try:
-            await self.call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+            await self._events.record(environment, event)
         except ClusterError:
             return
 

@@ -131,7 +131,7 @@ class Operator:
             read_logs=self._settings.read_pod_logs,
             volume_seconds=self._settings.volume_check_seconds,
             endpoint_seconds=self._settings.endpoint_check_seconds,
-            ahead=self._cluster.clock_skew,
+            clock_skew=self._cluster.clock_skew,
         )
         self.controller.attach(view, reconciler)
         self._metrics.watch_environments(

@@ -12,7 +12,7 @@ from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import parse_bytes
 from dind_operator.api.registry import Mirror
 from dind_operator.api.storage import is_plain_path
-from dind_operator.features.policy.rules import GuardRails
+from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.pod.defaults import (
     DEFAULT_MINUTE_SECONDS,
     DEFAULT_RESERVE_MEMORY,
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     ] = ()
 
     # As JSON: policy.rules of the chart. None: no policy.
-    guard_rails: Annotated[GuardRails | None, NoDecode, BeforeValidator(_parse_json)] = None
+    policy_rules: Annotated[PolicyRules | None, NoDecode, BeforeValidator(_parse_json)] = None
 
     require_namespace_label: bool = True
     read_pod_logs: bool = True
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         return Policy(
             build=build,
             require_namespace_label=self.require_namespace_label,
-            guard_rails=self.guard_rails,
+            policy_rules=self.policy_rules,
             periods=self._periods,
         )
 

@@ -43,7 +43,7 @@ class Message:
     """One message. ``requested`` is the requested access mask, capability or signal."""
 
     time: datetime
-    verdict: str
+    assessment: str
     operation: str
     profile: str
     name: str
@@ -87,7 +87,7 @@ def parse(line: str) -> Message | None:
         return None
     return Message(
         time=datetime.fromtimestamp(int(head["seconds"]), UTC),
-        verdict=fields["apparmor"],
+        assessment=fields["apparmor"],
         operation=fields.get("operation", ""),
         profile=fields.get("profile", fields.get("label", "")),
         name=fields.get("name", ""),
@@ -120,7 +120,7 @@ def collect(lines: Iterable[str], profile: str, since: datetime) -> Collected:
         if message is None or message.time < since - CLOCK_SKEW or not _contains_profile(message.profile, profile):
             continue
         found.lines += 1
-        key = (message.verdict, message.operation, message.name, message.comm, message.requested, message.details)
+        key = (message.assessment, message.operation, message.name, message.comm, message.requested, message.details)
         known = found.groups.get(key)
         if known is not None:
             known.count += 1
@@ -167,7 +167,7 @@ def _shown(group: _Repeated) -> dict[str, Any]:
     values: dict[str, Any] = {
         "time": format_time(group.last),
         "count": group.count,
-        "verdict": message.verdict,
+        "verdict": message.assessment,
         "operation": message.operation,
         "name": message.name,
         "comm": message.comm,

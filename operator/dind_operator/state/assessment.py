@@ -7,7 +7,7 @@ from dind_operator.api.status import ConditionStatus, Phase
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Condition:
     """One condition without its times."""
 
     status: ConditionStatus
@@ -15,47 +15,49 @@ class Part:
     message: str
 
     @staticmethod
-    def true(reason: Reason, message: str) -> "Part":
+    def true(reason: Reason, message: str) -> "Condition":
         """Holds."""
-        return Part(ConditionStatus.TRUE, reason, message)
+        return Condition(ConditionStatus.TRUE, reason, message)
 
     @staticmethod
-    def false(reason: Reason, message: str) -> "Part":
+    def false(reason: Reason, message: str) -> "Condition":
         """Does not hold."""
-        return Part(ConditionStatus.FALSE, reason, message)
+        return Condition(ConditionStatus.FALSE, reason, message)
 
     @staticmethod
-    def unknown(reason: Reason, message: str) -> "Part":
+    def unknown(reason: Reason, message: str) -> "Condition":
         """Nobody can tell yet."""
-        return Part(ConditionStatus.UNKNOWN, reason, message)
+        return Condition(ConditionStatus.UNKNOWN, reason, message)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Assessment:
     """``parts`` holds the conditions other than Ready; what it leaves out is Unknown with Ready's own reason.
 
     ``trouble``: Ready is False for something that a person should hear of (a Warning event).
     """
 
     phase: Phase
-    ready: Part
-    parts: dict[ConditionType, Part] = field(default_factory=dict)
-    trouble: bool = False
+    ready: Condition
+    conditions: dict[ConditionType, Condition] = field(default_factory=dict)
+    warning: bool = False
 
 
-def waiting(phase: Phase, reason: Reason, message: str, parts: dict[ConditionType, Part] | None = None) -> Verdict:
+def waiting(
+    phase: Phase, reason: Reason, message: str, conditions: dict[ConditionType, Condition] | None = None
+) -> Assessment:
     """Not ready, and nothing is wrong."""
-    return Verdict(phase, Part.false(reason, message), parts or {})
+    return Assessment(phase, Condition.false(reason, message), conditions or {})
 
 
-def late() -> Verdict:
+def late() -> Assessment:
     """A daemon that has answered and does not, or not in time."""
     message = (
         "dockerd runs and does not answer in time: it is overloaded or hangs. Builds go on; nothing is restarted yet."
     )
-    return replace(waiting(Phase.RECOVERING, Reason.DAEMON_NOT_READY, message), trouble=True)
+    return replace(waiting(Phase.RECOVERING, Reason.DAEMON_NOT_READY, message), warning=True)
 
 
-def blocked(reason: Reason, message: str, parts: dict[ConditionType, Part] | None = None) -> Verdict:
+def blocked(reason: Reason, message: str, conditions: dict[ConditionType, Condition] | None = None) -> Assessment:
     """Not ready until somebody changes something."""
-    return Verdict(Phase.FAILED, Part.false(reason, message), parts or {}, trouble=True)
+    return Assessment(Phase.FAILED, Condition.false(reason, message), conditions or {}, warning=True)

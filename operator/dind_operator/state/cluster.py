@@ -31,7 +31,7 @@ _API_KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Event:
     """An Event to record on an environment. ``warning`` chooses its type."""
 
     reason: str
@@ -84,5 +84,5 @@ class Cluster(Protocol):
     async def daemon_log_tail(self, key: Key) -> str:
         """The last lines of the daemon's log, bounded."""
 
-    async def record(self, environment: dict[str, Any], note: Note) -> None:
+    async def record(self, environment: dict[str, Any], event: Event) -> None:
         """Record an Event; best effort."""

@@ -11,13 +11,13 @@ from dind_operator.api import names
 from dind_operator.api.conditions import ConditionStatus, ConditionType, Reason
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.node_reports import ActivityReport, DaemonReport, IsolationReport, PreloadReport, VolumeReport
 from dind_operator.state.periods import REAL, Periods
 
 if TYPE_CHECKING:
     from dind_operator.features.endpoint.credentials import Credentials
-    from dind_operator.features.policy.rules import GuardRails
+    from dind_operator.features.policy.rules import PolicyRules
     from dind_operator.features.storage.host_path_claims import Rival
 
 
@@ -68,7 +68,7 @@ class EndpointState:
     """
 
     credentials: Credentials | None = None
-    problem: Part | None = None
+    problem: Condition | None = None
     passing: bool = False
     verified: bool = False
 
@@ -86,7 +86,7 @@ class Observed:
     isolation: IsolationReport | None = None
     volume: VolumeReport | None = None
     """What was read just now; None when it was not looked at, or could not be."""
-    budget: Part | None = None
+    budget: Condition | None = None
     """The condition of the PodDisruptionBudget; None where there is none to speak of."""
     rivals: tuple[Rival, ...] = ()
     """Others with folders of nodes, if the environment asks for one."""
@@ -98,26 +98,26 @@ class Observed:
     """The same of images that are pulled before the daemon is ready."""
     reads_logs: bool = True
     """The installation lets the operator read pod logs."""
-    ahead: timedelta = timedelta(0)
+    clock_skew: timedelta = timedelta(0)
     """How far ``now`` is ahead of the API server's clock, which gave the environment the time of its creation."""
     periods: Periods = REAL
     """The installation's."""
 
-    def told(self, kind: ConditionType) -> dict[str, Any]:
+    def reported(self, kind: ConditionType) -> dict[str, Any]:
         """A condition as the stored status has it, {} if it has none."""
         return pods.condition(self.environment, kind)
 
-    def kept(self, kind: ConditionType, reasons: Collection[Reason]) -> Part | None:
+    def kept(self, kind: ConditionType, reasons: Collection[Reason]) -> Condition | None:
         """The condition as the stored status has it, for one that keeps its value until something else is reported.
 
         None unless its reason is one of ``reasons``.
         """
-        old = self.told(kind)
+        old = self.reported(kind)
         if old.get("reason") not in reasons:
             return None
-        return Part(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
+        return Condition(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
 
-    def kept_of_daemon(self, kind: ConditionType, reasons: Collection[Reason]) -> Part | None:
+    def kept_of_daemon(self, kind: ConditionType, reasons: Collection[Reason]) -> Condition | None:
         """The same of a condition about one start of the daemon: None once the daemon has started again."""
         same = self.pod is not None and pods.same_start(self.environment.get("status") or {}, self.pod)
         return self.kept(kind, reasons) if same else None
@@ -143,6 +143,6 @@ class Policy:
 
     build: BuildSettings
     require_namespace_label: bool = True
-    guard_rails: GuardRails | None = None
+    policy_rules: PolicyRules | None = None
     """What environments may ask for; None: anything."""
     periods: Periods = REAL

@@ -10,7 +10,7 @@ from typing import Any
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.cluster import ObjectKind
 
 Manifest = dict[str, Any]
@@ -66,7 +66,7 @@ def labelled(seen: Manifest, desired: Manifest) -> bool:
 
 def name_conflict(
     environment: DindEnvironment, others: Iterable[tuple[ObjectKind, Manifest]], reason: Reason, remedy: str
-) -> tuple[Part | None, bool]:
+) -> tuple[Condition | None, bool]:
     """The condition for objects that have a name of ours and another owner, and whether they will be gone by themselves.
 
     ``remedy``: what to do instead of deleting them.
@@ -76,9 +76,9 @@ def name_conflict(
         return None, False
     if all(pods.owner_name(manifest) == environment.name for _, manifest in found):
         message = f"Objects of a previous instance of the environment {environment.name} are still being deleted."
-        return Part.false(Reason.WAITING_FOR_PREVIOUS_POD, message), True
+        return Condition.false(Reason.WAITING_FOR_PREVIOUS_POD, message), True
     named = ", ".join(_named(kind, manifest) for kind, manifest in found)
-    return Part.false(
+    return Condition.false(
         reason,
         f"Objects in the namespace {environment.namespace} have names that the environment {environment.name} needs, and the "
         f"environment does not control them: {named}. The operator does not change them. Delete them, {remedy}.",

@@ -5,10 +5,10 @@ from typing import Any
 from dind_operator.api.conditions import Reason
 from dind_operator.api.status import Phase
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Verdict, blocked, waiting
+from dind_operator.state.assessment import Assessment, blocked, waiting
 
 
-def stranger(pod: pods.Pod | None, environment: dict[str, Any]) -> Verdict | None:
+def conflict(pod: pods.Pod | None, environment: dict[str, Any]) -> Assessment | None:
     """What to say if the pod is not the own one of the environment with this metadata; None if it is, or there is none."""
     if pod is None:
         return None

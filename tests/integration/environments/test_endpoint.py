@@ -230,14 +230,14 @@ def test_what_belongs_to_somebody_else_is_told_and_not_touched(
         "services": {"spec": {"ports": [{"port": 80}], "selector": {"app": "x"}}},
         "networkpolicies": {"spec": {"podSelector": {"matchLabels": {"app": "x"}}}},
     }
-    stranger = space.api.create(path(space, kind), {"metadata": {"name": name}, **specs[kind]})
+    conflict = space.api.create(path(space, kind), {"metadata": {"name": name}, **specs[kind]})
     space.create()
     told = space.wait_reason("EndpointConflict")
     assert f" {name} (controlled by no owner)" in told["message"]
     assert space.name in told["message"]
     assert space.condition("EndpointReady")["reason"] == "EndpointConflict"
     assert space.pod() is None, "it would have no certificate, or no guard"
-    assert (get(space, kind, name) or {})["metadata"]["resourceVersion"] == stranger["metadata"]["resourceVersion"]
+    assert (get(space, kind, name) or {})["metadata"]["resourceVersion"] == conflict["metadata"]["resourceVersion"]
     space.api.delete(path(space, kind, name))
     space.change({"endpoint": {"extraNames": ["a.example.com"]}})
     space.wait_pod()

@@ -23,7 +23,7 @@ from tests.kube.client import ApiError, Object
 from tests.policy_cases import CASES, HIGHEST, Case
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.features.policy.rules import GuardRails, violations
+from dind_operator.features.policy.rules import PolicyRules, violations
 
 # The policies of all cases are made once, by the one worker that runs this file.
 pytestmark = pytest.mark.xdist_group("policy")
@@ -33,7 +33,7 @@ def of_the_operator(space: Space, spec: Object, rules: Object) -> list[str]:
     """What the operator's own rules say."""
     metadata = {"name": "probe", "namespace": space.name, "uid": "u"}
     environment = DindEnvironment.from_dict({**KIND, "metadata": metadata, "spec": spec})
-    return violations(environment, GuardRails.model_validate(rules), "dind")
+    return violations(environment, PolicyRules.model_validate(rules), "dind")
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def test_an_extension_ends_where_the_longest_time_to_live_does(policy: Policy) -
         with pytest.raises(ApiError) as error:
             policy.space.extend(refused, "extended")
         asked = {**made, "metadata": {**made["metadata"], "annotations": {"dind.dev/extend-until": refused}}}
-        rails = GuardRails.model_validate({"maxTtl": "7d"})
-        assert [sentence(error.value)] == violations(DindEnvironment.from_dict(asked), rails, "dind")
+        rules = PolicyRules.model_validate({"maxTtl": "7d"})
+        assert [sentence(error.value)] == violations(DindEnvironment.from_dict(asked), rules, "dind")
     policy.space.extend(latest.strftime("%Y-%m-%dT%H:%M:%SZ"), "extended")
     with pytest.raises(ApiError):
         policy.space.extend((latest + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"), "extended")
@@ -292,7 +292,7 @@ def test_the_operator_makes_no_pod_for_what_was_made_before_the_policy(
     start: Operators, space: Space, kubelet: Kubelet
 ) -> None:
     """There is no admission policy in this namespace. The same environment has its pod without the operator's rules."""
-    first = start(guard_rails=FORBIDDING, resync_seconds=OFTEN).wait_ready()
+    first = start(policy_rules=FORBIDDING, resync_seconds=OFTEN).wait_ready()
     space.create()
     told = space.wait_told("PolicyViolation")
     assert [told["message"]] == of_the_operator(space, {}, FORBIDDING)
@@ -316,7 +316,7 @@ def test_a_daemon_that_runs_when_the_policy_comes_runs_on_and_is_not_made_again(
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     first.stop()
-    start(guard_rails=FORBIDDING).wait_ready()
+    start(policy_rules=FORBIDDING).wait_ready()
     space.wait_reason("PolicyViolation", kind="UpToDate")
     assert space.condition()["status"] == "True"
     same = space.pod()

@@ -141,8 +141,8 @@ def test_who_has_the_secret_gets_in_and_nobody_else(start_daemon: StartDaemon, t
     assert plain.returncode != 0
     assert "HTTP request to an HTTPS server" in plain.stdout
     # The daemon of another environment is not believed.
-    stranger = found.version_for(Side.of("other").client(), "stranger")
-    assert "certificate signed by unknown authority" in stranger.stdout
+    conflict = found.version_for(Side.of("other").client(), "stranger")
+    assert "certificate signed by unknown authority" in conflict.stdout
     assert found.version_for(side.client(), "good").returncode == 0, "the daemon is as it was"
 
 

@@ -16,7 +16,7 @@ from tests.policy_cases import CASES
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.features.policy.field_rules import KEYS
-from dind_operator.features.policy.rules import GuardRails, violations
+from dind_operator.features.policy.rules import PolicyRules, violations
 
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 NAME = "dind-operator-policy"
@@ -27,10 +27,10 @@ def policy(**values: Any) -> dict[str, Any]:
     return {"policy": {"enabled": True, **values}}
 
 
-def of_the_operator(manifests: Manifests) -> GuardRails | None:
+def of_the_operator(manifests: Manifests) -> PolicyRules | None:
     (container,) = manifests.one("Deployment")["spec"]["template"]["spec"]["containers"]
-    found = [item["value"] for item in container["env"] if item["name"] == "DIND_GUARD_RAILS"]
-    return GuardRails.model_validate(json.loads(found[0])) if found else None
+    found = [item["value"] for item in container["env"] if item["name"] == "DIND_POLICY_RULES"]
+    return PolicyRules.model_validate(json.loads(found[0])) if found else None
 
 
 def test_it_is_off_by_default(defaults: Manifests) -> None:
@@ -63,11 +63,11 @@ def variables(manifests: Manifests) -> dict[str, str]:
 
 def test_both_get_the_same_rules(helm: Helm) -> None:
     manifests = helm.template(policy(rules=RULES) | {"hostPath": {"allowedPrefixes": ["/srv/a", "/srv/b"]}})
-    rails = of_the_operator(manifests)
-    assert rails == GuardRails.model_validate(RULES)
+    rules = of_the_operator(manifests)
+    assert rules == PolicyRules.model_validate(RULES)
     given = variables(manifests)
     assert given.keys() >= RULES.keys()
-    assert json.loads(given["images"]) == list(rails.images or ())
+    assert json.loads(given["images"]) == list(rules.images or ())
     assert json.loads(given["maxResources"]) == ["cpu=8", "memory=16Gi"]
     assert json.loads(given["hostPathPrefixes"]) == ["/srv/a", "/srv/b"]
     assert (json.loads(given["maxTtl"]), json.loads(given["requireTtl"])) == ("7d", True)
@@ -97,7 +97,7 @@ def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
     assert len(found) == len(RULES) + 6
     assert len(validations(helm.template(policy()))) == 1  # folders of nodes: none is a rule too
     text = json.dumps([item["messageExpression"] for item in found])
-    for field in GuardRails.model_fields.values():
+    for field in PolicyRules.model_fields.values():
         assert f"policy.rules.{field.alias} of the chart" in text
     for item in found:
         assert item["message"].startswith(("spec.", "metadata.", "The field has"))
@@ -121,19 +121,19 @@ def documented() -> list[dict[str, Any]]:
 
 def test_the_worked_example_works(helm: Helm) -> None:
     values, manifest = documented()[:2]
-    rails = of_the_operator(helm.template(values))
-    assert rails is not None
-    assert None not in rails.model_dump().values(), "it shows every rule"
+    rules = of_the_operator(helm.template(values))
+    assert rules is not None
+    assert None not in rules.model_dump().values(), "it shows every rule"
     manifest["metadata"]["uid"] = "u"
-    assert violations(DindEnvironment.from_dict(manifest), rails, "dind") == []
+    assert violations(DindEnvironment.from_dict(manifest), rules, "dind") == []
     anything = DindEnvironment.from_dict({**manifest, "spec": {}})
-    assert violations(anything, rails, "dind")[0].startswith("spec.security.mode Privileged is not allowed")
+    assert violations(anything, rules, "dind")[0].startswith("spec.security.mode Privileged is not allowed")
 
 
 def test_the_operator_alone_may_enforce_it(helm: Helm) -> None:
     manifests = helm.template(policy(admission=False, rules=RULES))
     assert [item for kind in KINDS for item in manifests.of(kind)] == []
-    assert of_the_operator(manifests) == GuardRails.model_validate(RULES)
+    assert of_the_operator(manifests) == PolicyRules.model_validate(RULES)
 
 
 @pytest.mark.parametrize(("version", "fine"), [("1.29.9", False), ("1.30.0", True), ("1.34.1-gke.5", True)])

@@ -19,7 +19,7 @@ OPERATOR: set[Rule] = {
     ("", "secrets", ("create", "delete", "get", "update")),
     ("", "services", ("create", "delete", "get", "update")),
     ("networking.k8s.io", "networkpolicies", ("create", "delete", "get", "update")),
-    ("", "events", ("create",)),
+    ("", "events", ("create", "patch")),
     ("policy", "poddisruptionbudgets", ("create", "delete", "get", "update")),
     ("", "namespaces", ("list", "watch")),
     ("", "nodes", ("get",)),

@@ -18,7 +18,7 @@ from dind_operator.api.conditions import Reason, format_time
 from dind_operator.features.endpoint.credentials import Running
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.spec_hash import intent_hash
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.node_reports import ActivityReport, DaemonReport, IsolationReport, VolumeReport
 from dind_operator.state.observed import EndpointState, NodeView
 
@@ -57,7 +57,7 @@ CREDENTIALS = [
         for days in (100, 3, -1)
     ),
 ]
-PROBLEM = Part.false(Reason.ENDPOINT_CONFLICT, "A Secret is in the way.")
+PROBLEM = Condition.false(Reason.ENDPOINT_CONFLICT, "A Secret is in the way.")
 
 TAILS = ["", "failed to start daemon: no space left on device", "unknown flag: --nope", "\x1b[31m" * 20, "{" * 300]
 MESSAGES = st.sampled_from(
@@ -283,8 +283,8 @@ def worlds(draw: st.DrawFn, *, foreign: bool | None = None, deleted: bool = Fals
         if draw(st.booleans()):
             status["lifetime"] = draw(lifetimes())
         environment["status"] = status
-    strangers = foreign if foreign is not None else draw(st.integers(0, 5)) == 0
-    pod = draw(foreign_pods()) if strangers else draw(st.none() | own_pods(fields))
+    conflicts = foreign if foreign is not None else draw(st.integers(0, 5)) == 0
+    pod = draw(foreign_pods()) if conflicts else draw(st.none() | own_pods(fields))
     if pod is not None and draw(st.integers(0, 3)) == 0:
         pod["metadata"]["deletionTimestamp"] = "2025-06-01T11:59:50Z"
     seen = (draw(NAMESPACES), draw(NODES), draw(REPORTS), draw(VOLUMES), draw(ISOLATIONS), draw(ENDPOINTS))

@@ -9,7 +9,7 @@ from dind_operator.controller.actions import NOTHING, DeletePod, Plan
 
 def test_nothing_is_nothing() -> None:
     assert Plan() == NOTHING
-    assert (NOTHING.actions, NOTHING.status, NOTHING.requeue_after, NOTHING.notes) == ((), None, None, ())
+    assert (NOTHING.actions, NOTHING.status, NOTHING.requeue_after, NOTHING.events) == ((), None, None, ())
 
 
 def test_a_delete_is_graceful_unless_said_otherwise() -> None:

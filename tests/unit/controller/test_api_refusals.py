@@ -12,7 +12,7 @@ def test_the_condition_carries_the_reason_and_the_servers_sentence() -> None:
     found = refused(observed(), Plan(), ClusterError(ErrorClass.REFUSED, "exceeded quota", Reason.QUOTA_EXCEEDED))
     ready = condition(found.status, "Ready")
     assert (ready["status"], ready["reason"], ready["message"]) == ("False", "QuotaExceeded", "exceeded quota")
-    assert [note.warning for note in found.notes] == [True]
+    assert [event.warning for event in found.events] == [True]
 
 
 def test_nothing_is_tried_again_by_time_alone() -> None:
@@ -41,6 +41,6 @@ def test_what_fails_again_and_again_is_told_in_its_first_words() -> None:
     assert (first.status["phase"], condition(first.status, "Ready")["status"]) == ("Recovering", "False")
     again = refused(observed(environment() | {"status": first.status}), Plan(), fails("read tcp 10.0.0.1:40002"))
     assert again.status == first.status
-    assert again.notes == ()
+    assert again.events == ()
     later = environment(generation=2) | {"status": first.status}
     assert "40003" in condition(refused(observed(later), Plan(), fails("40003")).status, "Ready")["message"]

@@ -15,8 +15,8 @@ from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleE
 from dind_operator.controller.budget_writer import Budgets
 from dind_operator.features.disruption.condition import may_exist, reported
 from dind_operator.features.disruption.desired import disruption_budget
-from dind_operator.features.policy.rules import GuardRails
-from dind_operator.state.assessment import Part
+from dind_operator.features.policy.rules import PolicyRules
+from dind_operator.state.assessment import Condition
 from dind_operator.state.cluster import ObjectKind
 from dind_operator.state.observed import Observed, Policy
 
@@ -78,7 +78,7 @@ def others(owners: list[dict[str, Any]]) -> dict[str, Any]:
     return manifest
 
 
-def settle(cluster: Recorder, seen: Observed, policy: Policy = POLICY) -> Part | None:
+def settle(cluster: Recorder, seen: Observed, policy: Policy = POLICY) -> Condition | None:
     return asyncio.run(Budgets(cluster, policy).settle(("team-a", "builder"), seen, cluster.verify))  # type: ignore[arg-type]
 
 
@@ -134,7 +134,7 @@ def test_one_that_is_not_wanted_any_more_is_removed(seen: dict[str, Any]) -> Non
 
 
 def test_the_policy_takes_it_away() -> None:
-    policy = replace(POLICY, guard_rails=GuardRails.model_validate({"disruptionPolicies": ["Allow"]}))
+    policy = replace(POLICY, policy_rules=PolicyRules.model_validate({"disruptionPolicies": ["Allow"]}))
     cluster = Recorder(own())
     assert settle(cluster, observed(environment(PROTECT)), policy) is None
     assert cluster.calls == ["get", "verify", "delete b1"]
@@ -186,7 +186,7 @@ def test_where_nothing_may_be_done_what_was_told_stays(seen: Observed) -> None:
 
 
 def test_for_a_pod_that_may_not_be_made_there_is_none_and_one_that_runs_keeps_its_own() -> None:
-    policy = replace(POLICY, guard_rails=GuardRails.model_validate({"modes": ["UserNamespace"]}))
+    policy = replace(POLICY, policy_rules=PolicyRules.model_validate({"modes": ["UserNamespace"]}))
     cluster = Recorder(own())
     assert settle(cluster, observed(environment(PROTECT), running_pod()), policy) is not None
     assert cluster.calls == ["get"]

@@ -45,7 +45,7 @@ def calls(observed: Observed) -> Counter[str]:
 def test_a_decision_about_a_healthy_environment_is_cheap_and_parses_nothing_twice() -> None:
     observed = settled()
     plan = make_plan(observed, objects.POLICY)
-    assert (plan.actions, plan.notes) == ((), ())
+    assert (plan.actions, plan.events) == ((), ())
     assert status_changes(observed.environment["status"], plan.status or {}) == {}
     counted = calls(observed)
     assert sum(counted.values()) <= MOST_CALLS, counted.most_common(30)

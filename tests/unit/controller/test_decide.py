@@ -18,7 +18,7 @@ from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import DindEnvironmentStatus
 from dind_operator.controller.actions import NOTHING, CreatePod, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.controller.decide import make_plan
-from dind_operator.features.policy.rules import GuardRails
+from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.state import pod_status as pods
 from dind_operator.state.observed import Observed, Policy
 from dind_operator.state.periods import Periods
@@ -55,7 +55,7 @@ def test_every_state_has_a_plan_with_a_valid_status_and_documented_words(world: 
     if status.last_failure is not None:
         assert Reason(status.last_failure.reason)
     assert all(value is not None for value in found.status.values())
-    assert len(set(found.notes)) == len(found.notes), "told twice"
+    assert len(set(found.events)) == len(found.events), "told twice"
 
 
 @MANY
@@ -65,7 +65,7 @@ def test_applied_twice_the_second_time_does_nothing(world: World) -> None:
     again = world.plan()
     assert again.actions == ()
     assert not world.would_write(again)
-    assert again.notes == ()
+    assert again.events == ()
 
 
 @MANY
@@ -138,7 +138,7 @@ def test_force_is_only_for_a_node_that_is_gone(world: World) -> None:
 @given(worlds())
 def test_an_event_is_recorded_only_with_a_status_that_changes(world: World) -> None:
     found = world.plan()
-    if found.notes:
+    if found.events:
         assert world.would_write(found)
 
 
@@ -209,7 +209,7 @@ def test_an_unbuildable_spec_is_told_and_a_running_daemon_runs_on() -> None:
     assert condition(found.status, "UpToDate")["reason"] == "MemoryLimitTooLow"
 
 
-FORBIDDING = replace(POLICY, guard_rails=GuardRails.model_validate({"modes": ["UserNamespace"], "images": []}))
+FORBIDDING = replace(POLICY, policy_rules=PolicyRules.model_validate({"modes": ["UserNamespace"], "images": []}))
 
 
 def test_what_the_policy_forbids_gets_no_pod_and_all_of_it_is_told() -> None:
@@ -226,9 +226,9 @@ def test_a_daemon_that_runs_when_it_is_forbidden_runs_on_and_is_the_last() -> No
     found = plan(observed(environment(), running_pod(), node=node()), FORBIDDING)
     assert (found.actions, ready(found)) == ((), ("True", "Ready"))
     assert condition(found.status, "UpToDate")["reason"] == "PolicyViolation"
-    assert [note.reason for note in found.notes if note.warning] == ["PolicyViolation"]
+    assert [event.reason for event in found.events if event.warning] == ["PolicyViolation"]
     told = environment() | {"status": found.status}
-    assert plan(observed(told, running_pod(), node=node()), FORBIDDING).notes == ()
+    assert plan(observed(told, running_pod(), node=node()), FORBIDDING).events == ()
     over = plan(observed(environment(), failed_pod("Evicted"), node=node()), FORBIDDING)
     assert (over.actions, ready(over)) == ((), ("False", "PolicyViolation"))
 
@@ -456,6 +456,6 @@ def test_the_reserve_is_shown_where_the_checks_found_a_limit() -> None:
 def test_an_event_tells_of_a_change_and_is_not_repeated() -> None:
     world = World(environment(), running_pod(), objects.namespace(), node())
     first = world.plan()
-    assert [(note.reason, note.warning) for note in first.notes] == [("Ready", False)]
+    assert [(event.reason, event.warning) for event in first.events] == [("Ready", False)]
     world.apply(first)
-    assert world.plan().notes == ()
+    assert world.plan().events == ()

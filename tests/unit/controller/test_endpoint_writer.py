@@ -15,7 +15,7 @@ from tests.unit.objects import NOW, POLICY, environment, namespace, observed, ru
 from dind_operator.api.conditions import Reason
 from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleError
 from dind_operator.controller.endpoint_writer import Endpoints
-from dind_operator.features.policy.rules import GuardRails
+from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.state.cluster import ObjectKind
 from dind_operator.state.observed import EndpointState, Observed
 
@@ -216,8 +216,8 @@ async def test_where_nothing_is_done_no_look_is_waited_for(endpoints: Endpoints,
 
 
 async def test_what_the_policy_forbids_gets_none_and_what_runs_keeps_its_own(shelf: Shelf) -> None:
-    rails = GuardRails.model_validate({"modes": ["UserNamespace"]})
-    endpoints = Endpoints(shelf, replace(POLICY, guard_rails=rails), SECONDS)  # type: ignore[arg-type]
+    rules = PolicyRules.model_validate({"modes": ["UserNamespace"]})
+    endpoints = Endpoints(shelf, replace(POLICY, policy_rules=rules), SECONDS)  # type: ignore[arg-type]
     assert await bring(endpoints, shelf, observed()) is None
     assert shelf.calls == []
     assert await bring(endpoints, shelf, observed(pod=running_pod())) is not None
@@ -226,8 +226,8 @@ async def test_what_the_policy_forbids_gets_none_and_what_runs_keeps_its_own(she
 
 @pytest.mark.parametrize("ruled", [True, False])
 async def test_the_rule_for_metadata_holds_for_what_runs(shelf: Shelf, ruled: bool) -> None:
-    rails = GuardRails.model_validate({"cloudMetadata": ["Closed"]} if ruled else {})
-    endpoints = Endpoints(shelf, replace(POLICY, guard_rails=rails), SECONDS)  # type: ignore[arg-type]
+    rules = PolicyRules.model_validate({"cloudMetadata": ["Closed"]} if ruled else {})
+    endpoints = Endpoints(shelf, replace(POLICY, policy_rules=rules), SECONDS)  # type: ignore[arg-type]
     env = told(await bring(endpoints, shelf, observed()), {"publishedPorts": {}})
 
     def closed() -> bool:
@@ -269,8 +269,8 @@ async def test_a_change_of_the_spec_is_looked_at(endpoints: Endpoints, shelf: Sh
 
 
 async def test_what_is_in_the_way_of_a_new_one_is_read_the_next_time(endpoints: Endpoints, shelf: Shelf) -> None:
-    stranger = {"metadata": {"name": "builder-client", "uid": "x", "resourceVersion": "1"}, "data": {}}
-    shelf.objects[ObjectKind.SECRET, "builder-client"] = stranger
+    conflict = {"metadata": {"name": "builder-client", "uid": "x", "resourceVersion": "1"}, "data": {}}
+    shelf.objects[ObjectKind.SECRET, "builder-client"] = conflict
     with pytest.raises(StaleError):
         await bring(endpoints, shelf, observed())
     state = await bring(endpoints, shelf, observed())
@@ -280,7 +280,7 @@ async def test_what_is_in_the_way_of_a_new_one_is_read_the_next_time(endpoints: 
     assert "builder-client" in state.problem.message
     assert "controlled by no owner" in state.problem.message
     assert not state.passing
-    assert shelf.objects[ObjectKind.SECRET, "builder-client"] == stranger
+    assert shelf.objects[ObjectKind.SECRET, "builder-client"] == conflict
 
 
 async def test_what_an_earlier_environment_left_is_waited_for(endpoints: Endpoints, shelf: Shelf) -> None:

@@ -10,7 +10,7 @@ from tests.unit.objects import PREFLIGHT, container, init_done, scheduled, set_c
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import ConditionStatus, Phase
 from dind_operator.controller.pod_health import diagnose
-from dind_operator.state.assessment import Verdict
+from dind_operator.state.assessment import Assessment
 from dind_operator.state.pod_failures import failure_of
 
 BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
@@ -27,7 +27,7 @@ def look(
     *,
     answered: bool = False,
     fields: dict[str, Any] | None = None,
-) -> Verdict:
+) -> Assessment:
     return diagnose(set_containers(scheduled(objects.pod(fields)), init, daemon), answered_before=answered)
 
 
@@ -70,22 +70,22 @@ TABLE = [
 
 
 @pytest.mark.parametrize(
-    ("init", "daemon", "answered", "phase", "reason", "trouble"),
+    ("init", "daemon", "answered", "phase", "reason", "warning"),
     [row[1:] for row in TABLE],
     ids=[row[0] for row in TABLE],
 )
 def test_the_table(
-    init: dict[str, Any] | None, daemon: dict[str, Any] | None, answered: bool, phase: Phase, reason: str, trouble: bool
+    init: dict[str, Any] | None, daemon: dict[str, Any] | None, answered: bool, phase: Phase, reason: str, warning: bool
 ) -> None:
-    verdict = look(init, daemon, answered=answered)
-    assert (verdict.phase, verdict.ready.reason.value, verdict.trouble) == (phase, reason, trouble)
-    assert (verdict.ready.status is ConditionStatus.TRUE) == (phase is Phase.RUNNING)
-    assert verdict.parts[ConditionType.DAEMON_READY].status is verdict.ready.status
+    assessment = look(init, daemon, answered=answered)
+    assert (assessment.phase, assessment.ready.reason.value, assessment.warning) == (phase, reason, warning)
+    assert (assessment.ready.status is ConditionStatus.TRUE) == (phase is Phase.RUNNING)
+    assert assessment.conditions[ConditionType.DAEMON_READY].status is assessment.ready.status
 
 
 def test_without_a_node_the_scheduler_is_waited_for() -> None:
-    verdict = diagnose(objects.pod(), answered_before=False)
-    assert (verdict.phase, verdict.ready.reason, verdict.trouble) == (Phase.PENDING, Reason.POD_PENDING, False)
+    assessment = diagnose(objects.pod(), answered_before=False)
+    assert (assessment.phase, assessment.ready.reason, assessment.warning) == (Phase.PENDING, Reason.POD_PENDING, False)
 
 
 def test_an_unschedulable_pod_is_told_with_the_schedulers_words_and_a_remedy() -> None:
@@ -93,10 +93,10 @@ def test_an_unschedulable_pod_is_told_with_the_schedulers_words_and_a_remedy() -
     pod["status"]["conditions"] = [
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available."}
     ]
-    verdict = diagnose(pod, answered_before=False)
-    assert (verdict.ready.reason, verdict.trouble) == (Reason.UNSCHEDULABLE, True)
-    assert "0/3 nodes" in verdict.ready.message
-    assert "spec.scheduling" in verdict.ready.message
+    assessment = diagnose(pod, answered_before=False)
+    assert (assessment.ready.reason, assessment.warning) == (Reason.UNSCHEDULABLE, True)
+    assert "0/3 nodes" in assessment.ready.message
+    assert "spec.scheduling" in assessment.ready.message
 
 
 def test_a_claim_that_is_just_being_made_is_no_trouble() -> None:
@@ -106,10 +106,10 @@ def test_a_claim_that_is_just_being_made_is_no_trouble() -> None:
     )
     unbound = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
     pod["status"]["conditions"] = [unbound]
-    verdict = diagnose(pod, answered_before=False)
-    assert (verdict.ready.reason, verdict.trouble) == (Reason.POD_PENDING, False)
+    assessment = diagnose(pod, answered_before=False)
+    assert (assessment.ready.reason, assessment.warning) == (Reason.POD_PENDING, False)
     pod["status"]["conditions"] = [unbound | {"message": "no volume fits"}]
-    assert diagnose(pod, answered_before=False).trouble
+    assert diagnose(pod, answered_before=False).warning
 
 
 def test_words_do_not_flicker_while_a_failed_daemon_restarts() -> None:
@@ -161,39 +161,39 @@ def test_a_kubelets_long_sentence_is_bounded() -> None:
 
 def test_a_failed_check_is_the_condition_it_is_about() -> None:
     cgroups = look(broken("CgroupSetupFailed"), None)
-    assert cgroups.parts[ConditionType.CGROUPS_MOUNTED].reason is Reason.CGROUP_SETUP_FAILED
-    assert ConditionType.STORAGE_HEALTHY not in cgroups.parts
+    assert cgroups.conditions[ConditionType.CGROUPS_MOUNTED].reason is Reason.CGROUP_SETUP_FAILED
+    assert ConditionType.STORAGE_HEALTHY not in cgroups.conditions
     storage = look(broken("StorageNotWritable", "Storage"), None)
-    assert storage.parts[ConditionType.STORAGE_HEALTHY].reason is Reason.STORAGE_NOT_WRITABLE
-    assert storage.parts[ConditionType.CGROUPS_MOUNTED].status is ConditionStatus.TRUE, "proved before"
+    assert storage.conditions[ConditionType.STORAGE_HEALTHY].reason is Reason.STORAGE_NOT_WRITABLE
+    assert storage.conditions[ConditionType.CGROUPS_MOUNTED].status is ConditionStatus.TRUE, "proved before"
 
 
 @pytest.mark.parametrize(("reason", "check"), [("MemoryLimitTooLow", "Memory"), ("NodeToolInstallFailed", "Install")])
 def test_what_fails_after_the_cgroups_takes_nothing_back_of_them(reason: str, check: str) -> None:
-    verdict = look(broken(reason, check), None)
-    assert verdict.ready.reason.value == reason
-    assert verdict.parts[ConditionType.CGROUPS_MOUNTED].status is ConditionStatus.TRUE
-    assert (ConditionType.STORAGE_HEALTHY in verdict.parts) == (check == "Install")
+    assessment = look(broken(reason, check), None)
+    assert assessment.ready.reason.value == reason
+    assert assessment.conditions[ConditionType.CGROUPS_MOUNTED].status is ConditionStatus.TRUE
+    assert (ConditionType.STORAGE_HEALTHY in assessment.conditions) == (check == "Install")
 
 
 def test_without_a_memory_limit_the_cgroups_condition_says_what_that_means() -> None:
-    free = look(init_done(PREFLIGHT | {"memory": {"limitBytes": None}}), None).parts[ConditionType.CGROUPS_MOUNTED]
+    free = look(init_done(PREFLIGHT | {"memory": {"limitBytes": None}}), None).conditions[ConditionType.CGROUPS_MOUNTED]
     assert (free.status, free.reason) == (ConditionStatus.TRUE, Reason.NO_MEMORY_LIMIT)
     # A LimitRange of the namespace may set one that no spec has.
     limited = look(init_done(PREFLIGHT | {"memory": {"limitBytes": 2**30}}), None)
-    assert limited.parts[ConditionType.CGROUPS_MOUNTED].reason is Reason.CGROUPS_MOUNTED
+    assert limited.conditions[ConditionType.CGROUPS_MOUNTED].reason is Reason.CGROUPS_MOUNTED
 
 
 @pytest.mark.parametrize("mode", ["Privileged", "Capabilities", "UserNamespace"])
 @pytest.mark.parametrize("fields", [{}, {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}}])
 def test_the_cgroups_condition_says_which_mode_is_in_force(mode: str, fields: dict[str, Any]) -> None:
-    part = look(init_done(PREFLIGHT | {"mode": mode}), None, fields=fields).parts[ConditionType.CGROUPS_MOUNTED]
+    part = look(init_done(PREFLIGHT | {"mode": mode}), None, fields=fields).conditions[ConditionType.CGROUPS_MOUNTED]
     assert f"Mounted and proved in mode {mode}: cgroup v2 with cpu, memory, pids." in part.message
 
 
 @pytest.mark.parametrize("mode", [None, 7, "words that\nlie"])
 def test_a_report_that_names_no_mode_is_told_without(mode: Any) -> None:
-    part = look(init_done(PREFLIGHT | {"mode": mode}), None).parts[ConditionType.CGROUPS_MOUNTED]
+    part = look(init_done(PREFLIGHT | {"mode": mode}), None).conditions[ConditionType.CGROUPS_MOUNTED]
     assert "Mounted and proved: cgroup v2" in part.message
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tests.unit.objects import NOW
 
-from dind_operator.controller.polling import Looks
+from dind_operator.controller.polling import PollSchedule
 
 KEY = ("team-a", "builder")
 
@@ -14,7 +14,7 @@ def after(seconds: float) -> timedelta:
 
 
 def test_the_first_look_comes_after_the_pause_and_each_next_after_another() -> None:
-    looks = Looks(60)
+    looks = PollSchedule(60)
     assert looks.wait(KEY, NOW) is None
     assert not looks.due(KEY, NOW)
     assert looks.wait(KEY, NOW) == 60
@@ -26,14 +26,14 @@ def test_the_first_look_comes_after_the_pause_and_each_next_after_another() -> N
 
 
 def test_zero_is_never() -> None:
-    looks = Looks(0)
+    looks = PollSchedule(0)
     assert not looks.due(KEY, NOW)
     assert not looks.due(KEY, NOW + after(10**6))
     assert looks.wait(KEY, NOW) is None
 
 
 def test_a_thousand_are_looked_at_twice_a_second_in_all() -> None:
-    looks = Looks(60)
+    looks = PollSchedule(60)
     for number in range(1000):
         looks.due(("team-a", str(number)), NOW)
     assert not looks.due(("team-a", "0"), NOW + after(499))
@@ -41,7 +41,7 @@ def test_a_thousand_are_looked_at_twice_a_second_in_all() -> None:
 
 
 def test_what_is_gone_counts_no_more() -> None:
-    looks = Looks(60)
+    looks = PollSchedule(60)
     looks.due(KEY, NOW)
     looks.forget(KEY)
     assert looks.wait(KEY, NOW) is None

@@ -20,12 +20,12 @@ from tests.unit.objects import (
 from dind_operator.api.conditions import Reason
 from dind_operator.api.status import Phase
 from dind_operator.controller.status import build_status, failure_fields, surviving
-from dind_operator.state.assessment import Part, Verdict, waiting
+from dind_operator.state.assessment import Assessment, Condition, waiting
 from dind_operator.state.node_reports import DaemonReport
 from dind_operator.state.observed import Observed
 from dind_operator.state.pod_failures import Failure
 
-READY = Verdict(Phase.RUNNING, Part.true(Reason.READY, "It answers."))
+READY = Assessment(Phase.RUNNING, Condition.true(Reason.READY, "It answers."))
 REPORT = DaemonReport(serverVersion="26.1.5", storageDriver="overlay2")
 
 

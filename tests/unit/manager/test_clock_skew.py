@@ -27,13 +27,13 @@ def test_before_the_first_answer_nobody_knows() -> None:
     assert Times().clock.skew() == timedelta(0)
 
 
-@pytest.mark.parametrize("ahead", [0, 0.7, 3600])
-def test_a_clock_that_is_ahead_is_ahead_until_the_next_answer(ahead: float) -> None:
+@pytest.mark.parametrize("clock_skew", [0, 0.7, 3600])
+def test_a_clock_that_is_ahead_is_ahead_until_the_next_answer(clock_skew: float) -> None:
     times = Times()
-    times.now += timedelta(seconds=ahead)
+    times.now += timedelta(seconds=clock_skew)
     times.clock.record(DATE)
     times.passes(90)
-    assert times.clock.skew() == timedelta(seconds=ahead)
+    assert times.clock.skew() == timedelta(seconds=clock_skew)
 
 
 def test_a_clock_that_is_behind_is_not_ahead() -> None:

@@ -76,11 +76,11 @@ def test_there_is_no_mirror_unless_somebody_names_one(monkeypatch: pytest.Monkey
 
 
 def test_there_is_no_policy_unless_somebody_gives_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Settings().policy.guard_rails is None  # type: ignore[call-arg]
-    monkeypatch.setenv("DIND_GUARD_RAILS", '{"images": ["registry.test/*"], "tolerations": []}')
-    rails = Settings().policy.guard_rails  # type: ignore[call-arg]
-    assert rails is not None
-    assert (rails.images, rails.tolerations, rails.modes) == (("registry.test/*",), (), None)
+    assert Settings().policy.policy_rules is None  # type: ignore[call-arg]
+    monkeypatch.setenv("DIND_POLICY_RULES", '{"images": ["registry.test/*"], "tolerations": []}')
+    rules = Settings().policy.policy_rules  # type: ignore[call-arg]
+    assert rules is not None
+    assert (rules.images, rules.tolerations, rules.modes) == (("registry.test/*",), (), None)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_there_is_no_policy_unless_somebody_gives_one(monkeypatch: pytest.Monkey
         ("DIND_DEFAULT_REGISTRY_MIRRORS", "https://mirror.example.com"),
         ("DIND_DEFAULT_REGISTRY_MIRRORS", '["mirror.example.com"]'),
         ("DIND_DEFAULT_REGISTRY_MIRRORS", '["https://user:password@mirror.example.com"]'),
-        ("DIND_GUARD_RAILS", "no json"),
-        ("DIND_GUARD_RAILS", '{"imagse": []}'),
-        ("DIND_GUARD_RAILS", '{"images": ["registry.test*"]}'),
+        ("DIND_POLICY_RULES", "no json"),
+        ("DIND_POLICY_RULES", '{"imagse": []}'),
+        ("DIND_POLICY_RULES", '{"images": ["registry.test*"]}'),
     ],
 )
 def test_a_wrong_value_ends_the_program_with_a_sentence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.cluster.instance import Instance
 from tests.cluster.tools import TOOLS
 from tests.matrix.in_use import from_reports, versions
-from tests.matrix.parts import Part
+from tests.matrix.parts import Condition
 
 INFO = {
     "kubeletVersion": "v1.34.4",
@@ -26,7 +26,7 @@ def test_a_kubelet_of_another_release_is_named_beside_the_servers() -> None:
 
 
 def test_a_part_without_a_node_has_the_versions_of_its_programs() -> None:
-    part = Part("api", "API", ("tests",), tools=("kubenode", "helm3", "helm4"), distributions=("hypothesis",))
+    part = Condition("api", "API", ("tests",), tools=("kubenode", "helm3", "helm4"), distributions=("hypothesis",))
     found = versions(Instance("none"), part)
     assert found["Kubernetes"] == [TOOLS["kubenode"].version]
     assert found["Helm"] == [TOOLS["helm3"].version, TOOLS["helm4"].version]

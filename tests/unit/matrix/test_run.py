@@ -10,7 +10,7 @@ from tests.cluster.instance import Instance
 from tests.matrix import __main__ as command
 from tests.matrix import run
 from tests.matrix.page import BEGIN, END
-from tests.matrix.parts import Part
+from tests.matrix.parts import Condition
 
 OPTIONS = ("-p", "no:cacheprovider")
 
@@ -27,8 +27,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def part(name: str, **more: object) -> Part:
-    return Part(name, f"Part {name}", (f"test_{name}.py",), OPTIONS, **more)  # type: ignore[arg-type]
+def part(name: str, **more: object) -> Condition:
+    return Condition(name, f"Part {name}", (f"test_{name}.py",), OPTIONS, **more)  # type: ignore[arg-type]
 
 
 def runner() -> run.Runner:
@@ -70,7 +70,7 @@ def parts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLUSTER", raising=False)
 
 
-def pretended(part: Part, report: Path) -> tuple[int, bool]:
+def pretended(part: Condition, report: Path) -> tuple[int, bool]:
     good, bad = '<testcase name="a"/>', '<testcase name="b"><failure/></testcase>'
     report.write_text(f"<testsuites><testsuite>{good}{bad if part.name == 'bad' else ''}</testsuite></testsuites>")
     return {"good": 0, "bad": 1, "cut_off": 2}[part.name], False
@@ -103,7 +103,7 @@ def test_a_failure_does_not_keep_the_next_part_from_running(folder: Path, capfd:
 
 @pytest.mark.usefixtures("parts")
 def test_what_ended_before_an_interruption_is_in_the_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def pressed(each: Part, report: Path) -> tuple[int, bool]:
+    def pressed(each: Condition, report: Path) -> tuple[int, bool]:
         code, _ = pretended(each, report)
         return (2, True) if each.name == "bad" else (code, False)
 

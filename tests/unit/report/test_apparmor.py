@@ -85,8 +85,8 @@ def line(number: int = 0, *, profile: str = "dind", name: str = "/x", seconds: i
 
 @pytest.mark.parametrize(("text", "expected"), SAMPLES)
 def test_a_line_is_taken_apart(text: str, expected: tuple[Any, ...]) -> None:
-    verdict, operation, name, comm, requested, details = expected
-    assert parse(text) == Message(SINCE, verdict, operation, "dind", name, comm, requested, tuple(details.items()))
+    assessment, operation, name, comm, requested, details = expected
+    assert parse(text) == Message(SINCE, assessment, operation, "dind", name, comm, requested, tuple(details.items()))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_is_no_message_of_apparmor_is_none(text: str) -> None:
 def test_the_first_value_of_a_key_counts() -> None:
     found = parse(line() + ' profile="other" name="/nothing" apparmor="ALLOWED"')
     assert found is not None
-    assert (found.verdict, found.profile, found.name) == ("DENIED", "dind", "/x")
+    assert (found.assessment, found.profile, found.name) == ("DENIED", "dind", "/x")
 
 
 @pytest.mark.parametrize(

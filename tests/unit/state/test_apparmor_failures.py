@@ -40,22 +40,22 @@ def create_error(message: str) -> dict[str, Any]:
 def test_a_profile_that_the_runtime_does_not_find(status: dict[str, Any]) -> None:
     init, daemon = (status, None) if status["name"] == "mount-cgroups" else (init_done(), status)
     pod = set_containers(scheduled(objects.pod(CONFINED)), init, daemon)
-    verdict = diagnose(pod, answered_before=False)
-    assert (verdict.ready.reason, verdict.phase) == (Reason.APPARMOR_UNAVAILABLE, Phase.FAILED)
-    assert f"profile dind is not loaded on the node {NODE}" in verdict.ready.message
+    assessment = diagnose(pod, answered_before=False)
+    assert (assessment.ready.reason, assessment.phase) == (Reason.APPARMOR_UNAVAILABLE, Phase.FAILED)
+    assert f"profile dind is not loaded on the node {NODE}" in assessment.ready.message
     for remedy in ("apparmor.load.enabled", "spec.scheduling", "spec.security.appArmorProfile"):
-        assert remedy in verdict.ready.message
-    assert verdict.parts[ConditionType.DAEMON_READY].reason == Reason.APPARMOR_UNAVAILABLE
+        assert remedy in assessment.ready.message
+    assert assessment.conditions[ConditionType.DAEMON_READY].reason == Reason.APPARMOR_UNAVAILABLE
     ended = failure_of(pod)
-    assert ended is None or (ended.reason, ended.message) == (Reason.APPARMOR_UNAVAILABLE, verdict.ready.message)
+    assert ended is None or (ended.reason, ended.message) == (Reason.APPARMOR_UNAVAILABLE, assessment.ready.message)
 
 
 @pytest.mark.parametrize("message", ["exec: /dind/entrypoint: not found", "apparmor is fine, the image was not found"])
 def test_another_error_of_the_runtime_is_not_taken_for_it(message: str) -> None:
     pod = set_containers(scheduled(objects.pod(CONFINED)), container("mount-cgroups", create_error(message)), None)
-    verdict = diagnose(pod, answered_before=False)
-    assert verdict.ready.reason == Reason.POD_FAILED
-    assert message in verdict.ready.message
+    assessment = diagnose(pod, answered_before=False)
+    assert assessment.ready.reason == Reason.POD_FAILED
+    assert message in assessment.ready.message
 
 
 @pytest.mark.parametrize(

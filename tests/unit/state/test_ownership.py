@@ -6,7 +6,7 @@ import pytest
 from tests.unit.objects import environment, running_pod
 
 from dind_operator.api.conditions import Reason
-from dind_operator.state.ownership import stranger
+from dind_operator.state.ownership import conflict
 
 
 def pod_of(owners: list[dict[str, Any]] | None) -> dict[str, Any]:
@@ -20,8 +20,8 @@ OWN = running_pod()["metadata"]["ownerReferences"][0]
 
 
 def test_no_pod_and_our_own_pod_are_no_strangers() -> None:
-    assert stranger(None, OURS) is None
-    assert stranger(running_pod(), OURS) is None
+    assert conflict(None, OURS) is None
+    assert conflict(running_pod(), OURS) is None
 
 
 @pytest.mark.parametrize(
@@ -38,15 +38,15 @@ def test_no_pod_and_our_own_pod_are_no_strangers() -> None:
     ],
 )
 def test_a_stranger_is_waited_for_or_reported(owners: list[dict[str, Any]] | None, reason: Reason) -> None:
-    verdict = stranger(pod_of(owners), OURS)
-    assert verdict is not None
-    assert verdict.ready.reason is reason
+    assessment = conflict(pod_of(owners), OURS)
+    assert assessment is not None
+    assert assessment.ready.reason is reason
 
 
 def test_a_conflict_names_who_holds_the_name() -> None:
-    verdict = stranger(
+    assessment = conflict(
         pod_of([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "x", "controller": True}]),
         OURS,
     )
-    assert verdict is not None
-    assert "StatefulSet db" in verdict.ready.message
+    assert assessment is not None
+    assert "StatefulSet db" in assessment.ready.message

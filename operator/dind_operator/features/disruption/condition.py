@@ -4,10 +4,10 @@ from typing import Any
 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.spec import DisruptionPolicy
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.observed import Observed
 
-PROTECTED = Part.true(
+PROTECTED = Condition.true(
     Reason.POD_DISRUPTION_BUDGET_READY, "A PodDisruptionBudget refuses evictions of the pod; a drain of its node waits."
 )
 _REASONS = (
@@ -18,12 +18,12 @@ _REASONS = (
 )
 
 
-def condition(observed: Observed) -> Part | None:
+def condition(observed: Observed) -> Condition | None:
     """The condition; None for an environment without a budget."""
     return observed.budget
 
 
-def reported(observed: Observed) -> Part | None:
+def reported(observed: Observed) -> Condition | None:
     """The condition as the stored status has it, None if there is none."""
     return observed.kept(ConditionType.DISRUPTION_PROTECTED, _REASONS)
 

@@ -11,10 +11,10 @@ from typing import Any
 from dind_operator.api.conditions import ConditionType, Reason, format_time
 from dind_operator.api.spec import RestartPolicy, UpdatePolicy
 from dind_operator.features.endpoint import service as endpoint
-from dind_operator.features.endpoint.credentials import Credentials, Running, made_with, told_credentials
+from dind_operator.features.endpoint.credentials import Credentials, Running, made_with, reported_credentials
 from dind_operator.pod.variables import SOCKET
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.observed import Observed
 
 RESTARTED_BEFORE = timedelta(days=7)
@@ -67,7 +67,7 @@ def credentials_now(observed: Observed) -> Credentials | None:
     """What the Secrets hold: as just seen, else as status tells it."""
     if observed.endpoint is not None:
         return observed.endpoint.credentials
-    return told_credentials(observed.environment.get("status") or {})
+    return reported_credentials(observed.environment.get("status") or {})
 
 
 def pod_credentials(observed: Observed) -> str | None:
@@ -90,18 +90,18 @@ def pod_status(observed: Observed, pod: pods.Pod) -> dict[str, Any]:
     return {"endpoint": address(observed.environment, pod, SOCKET) if answers else None}
 
 
-def condition(observed: Observed) -> Part | None:
+def condition(observed: Observed) -> Condition | None:
     """The condition; None where only the daemon's state says something."""
     found = problem(observed)
     if found is not None:
         return found
     if not enabled(observed.environment):
-        return Part.false(Reason.ENDPOINT_DISABLED, "There is no endpoint, as spec.endpoint.enabled asks.")
+        return Condition.false(Reason.ENDPOINT_DISABLED, "There is no endpoint, as spec.endpoint.enabled asks.")
     pod = observed.pod
     if pod is None or not pods.daemon(pod).get("ready"):
         return None
     if not in_use(pod):
-        return Part.false(
+        return Condition.false(
             Reason.ENDPOINT_NOT_IN_POD,
             "The pod was made without an endpoint. Nothing is restarted for it; delete the pod when it suits you, and the next one "
             "has it.",
@@ -110,7 +110,7 @@ def condition(observed: Observed) -> Part | None:
     return _of(compared, observed) if compared is not None else None
 
 
-def problem(observed: Observed) -> Part | None:
+def problem(observed: Observed) -> Condition | None:
     """What is in the way of the endpoint, as just seen or as told before."""
     if observed.endpoint is not None:
         return observed.endpoint.problem
@@ -149,30 +149,30 @@ def _started(pod: pods.Pod) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _of(compared: _Compared, observed: Observed) -> Part:
+def _of(compared: _Compared, observed: Observed) -> Condition:
     held, running = compared.held, compared.running
     metadata = observed.environment["metadata"]
     where = endpoint.url(metadata["name"], metadata["namespace"])
     secret = endpoint.client_secret_name(metadata["name"])
     end = format_time(running.not_after)
     if running.authority != held.server.authority:
-        return Part.false(
+        return Condition.false(
             Reason.CREDENTIALS_PENDING,
             f"The Secret {secret} holds credentials of a new authority, and the daemon still runs with the old one: old "
             f"certificates get in and new ones do not until the pod is made again. {_who_restarts(observed, None)}",
         )
     if observed.now >= running.not_after:
-        return Part.false(
+        return Condition.false(
             Reason.CERTIFICATE_EXPIRED,
             f"The certificate that the daemon runs with ended at {end}; clients refuse it. Delete the pod: the next has the new one.",
         )
     if running.certificate != held.server.certificate:
-        return Part.true(
+        return Condition.true(
             Reason.CERTIFICATE_RENEWED,
             f"The daemon answers at {where} with a certificate that ends at {end}. The Secret has a new one, which is read when the "
             f"pod is next made. {_who_restarts(observed, running.not_after - RESTARTED_BEFORE)}",
         )
-    return Part.true(
+    return Condition.true(
         Reason.ENDPOINT_READY, f"The daemon answers at {where} to clients with the certificate in the Secret {secret}."
     )
 

@@ -62,7 +62,7 @@ class Credentials:
         }
 
 
-def told_credentials(status: dict[str, Any]) -> Credentials | None:
+def reported_credentials(status: dict[str, Any]) -> Credentials | None:
     """What an environment's status says of them; None if it says nothing, or what nobody can read."""
     told = status.get("credentials") or {}
     issued, server, client = (

@@ -51,7 +51,7 @@ PARTS: tuple[tuple[str, ObjectKind, Callable[[str], str]], ...] = (
 """Field of ``Found``, kind, and the object's name by the environment's."""
 
 
-def strangers(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKind, dict[str, Any]]]:
+def conflicts(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKind, dict[str, Any]]]:
     """What has the name of something that is wanted and is not ours."""
     needed = _needed(environment)
     return [
@@ -72,7 +72,7 @@ def _needed(environment: DindEnvironment) -> set[str]:
 def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Wanted:
     """What is to be written. Strangers are left alone; with one among the Secrets, so are all three."""
     secrets = Wanted()
-    foreign = any(kind is ObjectKind.SECRET for kind, _ in strangers(environment, found))
+    foreign = any(kind is ObjectKind.SECRET for kind, _ in conflicts(environment, found))
     if environment.spec.endpoint.enabled and not foreign:
         secrets = _secrets(environment, found, now, new_key)
     policy = network_policy.network_policy(environment) if network_policy.wanted(environment) else None

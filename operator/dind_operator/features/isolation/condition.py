@@ -4,7 +4,7 @@ The condition is absent where nothing was found out: no answer is not a good ans
 """
 
 from dind_operator.api.conditions import ConditionType, Reason
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.node_reports import IsolationReport
 from dind_operator.state.observed import Observed
 
@@ -12,7 +12,7 @@ _REASONS = (Reason.ISOLATION_VERIFIED, Reason.ISOLATION_FAILED)
 EVENT_REASONS = (Reason.ISOLATION_FAILED,)
 
 
-def condition(observed: Observed) -> Part | None:
+def condition(observed: Observed) -> Condition | None:
     """The condition for what was observed, or as it is if nothing new was; None for none."""
     if observed.pod is None:
         return None
@@ -21,14 +21,14 @@ def condition(observed: Observed) -> Part | None:
     return observed.kept_of_daemon(ConditionType.ISOLATION_VERIFIED, _REASONS)
 
 
-def _part(report: IsolationReport) -> Part | None:
+def _part(report: IsolationReport) -> Condition | None:
     if report.inside is None:
         return None
     if report.inside:
-        return Part.true(
+        return Condition.true(
             Reason.ISOLATION_VERIFIED, "A container started through the Docker API is in a cgroup below the pod's."
         )
-    return Part.false(
+    return Condition.false(
         Reason.ISOLATION_FAILED,
         f"A container started through the Docker API is outside the pod's cgroup ({report.detail or 'unknown'}): the pod's limits "
         "do not hold it. Use the project's daemon image or one with an unchanged dockerd, and delete the pod to start again.",

@@ -18,8 +18,8 @@ from dind_operator.api.status import Phase
 from dind_operator.api.timestamps import parse_time
 from dind_operator.state import ownership
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Verdict
-from dind_operator.state.cluster import Note
+from dind_operator.state.assessment import Assessment
+from dind_operator.state.cluster import Event
 from dind_operator.state.observed import Observed
 from dind_operator.state.periods import Periods
 
@@ -52,7 +52,7 @@ class Lifetime:
     fields: dict[str, Any] | None = None
     over: End | None = None
     deletes: bool = False
-    notes: tuple[Note, ...] = ()
+    events: tuple[Event, ...] = ()
     wait: float | None = None
 
 
@@ -72,9 +72,9 @@ def status(observed: Observed) -> dict[str, Any]:
     return {"lifetime": of(observed).fields}
 
 
-def events(observed: Observed, _verdict: Verdict) -> tuple[Note, ...]:
+def events(observed: Observed, _verdict: Assessment) -> tuple[Event, ...]:
     """The warning before an environment expires."""
-    return of(observed).notes
+    return of(observed).events
 
 
 def requeue(observed: Observed) -> float | None:
@@ -121,7 +121,7 @@ class _Look:
         self.observed = observed
         self.spec = spec
         self.periods = observed.periods
-        self.now = observed.now - observed.ahead
+        self.now = observed.now - observed.clock_skew
         self.old: dict[str, Any] = (observed.environment.get("status") or {}).get("lifetime") or {}
         self.extended, self.not_a_time = _extension(observed.environment)
         mode = (observed.environment.get("spec") or {}).get("operatingMode")
@@ -129,7 +129,7 @@ class _Look:
         # Nothing would be left to do.
         self.rests = mode == OperatingMode.SUSPENDED and not self.deletes
         self.fields: dict[str, Any] = {}
-        self.notes: list[Note] = []
+        self.events: list[Event] = []
         self.waits: list[float] = []
 
     def result(self) -> Lifetime:
@@ -145,7 +145,7 @@ class _Look:
             fields=self.fields or None,
             over=over,
             deletes=self.deletes and over is not None,
-            notes=() if over is not None else tuple(self.notes),
+            events=() if over is not None else tuple(self.events),
             wait=min(self.waits) if self.waits and over is None else None,
         )
 
@@ -200,7 +200,7 @@ class _Look:
         pod, status = self.observed.pod, self.observed.environment.get("status") or {}
         if pod is None or _goes(pod) or not pods.daemon(pod).get("ready"):
             return None
-        if ownership.stranger(pod, self.observed.environment["metadata"]) is not None:
+        if ownership.conflict(pod, self.observed.environment["metadata"]) is not None:
             return None  # what it logs is another's text
         known = old if pods.same_start(status, pod) else None
         told = self.observed.activity
@@ -265,8 +265,8 @@ class _Look:
         becomes = "is deleted" if self.deletes else "is suspended: its pod is removed, the rest kept"
         metadata = self.observed.environment["metadata"]
         use = "Use it, or keep it" if end.reason is Reason.IDLE_TIMEOUT_EXCEEDED else "Keep it"
-        self.notes.append(
-            Note(
+        self.events.append(
+            Event(
                 EXPIRES_SOON,
                 f"The environment's {end.what} ends at {format_time(at)}; then it {becomes}. {use} longer with: "
                 f"{extend_command(metadata)}{self.not_a_time}",

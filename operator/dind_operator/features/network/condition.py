@@ -5,7 +5,7 @@ The init container chooses and checks before any daemon starts; what its report 
 
 from dind_operator.api.conditions import Reason
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.node_reports import NetworkReport
 from dind_operator.state.observed import Observed
 from dind_operator.state.pod_failures import failure_of
@@ -16,7 +16,7 @@ DOCKER_NETWORK_OPTS = 24
 """The first release of Docker that can be told an MTU for every network (default-network-opts)."""
 
 
-def condition(observed: Observed) -> Part | None:
+def condition(observed: Observed) -> Condition | None:
     """The condition for what was observed; None for none: a report of an older node tool says nothing of it."""
     pod = observed.pod
     report = pods.preflight(pod) if pod is not None else None
@@ -24,19 +24,19 @@ def condition(observed: Observed) -> Part | None:
         return None
     if report.error is not None and report.error.check == "Network":
         failure = failure_of(pod)
-        return Part.false(failure.reason, failure.message) if failure is not None else None
+        return Condition.false(failure.reason, failure.message) if failure is not None else None
     return _part(report.network, _docker_major(observed, pod)) if report.network is not None else None
 
 
-def _part(report: NetworkReport, docker: int | None) -> Part:
+def _part(report: NetworkReport, docker: int | None) -> Condition:
     if report.mtu > report.interfaceMtu > 0:
-        return Part.false(
+        return Condition.false(
             Reason.MTU_TOO_LARGE,
             f"spec.network.mtu (or mtu of spec.daemon.config) is {report.mtu}, and {report.interface}, by which the pod reaches the "
             f"world, carries {report.interfaceMtu}: larger packets are lost, and downloads hang where nobody says so. Leave it "
             f"out, or set it to {report.interfaceMtu} or less.",
         )
-    return Part.true(Reason.NETWORK_READY, " ".join(_sentences(report, docker)))
+    return Condition.true(Reason.NETWORK_READY, " ".join(_sentences(report, docker)))
 
 
 def _sentences(report: NetworkReport, docker: int | None) -> list[str]:

@@ -12,6 +12,6 @@ def served(observed: Observed, policy: Policy) -> bool:
 
 def broken(environment: DindEnvironment, policy: Policy) -> str:
     """What of the installation's policy the environment does not keep; empty if it keeps all."""
-    if policy.guard_rails is None:
+    if policy.policy_rules is None:
         return ""
-    return " ".join(violations(environment, policy.guard_rails, policy.build.default_runtime_class))
+    return " ".join(violations(environment, policy.policy_rules, policy.build.default_runtime_class))

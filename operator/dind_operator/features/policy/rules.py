@@ -23,8 +23,7 @@ from dind_operator.api.quantity import Quantity, parse_quantity
 from dind_operator.api.security import CloudMetadata
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
 from dind_operator.features.endpoint import network_policy
-from dind_operator.features.policy import field_rules as field_rails
-from dind_operator.features.policy import workload_rules as workload_rails
+from dind_operator.features.policy import field_rules, workload_rules
 from dind_operator.features.policy.messages import covered, refused, shown, told
 
 MAX_ENTRIES: Final = 24
@@ -59,7 +58,7 @@ def _entry(pattern: str) -> StringConstraints:
 _BOUNDED: Final = Field(max_length=MAX_ENTRIES)
 
 
-class GuardRails(ApiModel):
+class PolicyRules(ApiModel):
     """What is allowed. None: anything; an empty list: nothing but leaving the field out.
 
     Names and shapes are those of the chart's ``policy.rules``.
@@ -90,7 +89,7 @@ class GuardRails(ApiModel):
 class Asked:
     """What the rules look at."""
 
-    rails: GuardRails
+    rules: PolicyRules
     environment: DindEnvironment
     default_runtime_class: str
 
@@ -100,39 +99,39 @@ class Asked:
         return self.environment.spec
 
 
-def violations(environment: DindEnvironment, rails: GuardRails, default_runtime_class: str) -> list[str]:
+def violations(environment: DindEnvironment, rules: PolicyRules, default_runtime_class: str) -> list[str]:
     """A sentence for each rule that the environment breaks, in the order of the admission policy."""
-    asked = Asked(rails, environment, default_runtime_class)
+    asked = Asked(rules, environment, default_runtime_class)
     return [sentence for rule in _RULES for sentence in rule(asked)]
 
 
 def _namespaces(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rails.namespaces, asked.environment.namespace
+    allowed, value = asked.rules.namespaces, asked.environment.namespace
     if allowed is not None and not covered(value, allowed):
         yield told("metadata.namespace", value, allowed, "namespaces")
 
 
 def _images(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rails.images, asked.spec.daemon.image
+    allowed, value = asked.rules.images, asked.spec.daemon.image
     if allowed is not None and value is not None and not covered(value, allowed):
         yield told("spec.daemon.image", value, allowed, "images")
 
 
 def _workload_images(asked: Asked) -> Iterator[str]:
-    return workload_rails.images(asked.spec.workloads, asked.rails.images)
+    return workload_rules.images(asked.spec.workloads, asked.rules.images)
 
 
 def _modes(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rails.modes, asked.spec.security.mode
+    allowed, value = asked.rules.modes, asked.spec.security.mode
     if allowed is not None and value not in allowed:
         yield told("spec.security.mode", value, allowed, "modes")
 
 
 def _runtime_classes(asked: Asked) -> Iterator[str]:
     """The class that the pod will have, for a rule that is kept by leaving the field out would be none."""
-    if asked.rails.runtime_classes is None:
+    if asked.rules.runtime_classes is None:
         return
-    allowed = tuple(name or NO_CLASS for name in asked.rails.runtime_classes)
+    allowed = tuple(name or NO_CLASS for name in asked.rules.runtime_classes)
     security = asked.spec.security
     default = asked.default_runtime_class if security.mode is SecurityMode.USER_NAMESPACE else NO_CLASS
     value = security.runtime_class_name or default
@@ -142,7 +141,7 @@ def _runtime_classes(asked: Asked) -> Iterator[str]:
 
 def _node_selector(asked: Asked) -> Iterator[str]:
     chosen = asked.spec.scheduling.node_selector or {}
-    wanted = sorted((asked.rails.node_selector or {}).items())
+    wanted = sorted((asked.rules.node_selector or {}).items())
     missing = [f"{key}={value}" for key, value in wanted if chosen.get(key) != value]
     if missing:
         yield (
@@ -152,7 +151,7 @@ def _node_selector(asked: Asked) -> Iterator[str]:
 
 
 def _tolerations(asked: Asked) -> Iterator[str]:
-    allowed = asked.rails.tolerations
+    allowed = asked.rules.tolerations
     if allowed is None:
         return
     bad = [item for item in asked.spec.scheduling.tolerations or [] if not _tolerable(item, allowed)]
@@ -174,14 +173,14 @@ def _taint(toleration: Toleration) -> str:
 
 
 def _priority_classes(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rails.priority_classes, asked.spec.scheduling.priority_class_name
+    allowed, value = asked.rules.priority_classes, asked.spec.scheduling.priority_class_name
     if allowed is not None and value is not None and value not in allowed:
         yield told("spec.scheduling.priorityClassName", value, allowed, "priorityClasses")
 
 
 def _daemon_args(asked: Asked) -> Iterator[str]:
     """A value apart from its flag is not told from another flag's: such an argument is never allowed."""
-    allowed = asked.rails.daemon_args
+    allowed = asked.rules.daemon_args
     if allowed is None:
         return
     bad = [item for item in asked.spec.daemon.args if item.split("=")[0] not in allowed]
@@ -190,7 +189,7 @@ def _daemon_args(asked: Asked) -> Iterator[str]:
 
 
 def _daemon_config(asked: Asked) -> Iterator[str]:
-    allowed = asked.rails.daemon_config
+    allowed = asked.rules.daemon_config
     bad = [key for key in asked.spec.daemon.config if allowed is not None and key not in allowed]
     if allowed is not None and bad:
         yield told("spec.daemon.config", shown(min(bad)), allowed, "daemonConfig")
@@ -198,7 +197,7 @@ def _daemon_config(asked: Asked) -> Iterator[str]:
 
 def _max_resources(asked: Asked) -> Iterator[str]:
     limits = asked.spec.daemon.resources.limits or {}
-    for name, most in sorted((asked.rails.max_resources or {}).items()):
+    for name, most in sorted((asked.rules.max_resources or {}).items()):
         if name not in limits:
             wrong = f"is not set, and this installation's policy allows at most {most}: set it"
         elif parse_quantity(limits[name]) > parse_quantity(most):
@@ -213,36 +212,36 @@ def _max_resources(asked: Asked) -> Iterator[str]:
 
 
 def _max_workload_resources(asked: Asked) -> Iterator[str]:
-    return workload_rails.together(asked.spec, asked.rails.max_resources)
+    return workload_rules.together(asked.spec, asked.rules.max_resources)
 
 
 def _workload_secrets(asked: Asked) -> Iterator[str]:
-    return workload_rails.secrets(asked.spec.workloads, asked.rails.secrets)
+    return workload_rules.secrets(asked.spec.workloads, asked.rules.secrets)
 
 
 def _registry_secrets(asked: Asked) -> Iterator[str]:
-    return field_rails.secrets(asked.spec.registry, asked.rails.secrets)
+    return field_rules.secrets(asked.spec.registry, asked.rules.secrets)
 
 
 def _daemon_fields(asked: Asked) -> Iterator[str]:
-    return field_rails.keys(asked.spec, asked.rails.daemon_config)
+    return field_rules.keys(asked.spec, asked.rules.daemon_config)
 
 
 def _pod_metadata(asked: Asked) -> Iterator[str]:
     found = asked.spec.pod_metadata
     used = sorted({*(found.labels or ()), *(found.annotations or ())})
-    return refused("spec.podMetadata", used, asked.rails.pod_metadata, "podMetadata")
+    return refused("spec.podMetadata", used, asked.rules.pod_metadata, "podMetadata")
 
 
 def _disruption_policies(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rails.disruption_policies, asked.spec.disruption_policy
+    allowed, value = asked.rules.disruption_policies, asked.spec.disruption_policy
     if allowed is not None and value not in allowed:
         yield told("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
 
 
 def _cloud_metadata(asked: Asked) -> Iterator[str]:
     """What closes it is a NetworkPolicy, which is made for an endpoint or for published ports."""
-    allowed, spec = asked.rails.cloud_metadata, asked.spec
+    allowed, spec = asked.rules.cloud_metadata, asked.spec
     if allowed is None:
         return
     value: str = spec.security.cloud_metadata
@@ -254,7 +253,7 @@ def _cloud_metadata(asked: Asked) -> Iterator[str]:
 
 def _max_ttl(asked: Asked) -> Iterator[str]:
     """What the environment asks for, and what it was extended to: counted from its creation, either way."""
-    most, ttl = asked.rails.max_ttl, asked.spec.lifetime.ttl if asked.spec.lifetime else None
+    most, ttl = asked.rules.max_ttl, asked.spec.lifetime.ttl if asked.spec.lifetime else None
     if most is None:
         return
     if ttl is not None and parse_duration(ttl) > parse_duration(most):
@@ -274,7 +273,7 @@ def _max_ttl(asked: Asked) -> Iterator[str]:
 
 
 def _require_ttl(asked: Asked) -> Iterator[str]:
-    if asked.rails.require_ttl and (asked.spec.lifetime is None or asked.spec.lifetime.ttl is None):
+    if asked.rules.require_ttl and (asked.spec.lifetime is None or asked.spec.lifetime.ttl is None):
         yield f"spec.lifetime.ttl is not set, which {_policy('set it', 'requireTtl', 'demands')}"
 
 

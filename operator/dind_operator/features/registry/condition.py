@@ -11,7 +11,7 @@ from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import ConditionStatus
 from dind_operator.features.registry.pod import PRELOAD_VARIABLE
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part, Verdict, late
+from dind_operator.state.assessment import Assessment, Condition, late
 from dind_operator.state.node_reports import PreloadReport
 from dind_operator.state.observed import Observed
 
@@ -55,49 +55,49 @@ def pause(observed: Observed) -> float | None:
     return min(max((ran.total_seconds() if ran else 0) / PAUSE_PART, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
 
 
-def condition(observed: Observed) -> Part | None:
+def condition(observed: Observed) -> Condition | None:
     """The condition ImagesPreloaded; None for a pod that waits for no image."""
     pod = observed.pod
     if pod is None or pods.ended(pod) or not (wanted := images(pod)):
         return None
     kept = observed.kept_of_daemon(ConditionType.IMAGES_PRELOADED, _KEPT)
     if pods.daemon(pod).get("ready") or (kept is not None and kept.reason is Reason.IMAGES_PRELOADED):
-        return Part.true(Reason.IMAGES_PRELOADED, f"{_count(len(wanted), wanted)} of spec.daemon.preload.")
+        return Condition.true(Reason.IMAGES_PRELOADED, f"{_count(len(wanted), wanted)} of spec.daemon.preload.")
     if not pulling(pod):
-        return Part.unknown(Reason.NOT_CHECKED, "Images are pulled once the daemon answers.")
+        return Condition.unknown(Reason.NOT_CHECKED, "Images are pulled once the daemon answers.")
     if observed.preload is not None:
         return _progress(observed.preload, wanted)
     if kept is not None:
         return kept
     if observed.reads_logs:
-        return Part.false(Reason.PRELOADING_IMAGES, f"dockerd answers and begins to pull {len(wanted)} images.")
-    return Part.false(
+        return Condition.false(Reason.PRELOADING_IMAGES, f"dockerd answers and begins to pull {len(wanted)} images.")
+    return Condition.false(
         Reason.PRELOADING_IMAGES,
         f"dockerd answers and pulls {len(wanted)} images. How far it is stands in the daemon's log, which this installation does "
         "not let the operator read: kubectl logs, container daemon, lines of dind-preload.",
     )
 
 
-def assess(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
+def assess(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Assessment:
     """The assessment, with what a daemon that answers still waits for."""
-    if verdict.ready.reason is not Reason.PRELOADING_IMAGES:
-        return verdict
+    if assessment.ready.reason is not Reason.PRELOADING_IMAGES:
+        return assessment
     part = condition(observed)
     assert part is not None, f"the diagnosis of the pod {pod['metadata']['name']} says that images are pulled"
     if part.status is ConditionStatus.TRUE:
         # They are there, and still it is not ready: it does not answer in time.
         silent = late()
-        return replace(silent, parts={**verdict.parts, ConditionType.DAEMON_READY: silent.ready})
-    return replace(verdict, ready=part, trouble=part.reason is Reason.PRELOAD_FAILED)
+        return replace(silent, conditions={**assessment.conditions, ConditionType.DAEMON_READY: silent.ready})
+    return replace(assessment, ready=part, warning=part.reason is Reason.PRELOAD_FAILED)
 
 
-def _progress(report: PreloadReport, wanted: list[str]) -> Part:
+def _progress(report: PreloadReport, wanted: list[str]) -> Condition:
     so_far = f"{_count(report.done, wanted)} so far"
     at_work = f"; pulling {_name(report.pulling, wanted)}" if report.pulling else ""
     if report.failing is None:
-        return Part.false(Reason.PRELOADING_IMAGES, f"{so_far}{at_work}.")
+        return Condition.false(Reason.PRELOADING_IMAGES, f"{so_far}{at_work}.")
     why = _KINDS.get(report.kind, _KINDS["Failed"])
-    return Part.false(
+    return Condition.false(
         Reason.PRELOAD_FAILED, f"{_name(report.failing, wanted)} cannot be had: {why}; it is tried again. {so_far}."
     )
 

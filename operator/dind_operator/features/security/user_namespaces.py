@@ -11,7 +11,7 @@ from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.names import INIT_CONTAINER
 from dind_operator.api.timestamps import parse_time
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Verdict, blocked
+from dind_operator.state.assessment import Assessment, blocked
 from dind_operator.state.observed import NodeView, Observed
 
 PATIENCE = timedelta(seconds=30)
@@ -33,13 +33,13 @@ def waits(pod: pods.Pod) -> bool:
     )
 
 
-def assess(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
+def assess(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Assessment:
     """The assessment, with why the node cannot make the pod's sandbox where that is known."""
-    trouble = _trouble(pod, observed.node, observed.now) if waits(pod) else None
-    if trouble is None:
-        return verdict
-    parts = {**verdict.parts, ConditionType.DAEMON_READY: trouble.ready}
-    return replace(verdict, phase=trouble.phase, ready=trouble.ready, trouble=True, parts=parts)
+    problem = _problem(pod, observed.node, observed.now) if waits(pod) else None
+    if problem is None:
+        return assessment
+    conditions = {**assessment.conditions, ConditionType.DAEMON_READY: problem.ready}
+    return replace(assessment, phase=problem.phase, ready=problem.ready, warning=True, conditions=conditions)
 
 
 def _begun(pod: pods.Pod) -> bool:
@@ -47,7 +47,7 @@ def _begun(pod: pods.Pod) -> bool:
     return bool(pods.last_end(status)) or "running" in (status.get("state") or {})
 
 
-def _trouble(pod: pods.Pod, node: NodeView | None, now: datetime) -> Verdict | None:
+def _problem(pod: pods.Pod, node: NodeView | None, now: datetime) -> Assessment | None:
     if node is None or node.gone:
         return None
     handlers = node.runtime_handlers
@@ -66,5 +66,5 @@ def _trouble(pod: pods.Pod, node: NodeView | None, now: datetime) -> Verdict | N
     )
 
 
-def _blocked(what: str) -> Verdict:
+def _blocked(what: str) -> Assessment:
     return blocked(Reason.RUNTIME_HANDLER_MISSING, f"{what} {REMEDY}")

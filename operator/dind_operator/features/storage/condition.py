@@ -10,8 +10,8 @@ from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import ConditionStatus
 from dind_operator.features.storage.pod import DRIVER_VARIABLE
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part, Verdict
-from dind_operator.state.cluster import Note
+from dind_operator.state.assessment import Assessment, Condition
+from dind_operator.state.cluster import Event
 from dind_operator.state.node_reports import StorageReport, VolumeReport
 from dind_operator.state.observed import Observed
 
@@ -31,68 +31,72 @@ _FAILURES = frozenset(
 """Of the reasons why a daemon is not ready, those that are the volume's."""
 
 
-def checked(report: StorageReport) -> Part:
+def checked(report: StorageReport) -> Condition:
     """What the init container's check has found out."""
     if report.overlay:
-        return Part.true(
+        return Condition.true(
             Reason.STORAGE_HEALTHY, f"An overlay can be mounted on the docker volume ({report.filesystem})."
         )
-    return Part.unknown(
+    return Condition.unknown(
         Reason.NOT_CHECKED,
         f"No overlay was tried or can be mounted on the docker volume ({report.filesystem}); what the driver "
         f"{report.driver or 'of dockerd'} makes of it shows when dockerd answers.",
     )
 
 
-def assess(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Verdict:
+def assess(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Assessment:
     """The assessment, with what is known of the volume beyond the check."""
-    part = _part(verdict, observed, pod)
-    return verdict if part is None else replace(verdict, parts={**verdict.parts, ConditionType.STORAGE_HEALTHY: part})
+    part = _part(assessment, observed, pod)
+    return (
+        assessment
+        if part is None
+        else replace(assessment, conditions={**assessment.conditions, ConditionType.STORAGE_HEALTHY: part})
+    )
 
 
-def events(observed: Observed, verdict: Verdict) -> tuple[Note, ...]:
+def events(observed: Observed, assessment: Assessment) -> tuple[Event, ...]:
     """An Event when a working daemon's volume becomes unfit; what stops the daemon is Ready's to tell."""
-    part = verdict.parts.get(ConditionType.STORAGE_HEALTHY)
-    if part is None or part.status != ConditionStatus.FALSE or verdict.ready.status != ConditionStatus.TRUE:
+    part = assessment.conditions.get(ConditionType.STORAGE_HEALTHY)
+    if part is None or part.status != ConditionStatus.FALSE or assessment.ready.status != ConditionStatus.TRUE:
         return ()
-    if observed.told(ConditionType.STORAGE_HEALTHY).get("reason") == part.reason:
+    if observed.reported(ConditionType.STORAGE_HEALTHY).get("reason") == part.reason:
         return ()
-    return (Note(part.reason.value, part.message, warning=True),)
+    return (Event(part.reason.value, part.message, warning=True),)
 
 
-def _part(verdict: Verdict, observed: Observed, pod: pods.Pod) -> Part | None:
-    if verdict.ready.status != ConditionStatus.TRUE and verdict.ready.reason in _FAILURES:
-        return Part.false(verdict.ready.reason, verdict.ready.message)
+def _part(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Condition | None:
+    if assessment.ready.status != ConditionStatus.TRUE and assessment.ready.reason in _FAILURES:
+        return Condition.false(assessment.ready.reason, assessment.ready.message)
     if pods.preflight(pod) is None or not pods.daemon(pod).get("started"):
         return None
     return _full(observed) or _driver(observed, pod)
 
 
-def _full(observed: Observed) -> Part | None:
+def _full(observed: Observed) -> Condition | None:
     if observed.volume is not None:
         return _full_part(observed.volume) if observed.volume.full else None
     return observed.kept_of_daemon(ConditionType.STORAGE_HEALTHY, (Reason.DISK_FULL,))
 
 
-def _full_part(volume: VolumeReport) -> Part:
+def _full_part(volume: VolumeReport) -> Condition:
     used, limit = _amount(volume.usedBytes), _amount(volume.limitBytes)
     files = f" and {volume.usedInodes} of {volume.limitInodes} files" if volume.limitInodes else ""
-    return Part.false(
+    return Condition.false(
         Reason.DISK_FULL,
         f"The docker volume is full, or nearly: {used} of {limit}{files} are used. Builds fail and the daemon goes on. Remove what "
         "is not needed (docker system prune), or give spec.storage a larger volume.",
     )
 
 
-def _driver(observed: Observed, pod: pods.Pod) -> Part | None:
+def _driver(observed: Observed, pod: pods.Pod) -> Condition | None:
     """By the driver that dockerd named; None where the check's word stands."""
     driver = _named_driver(observed, pod)
     if driver == COPYING:
         if pods.variable(pod, DRIVER_VARIABLE) == COPYING:
-            return Part.true(
+            return Condition.true(
                 Reason.STORAGE_HEALTHY, "dockerd copies every layer whole (storage driver vfs), as spec.daemon asks."
             )
-        return Part.false(
+        return Condition.false(
             Reason.VFS_STORAGE_DRIVER,
             "dockerd found no better storage driver than vfs, which copies every layer whole: slow, and many times the size. "
             "Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave storage-driver out of spec.daemon.",
@@ -100,7 +104,7 @@ def _driver(observed: Observed, pod: pods.Pod) -> Part | None:
     report = pods.preflight(pod)
     if driver is None or report is None or report.storage is None or report.storage.overlay:
         return None
-    return Part.true(
+    return Condition.true(
         Reason.STORAGE_HEALTHY, f"dockerd uses {driver} on the docker volume ({report.storage.filesystem})."
     )
 

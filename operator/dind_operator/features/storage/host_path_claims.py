@@ -15,7 +15,7 @@ from dind_operator.api.names import VOLUME_DOCKER_DATA
 from dind_operator.api.spec import OperatingMode
 from dind_operator.api.status import Phase
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Verdict, blocked
+from dind_operator.state.assessment import Assessment, blocked
 
 HOSTNAME = "kubernetes.io/hostname"
 _STOPPED = (Phase.FAILED.value, Phase.SUSPENDED.value, Phase.SUCCEEDED.value)
@@ -67,7 +67,7 @@ def rivals(environments: Iterable[dict[str, Any]], with_folders: Iterable[pods.P
     return [rival for rival in found if rival.held or rival.wanted]
 
 
-def taken(environment: DindEnvironment, others: Iterable[Rival]) -> Verdict | None:
+def taken(environment: DindEnvironment, others: Iterable[Rival]) -> Assessment | None:
     """What to say when the environment's folder is another's; None when it may have it."""
     path = of(environment)
     if path is None:

@@ -15,7 +15,7 @@ from dind_operator.pod.spec_hash import intent_hash
 from dind_operator.pod.variables import INTENT_VARIABLE
 from dind_operator.state import ownership
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part, Verdict, blocked, waiting
+from dind_operator.state.assessment import Assessment, Condition, blocked, waiting
 from dind_operator.state.observed import Observed
 
 Fields = dict[str, Any]
@@ -60,7 +60,7 @@ def fields(observed: Observed) -> Fields | None:
 def _fields(observed: Observed) -> Fields | None:
     old: Fields | None = (observed.environment.get("status") or {}).get("workloads")
     pod = observed.pod
-    if pod is None or ownership.stranger(pod, observed.environment["metadata"]) is not None:
+    if pod is None or ownership.conflict(pod, observed.environment["metadata"]) is not None:
         return _without_pod(observed, old)
     if not pods.workload_names(pod):
         return None
@@ -89,7 +89,7 @@ def ended(observed: Observed, pod: pods.Pod) -> Fields | None:
     return found if over_there else None
 
 
-def told_over(environment: dict[str, Any], pod: pods.Pod) -> bool:
+def reported_over(environment: dict[str, Any], pod: pods.Pod) -> bool:
     """Status has the end of this pod's workloads already: nothing more comes of it."""
     found: Fields = (environment.get("status") or {}).get("workloads") or {}
     return bool(found.get("result")) and found.get("podUID") == pods.uid(pod)
@@ -101,7 +101,7 @@ def may_be_lost(environment: dict[str, Any]) -> bool:
     return bool(found) and not found.get("result")
 
 
-def verdict(found: Fields) -> Verdict:
+def assessment(found: Fields) -> Assessment:
     """What is said of an environment whose run is over."""
     part = _result_part(found)
     if part.reason is Reason.WORKLOADS_SUCCEEDED:
@@ -114,13 +114,15 @@ def status(observed: Observed) -> Fields:
     return {"workloads": fields(observed)}
 
 
-def condition(observed: Observed) -> Part | None:
+def condition(observed: Observed) -> Condition | None:
     """The condition WorkloadsSucceeded; None for an environment without workloads."""
     found = fields(observed)
     if not ((observed.environment.get("spec") or {}).get("workloads") or found):
         return None
     if found is None:
-        return Part.unknown(Reason.WORKLOADS_PENDING, "The workloads start when there is a pod and its daemon answers.")
+        return Condition.unknown(
+            Reason.WORKLOADS_PENDING, "The workloads start when there is a pod and its daemon answers."
+        )
     if found.get("result"):
         return _result_part(found)
     stuck = _stuck(observed.pod) if observed.pod is not None else None
@@ -128,8 +130,8 @@ def condition(observed: Observed) -> Part | None:
         return stuck
     running = [item["name"] for item in found.get("containers", []) if item.get("startedAt")]
     if not running:
-        return Part.unknown(Reason.WORKLOADS_PENDING, "The workloads start when the daemon answers.")
-    return Part.unknown(Reason.WORKLOADS_RUNNING, _told(found))
+        return Condition.unknown(Reason.WORKLOADS_PENDING, "The workloads start when the daemon answers.")
+    return Condition.unknown(Reason.WORKLOADS_RUNNING, _told(found))
 
 
 def _without_pod(observed: Observed, old: Fields | None) -> Fields | None:
@@ -203,18 +205,20 @@ def _disrupted(pod: pods.Pod) -> bool:
     return pods.condition(pod, "DisruptionTarget").get("status") == "True"
 
 
-def _result_part(found: Fields) -> Part:
+def _result_part(found: Fields) -> Condition:
     reason = _RESULTS.get(str(found.get("result")), Reason.WORKLOADS_FAILED)
     again = "Raise spec.workloads.run to run them again."
     if reason is Reason.WORKLOADS_SUCCEEDED:
-        return Part.true(reason, f"All workloads ended with exit code 0; the daemon has ended, too. {again}")
+        return Condition.true(reason, f"All workloads ended with exit code 0; the daemon has ended, too. {again}")
     if reason is Reason.WORKLOADS_LOST:
-        return Part.false(
+        return Condition.false(
             reason,
             f"The pod was lost before its workloads ended: evicted, deleted, or gone with its node. With restartPolicy Never "
             f"nothing is run twice. {_told(found)} {again} With restartPolicy OnFailure that happens by itself.",
         )
-    return Part.false(reason, f"The workloads ended and not all succeeded. {_told(found)} Look at the log. {again}")
+    return Condition.false(
+        reason, f"The workloads ended and not all succeeded. {_told(found)} Look at the log. {again}"
+    )
 
 
 def _told(found: Fields) -> str:
@@ -227,13 +231,13 @@ def _told_of(item: Fields) -> str:
     return f"{item['name']} was started." if item.get("startedAt") else f"{item['name']} was not started."
 
 
-def _stuck(pod: pods.Pod) -> Part | None:
+def _stuck(pod: pods.Pod) -> Condition | None:
     """A workload that the kubelet cannot make."""
     for name in pods.workload_names(pod):
         waits = pods.waiting(pods.container_status(pod, name))
         if waits.get("reason") in _CANNOT_START:
             detail = str(waits.get("message") or waits["reason"])[:MAX_DETAIL]
-            return Part(
+            return Condition(
                 ConditionStatus.FALSE,
                 Reason.WORKLOAD_CANNOT_START,
                 f"The node cannot start the workload {name}: {detail}. Correct the image, Secret or ConfigMap that it names in "

@@ -14,7 +14,7 @@ from dind_operator.controller.actions import CreatePod, DeletePod, Plan
 from dind_operator.controller.decide import make_plan
 from dind_operator.features.endpoint.condition import RESTARTED_BEFORE, SECRET_DELAY, address, in_use
 from dind_operator.features.endpoint.credentials import Credentials, Running
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.observed import EndpointState, Observed
 
 REVOKED = replace(CREDENTIALS, generation=2, server=Running("c" * 16, "d" * 16, NOW + timedelta(days=365)), issued=NOW)
@@ -106,7 +106,7 @@ def test_revoked_under_on_delete_it_is_pending_until_somebody_deletes_the_pod() 
     assert plan.actions == ()
     assert told(plan)[:2] == ("False", "CredentialsPending")
     assert "delete the pod" in told(plan)[2]
-    assert [note.reason for note in plan.notes if note.warning] == ["CredentialsPending"]
+    assert [event.reason for event in plan.events if event.warning] == ["CredentialsPending"]
     assert condition(plan.status, "Ready")["status"] == "True", "the daemon works"
     after = make_plan(seen(REVOKED, REVOKED, ON_DELETE), POLICY)
     assert told(after)[:2] == ("True", "EndpointReady")
@@ -131,7 +131,7 @@ def test_a_renewal_is_told_in_time_and_restarts_nobody_yet() -> None:
     assert (status, reason) == ("True", "CertificateRenewed")
     assert format_time(old.server.not_after) in message
     assert format_time(old.server.not_after - RESTARTED_BEFORE) in message
-    assert [note.reason for note in plan.notes if note.reason != "Ready"] == ["CertificateRenewed"]
+    assert [event.reason for event in plan.events if event.reason != "Ready"] == ["CertificateRenewed"]
 
 
 def test_a_renewal_that_nobody_has_taken_restarts_the_pod_at_last() -> None:
@@ -149,7 +149,7 @@ def test_expired_under_on_delete() -> None:
 
 
 def test_a_problem_keeps_a_pod_from_being_made_and_no_pod_from_running() -> None:
-    state = EndpointState(problem=Part.false(Reason.ENDPOINT_CONFLICT, "A Secret is in the way."))
+    state = EndpointState(problem=Condition.false(Reason.ENDPOINT_CONFLICT, "A Secret is in the way."))
     none = make_plan(observed(endpoint=state), POLICY)
     assert none.actions == ()
     assert condition(none.status, "Ready")["reason"] == "EndpointConflict"
@@ -166,13 +166,13 @@ def test_a_problem_keeps_a_pod_from_being_made_and_no_pod_from_running() -> None
 @pytest.mark.parametrize("fields", [{}, {"daemon": {"logLevel": "Debug"}}], ids=["revoked", "changed"])
 def test_no_pod_is_taken_away_that_could_not_be_made_again(fields: dict[str, Any]) -> None:
     pod = running_pod(credentials=CREDENTIALS)
-    state = EndpointState(REVOKED, Part.false(Reason.ENDPOINT_CONFLICT, "A Service is in the way."))
+    state = EndpointState(REVOKED, Condition.false(Reason.ENDPOINT_CONFLICT, "A Service is in the way."))
     held = make_plan(observed(environment(fields), pod, endpoint=state), POLICY)
     assert held.actions == ()
     assert condition(held.status, "Ready")["status"] == "True"
     if fields:
         assert condition(held.status, "UpToDate")["reason"] == "EndpointConflict"
-        assert [note.reason for note in held.notes].count("EndpointConflict") == 1, "one Event for both conditions"
+        assert [event.reason for event in held.events].count("EndpointConflict") == 1, "one Event for both conditions"
         assert held.requeue_after is not None
     # Without the problem it is.
     free = make_plan(observed(environment(fields), pod, endpoint=EndpointState(REVOKED)), POLICY)
@@ -180,18 +180,18 @@ def test_no_pod_is_taken_away_that_could_not_be_made_again(fields: dict[str, Any
 
 
 def test_a_problem_with_an_endpoint_that_is_off_keeps_no_pod_from_being_made() -> None:
-    state = EndpointState(problem=Part.false(Reason.ENDPOINT_OBJECT_REJECTED, "may not delete"))
+    state = EndpointState(problem=Condition.false(Reason.ENDPOINT_OBJECT_REJECTED, "may not delete"))
     plan = make_plan(observed(environment({"endpoint": {"enabled": False}}), endpoint=state), POLICY)
     assert any(isinstance(action, CreatePod) for action in plan.actions)
 
 
 def test_what_passes_by_itself_is_waited_for() -> None:
-    state = EndpointState(problem=Part.false(Reason.WAITING_FOR_PREVIOUS_POD, "soon"), passing=True)
+    state = EndpointState(problem=Condition.false(Reason.WAITING_FOR_PREVIOUS_POD, "soon"), passing=True)
     plan = make_plan(observed(endpoint=state), POLICY)
     assert condition(plan.status, "Ready")["reason"] == "WaitingForPreviousPod"
     assert plan.requeue_after is not None
     assert plan.requeue_after <= 1
-    assert not [note for note in plan.notes if note.warning]
+    assert not [event for event in plan.events if event.warning]
 
 
 def test_the_pod_is_told_of_the_certificate_that_it_will_find() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.unit.objects import CREDENTIALS, UID, pod, running_pod
 
-from dind_operator.features.endpoint.credentials import Credentials, made_with, told_credentials
+from dind_operator.features.endpoint.credentials import Credentials, made_with, reported_credentials
 from dind_operator.features.endpoint.x509 import Facts, facts, issue_authority, issue_client, issue_server, new_key
 
 NOW = datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -14,7 +14,7 @@ NOW = datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 def test_what_status_tells_is_what_was_known() -> None:
     told = CREDENTIALS.told("builder")
     assert told["clientSecretName"] == "builder-client"
-    assert told_credentials({"credentials": told}) == CREDENTIALS
+    assert reported_credentials({"credentials": told}) == CREDENTIALS
 
 
 def test_real_certificates_lose_nothing_on_the_way() -> None:
@@ -26,7 +26,7 @@ def test_real_certificates_lose_nothing_on_the_way() -> None:
     found = Credentials.of(*known)
     assert found.generation == 3
     assert found.issued == NOW.replace(microsecond=0)
-    assert told_credentials({"credentials": found.told("builder")}) == found
+    assert reported_credentials({"credentials": found.told("builder")}) == found
     assert made_with(pod(credentials=found)) == found.server
 
 
@@ -34,7 +34,7 @@ def test_real_certificates_lose_nothing_on_the_way() -> None:
     "told", [None, {}, {"generation": 1}, {**CREDENTIALS.told("builder"), "serverNotAfter": "soon"}]
 )
 def test_what_nobody_can_read_is_nothing(told: object) -> None:
-    assert told_credentials({"credentials": told}) is None
+    assert reported_credentials({"credentials": told}) is None
 
 
 def test_a_pod_without_an_endpoint_was_made_with_none() -> None:

@@ -14,7 +14,7 @@ from tests.unit.objects import NOW, UID, model
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.features.endpoint import secrets as credentials
 from dind_operator.features.endpoint import x509 as certificates
-from dind_operator.features.endpoint.desired import PARTS, Found, Wanted, Write, strangers, unwanted, wanted
+from dind_operator.features.endpoint.desired import PARTS, Found, Wanted, Write, conflicts, unwanted, wanted
 from dind_operator.state.cluster import ObjectKind
 
 OFF: dict[str, Any] = {"endpoint": {"enabled": False}}
@@ -219,7 +219,7 @@ def test_a_stranger_is_named_and_never_written(part: str, owner: list[dict[str, 
     found = made()
     getattr(found, part)["metadata"]["ownerReferences"] = owner
     getattr(found, part).pop("data", None)
-    ((_, manifest),) = strangers(model(), found)
+    ((_, manifest),) = conflicts(model(), found)
     assert manifest is getattr(found, part)
     result = goal({"credentialsGeneration": 2}, found)
     assert not [write for write in result.writes if write.seen is manifest]
@@ -258,8 +258,8 @@ def test_turned_off_a_stranger_is_in_the_way_of_what_is_wanted_alone() -> None:
     found = made()
     for part, _, _ in PARTS:
         getattr(found, part)["metadata"]["ownerReferences"] = []
-    assert strangers(model(OFF), found) == []
-    ((kind, _),) = strangers(model({**OFF, "publishedPorts": {}}), found)
+    assert conflicts(model(OFF), found) == []
+    ((kind, _),) = conflicts(model({**OFF, "publishedPorts": {}}), found)
     assert kind is ObjectKind.NETWORK_POLICY
 
 
@@ -293,5 +293,5 @@ def test_an_environment_made_again_has_none_of_the_earlier_ones() -> None:
         {"metadata": {"name": "builder", "namespace": "team-a", "uid": "another", "generation": 1}, "spec": {}}
     )
     assert later.uid != UID
-    assert len(strangers(later, made())) == len(PARTS)
+    assert len(conflicts(later, made())) == len(PARTS)
     assert wanted(later, made(), NOW, certificates.new_key).writes == ()

@@ -10,11 +10,11 @@ from dind_operator.api.conditions import Reason
 from dind_operator.api.status import Phase
 from dind_operator.controller.events import changes
 from dind_operator.controller.status import build_status
-from dind_operator.state.assessment import Part, Verdict
+from dind_operator.state.assessment import Assessment, Condition
 from dind_operator.state.node_reports import IsolationReport
 from dind_operator.state.observed import Observed
 
-READY = Verdict(Phase.RUNNING, Part.true(Reason.READY, "It answers."))
+READY = Assessment(Phase.RUNNING, Condition.true(Reason.READY, "It answers."))
 INSIDE, UNKNOWN = IsolationReport(inside=True), IsolationReport(inside=None, detail="no such image")
 OUTSIDE = IsolationReport(inside=False, detail="memory:/docker/x")
 

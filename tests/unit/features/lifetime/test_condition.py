@@ -8,7 +8,7 @@ from tests.unit.objects import POD_UID, environment, observed, running_pod
 
 from dind_operator.api.conditions import ConditionStatus, Reason
 from dind_operator.features.lifetime import condition as activity
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.node_reports import ActivityReport
 
 IDLE = {"lifetime": {"idleTimeout": "30m"}}
@@ -20,7 +20,7 @@ def told_before(reason: str, *, restarts: int = 0, uid: str = POD_UID) -> dict[s
     return environment(IDLE) | {"status": {"podUID": uid, "restarts": restarts, "conditions": [item]}}
 
 
-def condition(env: dict[str, Any], told: ActivityReport | None = None, *, reads_logs: bool = True) -> Part:
+def condition(env: dict[str, Any], told: ActivityReport | None = None, *, reads_logs: bool = True) -> Condition:
     found = activity.condition(replace(observed(env, running_pod(IDLE)), activity=told, reads_logs=reads_logs))
     assert found is not None
     return found

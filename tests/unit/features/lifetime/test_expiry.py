@@ -63,7 +63,7 @@ def lifetime(made: World) -> dict[str, Any]:
 
 
 def events(made: World) -> list[str]:
-    return [note.reason for note in made.plan().notes]
+    return [event.reason for event in made.plan().events]
 
 
 def kubelet_ends_it(made: World) -> None:
@@ -88,7 +88,7 @@ def test_a_time_to_live_is_told_warned_of_once_and_then_the_pod_is_gone_and_the_
     assert lifetimes.of(made.observe()).wait == pytest.approx((CREATED + 54 * MINUTE - NOW).total_seconds())
     made.now = CREATED + 54 * MINUTE
     plan = made.plan()
-    (warning,) = plan.notes
+    (warning,) = plan.events
     assert (warning.reason, warning.warning) == ("ExpiresSoon", True)
     assert "spec.lifetime.ttl of 1h ends at 2025-06-01T12:59:00Z; then it is suspended" in warning.message
     assert "kubectl annotate dind -n team-a builder --overwrite dind.dev/extend-until=" in warning.message
@@ -118,9 +118,9 @@ def test_delete_deletes_the_environment_and_nothing_of_it_by_hand() -> None:
     plan = made.plan()
     assert plan.actions == (DeleteEnvironment(),)
     assert plan.status_first
-    (note,) = plan.notes
-    assert note.reason == "TTLExpired"
-    assert "it is deleted, as spec.lifetime.expire asks" in note.message
+    (event,) = plan.events
+    assert event.reason == "TTLExpired"
+    assert "it is deleted, as spec.lifetime.expire asks" in event.message
     made.apply(plan)
     assert lifetime(made)["expired"]["reason"] == "TTLExpired"
 
@@ -130,7 +130,7 @@ def test_an_operator_that_was_away_warns_first_and_gives_a_minute(expire: str) -
     made = world({"lifetime": {"ttl": "1h", "expire": expire}})
     made.done.clear()
     made.now = CREATED + 10 * HOUR
-    (warning,) = made.plan().notes
+    (warning,) = made.plan().events
     assert "ends at 2025-06-01T22:00:00Z" in warning.message  # in a minute, not nine hours ago
     made.settle()
     at(made, made.now + timedelta(seconds=59))
@@ -183,21 +183,21 @@ def test_an_extension_that_is_no_time_counts_for_nothing_and_is_told(text: str) 
     made = world(TTL, annotations={"dind.dev/extend-until": text})
     assert lifetime(made)["expiresAt"] == "2025-06-01T12:59:00Z"
     made.now = CREATED + 54 * MINUTE
-    assert f"holds {text!r}, which is no time" in made.plan().notes[0].message
+    assert f"holds {text!r}, which is no time" in made.plan().events[0].message
 
 
 def test_a_clock_that_is_fast_ends_nothing_early() -> None:
     made = world(TTL)
     at(made, CREATED + 54 * MINUTE)
     made.now = CREATED + 2 * HOUR
-    assert lifetimes.of(replace(made.observe(), ahead=HOUR + MINUTE)).over is None
-    assert lifetimes.of(replace(made.observe(), ahead=HOUR)).over is not None
+    assert lifetimes.of(replace(made.observe(), clock_skew=HOUR + MINUTE)).over is None
+    assert lifetimes.of(replace(made.observe(), clock_skew=HOUR)).over is not None
 
 
 def test_a_suspended_environment_lives_on_suspended_and_is_not_warned() -> None:
     made = World(environment(TTL | {"operatingMode": "Suspended"}), None, objects.namespace(), now=CREATED + 2 * HOUR)
     plan = made.plan()
-    assert [note.reason for note in plan.notes] == ["Suspended"]
+    assert [event.reason for event in plan.events] == ["Suspended"]
     made.settle()
     assert ready(made) == ("Suspended", "Suspended")
     assert "expired" not in lifetime(made)
@@ -214,7 +214,7 @@ def test_a_suspended_environment_is_deleted_when_its_time_is_over() -> None:
 
 def test_in_a_namespace_that_is_closed_nothing_expires_and_nothing_is_warned_of() -> None:
     made = World(environment(TTL), running_pod(TTL), objects.namespace(labelled=False), node(), now=CREATED + 2 * HOUR)
-    assert [note.reason for note in made.plan().notes] == ["NamespaceNotEnabled"]
+    assert [event.reason for event in made.plan().events] == ["NamespaceNotEnabled"]
     made.settle()
     assert at(made, made.now + HOUR).done == []
     assert lifetime(made) == {}
@@ -362,7 +362,7 @@ def test_with_a_minute_of_three_seconds_an_hour_to_live_takes_three_minutes() ->
     assert lifetime(made) == {"expiresAt": "2025-06-01T12:02:00Z"}
     assert events(at(made, CREATED + timedelta(seconds=161))) == []
     made.now += timedelta(seconds=1)
-    (warning,) = made.plan().notes
+    (warning,) = made.plan().events
     assert "spec.lifetime.ttl of 1h ends at 2025-06-01T12:02:00Z" in warning.message
     made.settle()
     made.done.clear()
@@ -430,15 +430,15 @@ def test_an_environment_that_was_used_within_its_timeout_is_never_suspended(
 
 
 @given(SECONDS, st.integers(1, 72), st.integers(0, 7200))
-def test_the_wait_leads_to_the_next_thing_and_never_past_it(passed: int, hours: int, ahead: int) -> None:
+def test_the_wait_leads_to_the_next_thing_and_never_past_it(passed: int, hours: int, clock_skew: int) -> None:
     made = world({"lifetime": {"ttl": f"{hours}h"}})
     made.now = CREATED + timedelta(seconds=passed)
     made.done.clear()
     for _ in range(4):
-        seen = replace(made.observe(), ahead=timedelta(seconds=ahead))
+        seen = replace(made.observe(), clock_skew=timedelta(seconds=clock_skew))
         found = lifetimes.of(seen)
         if found.over is not None:
-            assert seen.now - seen.ahead >= CREATED + timedelta(hours=hours)
+            assert seen.now - seen.clock_skew >= CREATED + timedelta(hours=hours)
             return
         assert found.wait is not None
         made.environment["status"]["lifetime"] = found.fields

@@ -25,11 +25,11 @@ from dind_operator.controller.events import changes
 from dind_operator.controller.pod_health import diagnose
 from dind_operator.controller.status import build_status
 from dind_operator.features.network import condition as network
-from dind_operator.state.assessment import Part, Verdict
+from dind_operator.state.assessment import Assessment, Condition
 from dind_operator.state.node_reports import DaemonReport
 from dind_operator.state.observed import Observed
 
-READY = Verdict(Phase.RUNNING, Part.true(Reason.READY, "It answers."))
+READY = Assessment(Phase.RUNNING, Condition.true(Reason.READY, "It answers."))
 FOUND: dict[str, Any] = {
     "interface": "eth0",
     "interfaceMtu": 1400,
@@ -104,9 +104,9 @@ def test_an_mtu_that_does_not_fit_is_told_once_and_stops_nothing() -> None:
 def test_a_collision_is_the_checks_own_sentence_in_ready_too() -> None:
     failed = terminated(1, json.dumps(PREFLIGHT | {"ok": False, "network": None, "error": COLLISION}))
     found = set_containers(running_pod(), container("mount-cgroups", failed), None)
-    verdict = diagnose(found, answered_before=False)
-    assert (verdict.ready.reason, verdict.ready.message) == (Reason.NETWORK_COLLISION, COLLISION["message"])
-    status = build_status(observed(environment(), found), verdict)
+    assessment = diagnose(found, answered_before=False)
+    assert (assessment.ready.reason, assessment.ready.message) == (Reason.NETWORK_COLLISION, COLLISION["message"])
+    status = build_status(observed(environment(), found), assessment)
     told = condition(status, "NetworkReady")
     assert (told["status"], told["reason"], told["message"]) == ("False", "NetworkCollision", COLLISION["message"])
     # What was proved before it stays proved.

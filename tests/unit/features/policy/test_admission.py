@@ -8,7 +8,7 @@ import pytest
 from tests.unit.objects import POLICY, environment, model, namespace, observed
 
 from dind_operator.features.policy.admission import broken, served
-from dind_operator.features.policy.rules import GuardRails
+from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.state.observed import Observed
 
 ENDS = {"deletionTimestamp": "2025-06-01T12:00:00Z"}
@@ -33,7 +33,7 @@ def test_who_is_served(seen: Observed, *, with_label: bool, without: bool) -> No
 def test_what_is_broken_is_told_in_one_text() -> None:
     asked = model({"disruptionPolicy": "Protect"})
     assert broken(asked, POLICY) == ""
-    rails = GuardRails.model_validate({"disruptionPolicies": ["Allow"], "requireTtl": True})
-    told = broken(asked, replace(POLICY, guard_rails=rails))
+    rules = PolicyRules.model_validate({"disruptionPolicies": ["Allow"], "requireTtl": True})
+    told = broken(asked, replace(POLICY, policy_rules=rules))
     assert told.startswith("spec.disruptionPolicy Protect is not allowed")
     assert ". spec.lifetime.ttl is not set" in told

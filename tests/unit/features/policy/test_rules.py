@@ -13,15 +13,15 @@ from tests.unit.objects import environment, model
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.lifetime import DURATION_PATTERN
-from dind_operator.features.policy.rules import MAX_ENTRIES, MAX_ENTRY_LENGTH, GuardRails, violations
+from dind_operator.features.policy.rules import MAX_ENTRIES, MAX_ENTRY_LENGTH, PolicyRules, violations
 
 
-def rails(**rules: Any) -> GuardRails:
-    return GuardRails.model_validate(rules)
+def policy(**rules: Any) -> PolicyRules:
+    return PolicyRules.model_validate(rules)
 
 
 def broken(spec: dict[str, Any], **rules: Any) -> list[str]:
-    return violations(model(spec), rails(**rules), "dind")
+    return violations(model(spec), policy(**rules), "dind")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -34,7 +34,7 @@ def test_a_rule_refuses_with_field_value_and_remedy_and_lets_through_what_it_all
 
 
 def test_every_rule_has_cases() -> None:
-    names = {field.alias for field in GuardRails.model_fields.values()}
+    names = {field.alias for field in PolicyRules.model_fields.values()}
     assert names - {"namespaces"} == {case.rule for case in CASES}
 
 
@@ -43,7 +43,7 @@ def test_every_rule_has_cases() -> None:
 )
 def test_namespaces(namespace: str, *, allowed: bool) -> None:
     made = DindEnvironment.from_dict(environment({}, namespace=namespace))
-    found = violations(made, rails(namespaces=["builds", "ci-*"]), "dind")
+    found = violations(made, policy(namespaces=["builds", "ci-*"]), "dind")
     assert (found == []) is allowed
     assert all(sentence.startswith(f"metadata.namespace {namespace} is not allowed") for sentence in found)
 
@@ -56,8 +56,8 @@ def test_without_rules_everything_goes_and_all_broken_rules_are_told() -> None:
 
 def test_the_class_of_the_installation_is_what_a_user_namespace_gets() -> None:
     made = model({"security": {"mode": "UserNamespace"}})
-    assert violations(made, rails(runtimeClasses=["own"]), "own") == []
-    assert violations(made, rails(runtimeClasses=["own"]), "dind")
+    assert violations(made, policy(runtimeClasses=["own"]), "own") == []
+    assert violations(made, policy(runtimeClasses=["own"]), "dind")
 
 
 CREATED, LATEST = "2025-06-01T10:00:00Z", "2025-06-08T10:00:00Z"
@@ -84,16 +84,16 @@ CREATED, LATEST = "2025-06-01T10:00:00Z", "2025-06-08T10:00:00Z"
 def test_an_extension_is_bounded_by_the_longest_time_to_live(until: str, told: str) -> None:
     made = environment({"lifetime": {"idleTimeout": "1h"}})
     made["metadata"] |= {"creationTimestamp": CREATED, "annotations": {"dind.dev/extend-until": until}}
-    found = violations(DindEnvironment.from_dict(made), rails(maxTtl="7d"), "dind")
+    found = violations(DindEnvironment.from_dict(made), policy(maxTtl="7d"), "dind")
     assert [sentence.split("extend-until ")[1].startswith(told) for sentence in found] == [True] * bool(told)
     assert all(sentence.endswith("policy.rules.maxTtl of the chart.") for sentence in found)
-    assert violations(DindEnvironment.from_dict(made), rails(requireTtl=False), "dind") == []
+    assert violations(DindEnvironment.from_dict(made), policy(requireTtl=False), "dind") == []
 
 
 def test_ttl_and_extension_are_both_told() -> None:
     made = environment({"lifetime": {"ttl": "8d"}})
     made["metadata"] |= {"creationTimestamp": CREATED, "annotations": {"dind.dev/extend-until": "2030-01-01T00:00:00Z"}}
-    found = violations(DindEnvironment.from_dict(made), rails(maxTtl="7d"), "dind")
+    found = violations(DindEnvironment.from_dict(made), policy(maxTtl="7d"), "dind")
     assert [sentence.split()[0] for sentence in found] == ["spec.lifetime.ttl", "metadata.annotations"]
 
 
@@ -121,12 +121,12 @@ def test_ttl_and_extension_are_both_told() -> None:
 )
 def test_what_is_no_rule_is_refused(rule: str, value: Any) -> None:
     with pytest.raises(ValidationError):
-        rails(**{rule: value})
+        policy(**{rule: value})
 
 
 def test_the_schema_of_the_chart_has_the_same_rules_and_bounds() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["policy"]["properties"]["rules"]
-    ours = GuardRails.model_json_schema(by_alias=True)["properties"]
+    ours = PolicyRules.model_json_schema(by_alias=True)["properties"]
     assert schema["properties"].keys() == ours.keys()
     for name, theirs in schema["properties"].items():
         mine = next(choice for choice in ours[name]["anyOf"] if choice["type"] != "null")

@@ -13,7 +13,7 @@ from dind_operator.controller.decide import make_plan
 from dind_operator.controller.pod_health import diagnose
 from dind_operator.features.registry import condition as preload
 from dind_operator.state import pod_status as pods
-from dind_operator.state.assessment import Part
+from dind_operator.state.assessment import Condition
 from dind_operator.state.node_reports import PreloadReport, preload_report
 from dind_operator.state.observed import Observed
 
@@ -38,7 +38,7 @@ def told_before(reason: str, *, uid: str = POD_UID) -> dict[str, Any]:
     return environment(FIELDS) | {"status": {"podUID": uid, "restarts": 0, "conditions": [item]}}
 
 
-def condition(found: Observed) -> Part:
+def condition(found: Observed) -> Condition:
     part = preload.condition(found)
     assert part is not None
     return part
@@ -108,20 +108,20 @@ def test_a_daemon_that_was_ready_and_hangs_has_its_images() -> None:
 def test_ready_says_what_is_waited_for_and_the_daemon_is_ready() -> None:
     pod = pulling_pod()
     found = seen(pod, PreloadReport(done=0, failing=2, kind="NotFound"))
-    verdict = preload.assess(diagnose(pod, answered_before=False), found, pod)
-    assert verdict.ready.reason is Reason.PRELOAD_FAILED
-    assert verdict.trouble
-    assert verdict.parts[ConditionType.DAEMON_READY].status is ConditionStatus.TRUE
-    assert not preload.assess(diagnose(pod, answered_before=False), seen(pod), pod).trouble
+    assessment = preload.assess(diagnose(pod, answered_before=False), found, pod)
+    assert assessment.ready.reason is Reason.PRELOAD_FAILED
+    assert assessment.warning
+    assert assessment.conditions[ConditionType.DAEMON_READY].status is ConditionStatus.TRUE
+    assert not preload.assess(diagnose(pod, answered_before=False), seen(pod), pod).warning
 
 
 def test_with_its_images_a_daemon_that_does_not_answer_is_late_and_not_ready() -> None:
     pod = pulling_pod()
     found = seen(pod, env=told_before("ImagesPreloaded"))
-    verdict = preload.assess(diagnose(pod, answered_before=False), found, pod)
-    assert (verdict.ready.status, verdict.ready.reason) == (ConditionStatus.FALSE, Reason.DAEMON_NOT_READY)
-    assert verdict.parts[ConditionType.DAEMON_READY].reason is Reason.DAEMON_NOT_READY
-    assert verdict.trouble
+    assessment = preload.assess(diagnose(pod, answered_before=False), found, pod)
+    assert (assessment.ready.status, assessment.ready.reason) == (ConditionStatus.FALSE, Reason.DAEMON_NOT_READY)
+    assert assessment.conditions[ConditionType.DAEMON_READY].reason is Reason.DAEMON_NOT_READY
+    assert assessment.warning
 
 
 def test_the_plan_stores_both_conditions() -> None:

@@ -107,8 +107,8 @@ def test_other_modes_are_not_looked_at() -> None:
 
 def test_a_node_that_is_gone_is_not_asked() -> None:
     seen = observed(environment(FIELDS), pod(), node=NodeView("n", None))
-    verdict = sandboxes.assess(object(), seen, pod())  # type: ignore[arg-type]
-    assert not hasattr(verdict, "ready"), "the verdict is handed on as it was"
+    assessment = sandboxes.assess(object(), seen, pod())  # type: ignore[arg-type]
+    assert not hasattr(assessment, "ready"), "the verdict is handed on as it was"
 
 
 def test_the_words_do_not_change_while_it_lasts() -> None:

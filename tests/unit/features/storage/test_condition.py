@@ -43,7 +43,7 @@ def then(observed: Observed, **known: Any) -> Observed:
 
 
 def events(observed: Observed) -> list[str]:
-    return [note.reason for note in make_plan(observed, POLICY).notes]
+    return [event.reason for event in make_plan(observed, POLICY).events]
 
 
 def test_a_full_volume_is_told_with_used_and_limit_and_the_daemon_stays_ready() -> None:

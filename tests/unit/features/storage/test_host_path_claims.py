@@ -45,8 +45,8 @@ def mine(path: str = "/srv/dind/a", since: str = YOUNGER, **more: Any) -> DindEn
 
 
 def taken(wanted: DindEnvironment, *others: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> str | None:
-    verdict = folders.taken(wanted, folders.rivals(others, pods))
-    return verdict.ready.message if verdict else None
+    assessment = folders.taken(wanted, folders.rivals(others, pods))
+    return assessment.ready.message if assessment else None
 
 
 @pytest.mark.parametrize("path", ["/srv/dind/a", "/srv/dind"])

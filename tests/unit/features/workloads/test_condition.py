@@ -25,7 +25,7 @@ from tests.unit.objects import (
 from dind_operator.api.conditions import format_time
 from dind_operator.controller.actions import CreatePod, DeletePod, Plan
 from dind_operator.controller.decide import make_plan
-from dind_operator.features.policy.rules import GuardRails
+from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.features.workloads import condition as workloads
 from dind_operator.pod.spec_hash import intent_hash
 from dind_operator.state import pod_status as pods
@@ -143,7 +143,7 @@ def test_when_all_have_succeeded_the_environment_has(policy: str) -> None:
     plan = see(spec(policy), ended_pod(spec(policy), 0, 0))
     assert told(plan) == ("Succeeded", "False", "WorkloadsSucceeded")
     assert condition(plan.status, "WorkloadsSucceeded")["status"] == "True"
-    assert [(note.reason, note.warning) for note in plan.notes] == [("WorkloadsSucceeded", False)]
+    assert [(event.reason, event.warning) for event in plan.events] == [("WorkloadsSucceeded", False)]
     assert plan.actions == ()
     assert plan.status is not None
     assert "lastFailure" not in plan.status
@@ -155,7 +155,7 @@ def test_another_exit_code_fails_it_and_is_told() -> None:
     plan = see(spec(), ended_pod(spec(), 3, 0))
     assert told(plan) == ("Failed", "False", "WorkloadsFailed")
     assert "build ended with exit code 3 (Error)." in condition(plan.status, "Ready")["message"]
-    assert [(note.reason, note.warning) for note in plan.notes] == [("WorkloadsFailed", True)]
+    assert [(event.reason, event.warning) for event in plan.events] == [("WorkloadsFailed", True)]
     assert plan.status is not None
     assert [item["exitCode"] for item in plan.status["workloads"]["containers"]] == [3, 0]
 
@@ -175,7 +175,7 @@ def test_what_is_over_is_not_made_again_whoever_removes_the_pod(codes: tuple[int
 
 
 def test_the_installations_policy_says_nothing_of_what_is_over() -> None:
-    policy = Policy(objects.SETTINGS, guard_rails=GuardRails(images=("other:1",)))
+    policy = Policy(objects.SETTINGS, policy_rules=PolicyRules(images=("other:1",)))
     asked = spec(daemon={"image": "mine:1"})
     assert told(make_plan(observed(env(asked), ended_pod(asked, 0, 0)), policy))[0] == "Succeeded"
     assert told(make_plan(observed(env(asked), None), policy))[2] == "PolicyViolation"

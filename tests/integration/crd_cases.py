@@ -278,18 +278,18 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         {"registry": MIRRORS, "daemon": {"config": {"registry-mirrors": ["https://n.example.com"]}}},
         [
             "spec.registry.mirrors",
-            "registry.mirrors and daemon.config['registry-mirrors'] are mutually exclusive: remove one",
+            "registry.mirrors is mutually exclusive with registry-mirrors in daemon.config and --registry-mirror in daemon.args",
         ],
     ),
     (
         "mirrors-flag",
         {"registry": MIRRORS, "daemon": {"args": ["--registry-mirror=https://n.example.com"]}},
-        ["spec.registry.mirrors", "are mutually exclusive: keep registry.mirrors"],
+        ["spec.registry.mirrors", "is mutually exclusive with", "remove one of them"],
     ),
     (
         "insecure-twice",
         {"registry": {"insecureRegistries": ["a:5000"]}, "daemon": {"config": {"insecure-registries": ["b:5000"]}}},
-        ["spec.registry.insecureRegistries", "daemon.config['insecure-registries']"],
+        ["spec.registry.insecureRegistries", "is mutually exclusive with insecure-registries in daemon.config"],
     ),
     (
         "reserve-no-limit",
@@ -598,7 +598,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         (
             f"network-twice-{name}",
             {"network": network, "daemon": daemon},
-            [f"spec.network.{name}", "must be set only once: remove"],
+            [f"spec.network.{name}", "is mutually exclusive with"],
         )
         for name, network, daemon in NETWORK_TWICE
     ),

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from dind_operator.dockerd.flags import OWNED_FLAGS
+
 from .daemon_rules import args_errors, args_rules, config_errors, config_schema
 from .model import ApiModel
-from .network_rules import declared_keys
-from .owned import OWNED_FLAGS
 from .quantity import parse_quantity
 from .resources import MEMORY, RESERVE_NEEDS_LIMIT, Reserve, Resources
 from .rules import FORBIDDEN, REQUIRED, amount, both_amounts, rule, shape, validations, value_rule
@@ -179,7 +179,7 @@ class DaemonSpec(ApiModel):
         "`shutdown-timeout` to their longest stop timeout plus 5 seconds: the grace period of the pod follows "
         "it.",
         examples=[{"registry-mirrors": ["https://mirror.example.com"]}],
-        json_schema_extra=config_schema(declared_keys()),
+        json_schema_extra=config_schema(),
     )
     args: Annotated[list[Argument], Field(max_length=64)] = Field(
         default_factory=list,

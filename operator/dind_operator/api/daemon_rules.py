@@ -1,36 +1,33 @@
-"""The rules of `spec.daemon`: what the operator owns, and amounts that must fit each other.
+"""The rules of `spec.daemon.config` and `spec.daemon.args`, made from the table of dockerd's settings.
 
-Each rule stands here twice, in CEL for the API server and in Python for objects written under an older CRD, one below
-the other so that they are changed together.
+Each rule is made twice, as CEL for the API server and in Python for objects that were written under an older CRD.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from .owned import (
+from dind_operator.dockerd.flags import (
     END_OF_FLAGS,
-    OWNED_CONFIG_KEYS,
-    OWNED_EXEC_OPT,
     OWNED_FLAGS,
+    OWNED_KEYS,
     OWNED_SHORT_FLAGS,
     argument_remedy,
+    is_set,
     long_pattern,
     owned_argument,
     owned_config_key,
     owned_exec_opt,
     short_pattern,
 )
-from .registry_rules import config_properties
+from dind_operator.dockerd.settings import OWNED_EXEC_OPT, SETTINGS, Kind, Setting, by_field
+
 from .rules import FORBIDDEN, cel_text, rule, validations, value_rule
 
-# ---- config: owned keys are declared with the type dockerd gives them, so that CEL can see and refuse them.
+# ---- config: keys that rules name are declared with the type dockerd gives them, so that CEL can see them.
 
-_LISTS: Final = {"hosts"}
-_MAPS: Final = {"runtimes"}
-_SWITCHES: Final = {"tls", "tlsverify", "live-restore"}
 # Settings of a daemon; the builder bounds their text as a whole.
 _CONFIG_MAX_KEYS: Final = 128
 _EXEC_OPT_MESSAGE: Final = (
@@ -38,32 +35,46 @@ _EXEC_OPT_MESSAGE: Final = (
 )
 
 
-def _declared(key: str) -> dict[str, Any]:
-    described = {"description": f"Set by the operator and rejected here: {OWNED_CONFIG_KEYS[key]}."}
-    if key in _LISTS:
-        return {
-            "type": "array",
-            "maxItems": 64,
-            "x-kubernetes-list-type": "atomic",
-            "items": {"type": "string", "maxLength": 1024},
-            **described,
-        }
-    if key in _MAPS:
-        return {"type": "object", "maxProperties": 64, "x-kubernetes-preserve-unknown-fields": True, **described}
-    return {"type": "boolean", **described} if key in _SWITCHES else {"type": "string", "maxLength": 4096, **described}
+def _strings(entries: int, length: int) -> dict[str, Any]:
+    return {
+        "type": "array",
+        "maxItems": entries,
+        "x-kubernetes-list-type": "atomic",
+        "items": {"type": "string", "maxLength": length},
+    }
+
+
+_SCHEMAS: Final[Mapping[Kind, dict[str, Any]]] = {
+    Kind.STRING: {"type": "string", "maxLength": 4096},
+    Kind.INTEGER: {"type": "integer", "minimum": 0, "maximum": 65535},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.STRINGS: _strings(64, 1024),
+    Kind.MAPS: {
+        "type": "array",
+        "maxItems": 64,
+        "x-kubernetes-list-type": "atomic",
+        "items": {"type": "object", "maxProperties": 8, "x-kubernetes-preserve-unknown-fields": True},
+    },
+    Kind.MAP: {"type": "object", "maxProperties": 64, "x-kubernetes-preserve-unknown-fields": True},
+}
+
+
+def _declared(setting: Setting) -> dict[str, Any]:
+    if setting.owned:
+        told = f"Set by the operator and rejected here: {setting.owned}."
+    else:
+        told = f"Same as `spec.{setting.field}`, which is preferred. Set only one of them."
+    return {**_SCHEMAS[setting.kind], "description": told}
 
 
 def _config_message(key: str) -> str:
-    return f"config.{key} is set by the operator: {OWNED_CONFIG_KEYS[key]}"
+    return f"config.{key} is set by the operator: {OWNED_KEYS[key]}"
 
 
-def config_schema(declared: Mapping[str, Any]) -> dict[str, Any]:
-    """daemon.json: a free map in which the owned keys are declared and forbidden; ``declared``: others that rules look at."""
+def config_schema() -> dict[str, Any]:
+    """daemon.json: a free map in which the keys that rules name are declared, and the owned ones forbidden."""
     exec_opts = {
-        "type": "array",
-        "maxItems": 32,
-        "x-kubernetes-list-type": "atomic",
-        "items": {"type": "string", "maxLength": 256},
+        **_strings(32, 256),
         "description": f"Options of the container runtime of dockerd. The operator sets {OWNED_EXEC_OPT}.",
         **validations(
             rule(
@@ -73,31 +84,27 @@ def config_schema(declared: Mapping[str, Any]) -> dict[str, Any]:
             )
         ),
     }
+    named = [setting for setting in SETTINGS if setting.key and (setting.owned or setting.field)]
     return {
         "maxProperties": _CONFIG_MAX_KEYS,
         "x-kubernetes-preserve-unknown-fields": True,
-        "properties": {
-            "exec-opts": exec_opts,
-            **declared,
-            **config_properties(),
-            **{key: _declared(key) for key in OWNED_CONFIG_KEYS},
-        },
+        "properties": {"exec-opts": exec_opts, **{setting.key: _declared(setting) for setting in named}},
         **validations(
             *(
-                rule(f"!has(self.{cel_name(key)})", _config_message(key), path=f"['{key}']", reason=FORBIDDEN)
-                for key in OWNED_CONFIG_KEYS
+                rule(f"!has(self.{_cel_name(key)})", _config_message(key), path=f"['{key}']", reason=FORBIDDEN)
+                for key in OWNED_KEYS
             )
         ),
     }
 
 
-def cel_name(key: str) -> str:
+def _cel_name(key: str) -> str:
     """A property's name as CEL spells it."""
     return key.replace("-", "__dash__")
 
 
 def config_errors(config: Mapping[str, Any]) -> Iterator[str]:
-    """Sentences about owned keys in daemon.json."""
+    """Errors about owned keys in daemon.json."""
     for key, value in config.items():
         if owned := owned_config_key(key):
             yield _config_message(owned)
@@ -136,7 +143,45 @@ def _argument_rule(cel: str, remedy: str) -> dict[str, str]:
 
 
 def args_errors(args: list[str]) -> Iterator[str]:
-    """Sentences about owned flags among dockerd's arguments."""
+    """Errors about owned flags among dockerd's arguments."""
     for index, argument in enumerate(args):
         if flag := owned_argument(argument):
             yield f"args[{index}] {argument!r} is set by the operator: {argument_remedy(flag)}"
+
+
+# ---- fields of spec that set what daemon.json and the arguments can set, too: dockerd takes each from one place.
+
+
+def _exclusive(field: str, settings: Sequence[Setting]) -> str:
+    keys = " or ".join(setting.key for setting in settings)
+    flags = " or ".join(f"--{setting.long_flags[0]}" for setting in settings)
+    return f"{field} is mutually exclusive with {keys} in daemon.config and {flags} in daemon.args: remove one of them"
+
+
+def field_rules() -> list[dict[str, str]]:
+    """CEL rules of the whole spec."""
+    rules = []
+    for field, settings in by_field().items():
+        parts = field.split(".")
+        has = " && ".join(f"has(self.{'.'.join(parts[:depth])})" for depth in range(1, len(parts) + 1))
+        # A list that is empty and a word that leaves it to the pod set nothing.
+        empty = "'Auto'" if settings[0].kind is Kind.BOOLEAN else "[]"
+        counts = settings[0].kind in (Kind.BOOLEAN, Kind.STRINGS, Kind.MAPS)
+        used = f"{has} && self.{field} != {empty}" if counts else has
+        keys = " || ".join(f"has(self.daemon.config.{_cel_name(setting.key)})" for setting in settings)
+        pattern = cel_text(long_pattern(flag for setting in settings for flag in setting.long_flags))
+        absent = f"!(has(self.daemon.config) && ({keys})) && "
+        absent += f"!(has(self.daemon.args) && self.daemon.args.exists(a, a.matches('{pattern}')))"
+        message = _exclusive(field, settings)
+        rules.append(rule(f"!({used}) || ({absent})", message, path=f".{field}", reason=FORBIDDEN))
+    return rules
+
+
+def field_errors(spec: Mapping[str, Any], config: Mapping[str, Any], args: Sequence[str]) -> Iterator[str]:
+    """The same errors in Python. ``spec`` as it stands in a manifest."""
+    for field, settings in by_field().items():
+        found: Any = spec
+        for part in field.split("."):
+            found = (found or {}).get(part)
+        if found not in (None, "Auto", []) and any(is_set(setting, config, args) for setting in settings):
+            yield _exclusive(field, settings)

@@ -9,17 +9,16 @@ from pydantic import ConfigDict, Field, model_validator
 
 from .affinity import Affinity
 from .daemon import DaemonSpec, LocalSecret, LogLevel, PullPolicy
+from .daemon_rules import field_errors, field_rules
 from .endpoint import EndpointPeer, EndpointSpec, IpBlock
 from .lifetime import Expire, LifetimeSpec
 from .model import ApiModel
 from .network import AddressPool, FirewallBackend, IPv6, NetworkDNS, NetworkSpec
-from .network_rules import doubled_errors, doubled_rules
 from .pod_metadata import PodMetadata
 from .probes import ProbesSpec, ProbeTuning
 from .published import PublishedPort, PublishedPortsSpec
 from .quantity import parse_quantity
 from .registry import CaBundle, KeyReference, RegistrySpec
-from .registry_rules import registry_errors, registry_rules
 from .resources import MEMORY, Reserve, Resources
 from .rules import NO_DEFAULT, amount, both_amounts, validations, value_rule
 from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
@@ -118,8 +117,7 @@ _RULES: Final = validations(
         f"storage.emptyDir.sizeLimit (in memory) and the daemon reserve {_NOTHING_LEFT}",
         path=".storage.emptyDir.sizeLimit",
     ),
-    *doubled_rules(),
-    *registry_rules(),
+    *field_rules(),
 )
 
 
@@ -199,9 +197,8 @@ class DindEnvironmentSpec(ApiModel):
 
     @model_validator(mode="after")
     def _set_once(self) -> Self:
-        registry, config, args = self.registry, self.daemon.config, self.daemon.args
-        given = {"mirrors": registry.mirrors, "insecureRegistries": registry.insecure_registries}
-        problems = [*doubled_errors(self.network.to_dict(), config, args), *registry_errors(given, config, args)]
+        fields = {"network": self.network.to_dict(), "registry": self.registry.to_dict()}
+        problems = list(field_errors(fields, self.daemon.config, self.daemon.args))
         if problems:
             raise ValueError("; ".join(problems))
         return self

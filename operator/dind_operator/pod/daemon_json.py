@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dind_operator.api.conditions import Reason
-from dind_operator.api.owned import owned_exec_opt
 from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.dockerd.flags import owned_exec_opt
 from dind_operator.pod.errors import UnbuildableError
 from dind_operator.pod.variables import DATA_ROOT, SOCKET
 

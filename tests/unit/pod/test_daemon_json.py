@@ -11,7 +11,7 @@ from tests.unit.texts import CHARACTERS, texts
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import InvalidEnvironment
-from dind_operator.api.owned import OWNED_CONFIG_KEYS
+from dind_operator.dockerd.flags import OWNED_KEYS
 from dind_operator.pod.daemon_json import MAX_CONFIG_BYTES
 from dind_operator.pod.errors import UnbuildableError
 
@@ -68,7 +68,7 @@ def test_the_log_level_is_in_dockerds_own_spelling(said: str, written: str) -> N
     assert config(logLevel=said)["log-level"] == written
 
 
-@pytest.mark.parametrize("key", sorted(OWNED_CONFIG_KEYS))
+@pytest.mark.parametrize("key", sorted(OWNED_KEYS))
 def test_every_owned_key_is_refused_by_name_before_it_gets_here(key: str) -> None:
     with pytest.raises(InvalidEnvironment, match=key):
         config({key: "mine"})
@@ -102,7 +102,7 @@ JSON_VALUES = st.recursive(
     )
 )
 def test_whatever_the_user_says_the_owned_keys_stand(user: dict[str, Any]) -> None:
-    allowed = {key: value for key, value in user.items() if key not in OWNED_CONFIG_KEYS and key != "exec-opts"}
+    allowed = {key: value for key, value in user.items() if key not in OWNED_KEYS and key != "exec-opts"}
     found = config(allowed)
     assert {key: found[key] for key in OWNED} == OWNED
     assert {key: found[key] for key in allowed} == allowed

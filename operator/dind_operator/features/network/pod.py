@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.api.network_rules import owned_words
 from dind_operator.api.spec import DindEnvironmentSpec, FirewallBackend, IPv6
+from dind_operator.dockerd.flags import decided
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 
@@ -63,7 +63,7 @@ def variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, s
 
 def _chosen(spec: DindEnvironmentSpec) -> Iterator[str]:
     network, config = spec.network, spec.daemon.config
-    yield from (f"own={word}" for word in owned_words(config, spec.daemon.args))
+    yield from (f"own={word}" for word in decided(config, spec.daemon.args))
     if network.mtu is not None:
         yield f"mtu={network.mtu}"
     if network.bridge_address is not None:

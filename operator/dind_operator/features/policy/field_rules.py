@@ -5,20 +5,11 @@ from typing import Any, Final
 
 from dind_operator.api.registry import RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.dockerd.settings import by_field
 from dind_operator.features.policy.messages import refused, secret_covered, told
 from dind_operator.features.registry.pod import secret_names
 
-KEYS: Final[Mapping[str, str]] = {
-    "network.addressPools": "default-address-pools",
-    "network.bridgeAddress": "bip",
-    "network.dns.nameservers": "dns",
-    "network.dns.options": "dns-opts",
-    "network.dns.searches": "dns-search",
-    "network.ipv6": "ipv6",
-    "network.mtu": "mtu",
-    "registry.insecureRegistries": "insecure-registries",
-    "registry.mirrors": "registry-mirrors",
-}
+KEYS: Final[Mapping[str, str]] = {field: settings[0].key for field, settings in sorted(by_field().items())}
 """Field below spec -> key of daemon.json, in the order in which they are judged. As in the chart's policy."""
 _UNSET: Final[tuple[Any, ...]] = (None, "Auto", [])
 

@@ -10,8 +10,9 @@ from typing import Any
 from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.registry import CaBundle, RegistrySpec
-from dind_operator.api.registry_rules import configured, flagged
 from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.dockerd.flags import is_set
+from dind_operator.dockerd.settings import by_field
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
@@ -21,6 +22,7 @@ FILES_MOUNT = "/run/dind-registry"
 CREDENTIALS_KEY = ".dockerconfigjson"
 """Of a Secret of type kubernetes.io/dockerconfigjson."""
 PRELOAD_VARIABLE = "DIND_PRELOAD"
+_MIRRORS = by_field()["registry.mirrors"]
 PRELOADED_FILE = "/run/dind-private/preloaded"
 """There once every image is. It goes with the container: of a daemon that starts again it is asked again."""
 
@@ -44,7 +46,7 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
 def daemon_settings(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
     """What daemon.json says of registries. The user's own key or flag, even an empty one, leaves the default mirrors out."""
     registry, daemon = spec.registry, spec.daemon
-    own = configured(daemon.config, "registry-mirrors") or flagged(daemon.args, "registry-mirror")
+    own = any(is_set(setting, daemon.config, daemon.args) for setting in _MIRRORS)
     mirrors = registry.mirrors or ([] if own else list(settings.default_registry_mirrors))
     return {
         **({"registry-mirrors": mirrors} if mirrors else {}),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dind_operator.api.owned import (
-    OWNED_CONFIG_KEYS,
+from dind_operator.dockerd.flags import (
     OWNED_FLAGS,
+    OWNED_KEYS,
     OWNED_SHORT_FLAGS,
     argument_remedy,
     long_pattern,
@@ -131,7 +131,7 @@ def test_the_patterns_are_words_that_re2_knows_too() -> None:
         assert not re.search(r"\(\?|\\[1-9]", pattern)
 
 
-@pytest.mark.parametrize("key", sorted(OWNED_CONFIG_KEYS))
+@pytest.mark.parametrize("key", sorted(OWNED_KEYS))
 def test_owned_keys_are_owned_in_any_case(key: str) -> None:
     assert owned_config_key(key) == key
     assert owned_config_key(key.upper()) == key

@@ -58,7 +58,7 @@ def steps(output: str) -> dict[str, float]:
 
 def check(output: str) -> None:
     assert "exit code 0" in output, output
-    assert "Running: The nested Docker daemon answers." in output
+    assert "Running: The Docker daemon responds to requests." in output
     # What ran inside, from the base image and from the image that was built.
     assert "Hello from Debian GNU/Linux 13" in output
     assert "This image was built and run inside Kubernetes." in output.partition("Inside: the image that was built")[2]
@@ -97,7 +97,7 @@ def test_the_commands_to_go_on_with_work(first: str) -> None:
     # The path and nothing else, or `export` would take the rest for a name.
     assert done.stdout.splitlines()[0] == f"path={Instance.from_environment().kubeconfig}"
     assert f"kubectl {DESCRIBE}" in first
-    assert "The nested Docker daemon answers." in done.stdout
+    assert "The Docker daemon responds to requests." in done.stdout
 
 
 @pytest.mark.timeout(SECONDS)

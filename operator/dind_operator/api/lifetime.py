@@ -33,10 +33,10 @@ class InvalidDuration(ValueError):  # noqa: N818 - it says what the text is
 def parse_duration(text: str) -> timedelta:
     """The exact length of a duration such as 30m, 8h or 7d. Raises InvalidDuration."""
     if not re.fullmatch(DURATION_PATTERN, text):
-        raise InvalidDuration(f"{text[: 2 * DURATION_MAX_LENGTH]!r} is refused: {_SHAPE}")
+        raise InvalidDuration(f"{text[: 2 * DURATION_MAX_LENGTH]!r} is invalid: {_SHAPE}")
     minutes = int(text[:-1]) * _MINUTES[text[-1]]
     if minutes > MAX_MINUTES:
-        raise InvalidDuration(f"{text!r} is refused: {_TOO_LONG}")
+        raise InvalidDuration(f"{text!r} is invalid: {_TOO_LONG}")
     return timedelta(minutes=minutes)
 
 

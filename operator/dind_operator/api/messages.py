@@ -1,4 +1,4 @@
-"""Pydantic's errors as sentences for users: field, value, remedy."""
+"""Errors of pydantic as messages for users: field, value, and what the value must be."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-# More than these do not fit a sentence, and the first is the one to correct.
+# Errors that a message contains.
 _SHOWN: Final = 3
 _VALUE_LENGTH: Final = 60
 
-# By pydantic's kind of error; the braces are its context.
+# By the type of the error in pydantic. The values come from the context of the error.
 _REMEDIES: Final = {
-    "enum": "use {expected}",
-    "greater_than_equal": "use at least {ge}",
-    "less_than_equal": "use at most {le}",
-    "string_too_long": "use at most {max_length} characters",
-    "string_too_short": "use at least {min_length} character",
-    "string_pattern_mismatch": "use characters that match {pattern}",
-    "too_long": "use at most {max_length} items",
-    "too_short": "use at least {min_length} item",
+    "enum": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} character",
+    "string_pattern_mismatch": "must match {pattern}",
+    "too_long": "must have at most {max_length} items",
+    "too_short": "must have at least {min_length} item",
 }
 
 
 def describe_errors(error: ValidationError, root: str = "spec") -> str:
-    """One sentence for each of the first errors, joined by '; '."""
+    """A message with the first errors, joined by '; '."""
     errors = error.errors(include_url=False)
     sentences = [_sentence(detail, root) for detail in errors[:_SHOWN]]
     if len(errors) > _SHOWN:
@@ -39,14 +39,14 @@ def _sentence(detail: ErrorDetails, root: str) -> str:
     if kind == "value_error":
         return f"{field}: {context['error']}"
     if kind == "extra_forbidden":
-        return f"{field} is not a field of this version: remove it, or check its spelling"
+        return f"{field} is not a field of this version: remove it, or correct its name"
     if kind == "missing":
-        return f"{field} is missing: set it"
-    return f"{field} {_value(detail['input'])} is refused: {_remedy(kind, context, detail['msg'])}"
+        return f"{field} is required"
+    return f"{field}: invalid value {_value(detail['input'])}: {_remedy(kind, context, detail['msg'])}"
 
 
 def _remedy(kind: str, context: dict[str, Any], message: str) -> str:
-    """What to do; pydantic's own words for the kinds that have no better ones here."""
+    """What the value must be. For types of errors without a text here, the text of pydantic."""
     template = _REMEDIES.get(kind)
     return template.format(**context) if template else message[0].lower() + message[1:]
 

@@ -51,7 +51,7 @@ def parse_quantity(text: str | int) -> Decimal:
     written = str(text)
     match = _PARTS.fullmatch(written) if len(written) <= QUANTITY_MAX_LENGTH and not isinstance(text, bool) else None
     if match is None:
-        raise InvalidQuantity(f"{written[:QUANTITY_MAX_LENGTH]!r} is refused: {QUANTITY_REMEDY}")
+        raise InvalidQuantity(f"{written[:QUANTITY_MAX_LENGTH]!r} is invalid: {QUANTITY_REMEDY}")
     with localcontext() as context:
         context.prec = _PRECISION
         value = Decimal(match["number"])
@@ -61,7 +61,7 @@ def parse_quantity(text: str | int) -> Decimal:
             suffix = match["suffix"] or ""
             value *= BINARY_SUFFIXES.get(suffix) or DECIMAL_SUFFIXES[suffix]
     if value > MAX_VALUE:
-        raise InvalidQuantity(f"{written!r} is more than Kubernetes can count (2^63-1): write a smaller quantity")
+        raise InvalidQuantity(f"{written!r} is invalid: must be at most 2^63-1")
     return value
 
 
@@ -73,7 +73,7 @@ def parse_bytes(text: str | int) -> int:
 def format_bytes(amount: int) -> str:
     """The shortest exact binary form: 536870912 -> 512Mi, 1000 -> 1000."""
     if amount < 0:
-        raise InvalidQuantity(f"{amount} is negative; a quantity of bytes is not")
+        raise InvalidQuantity(f"{amount} is invalid: must not be negative")
     for suffix, factor in reversed(BINARY_SUFFIXES.items()):
         if amount and amount % factor == 0:
             return f"{amount // factor}{suffix}"
@@ -83,7 +83,9 @@ def format_bytes(amount: int) -> str:
 def _checked(value: Any) -> Any:
     """Integers become text (YAML `memory: 1073741824` is one); text must parse."""
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InvalidQuantity(f"{value!r} must be a quantity: write it as text, such as '512Mi', or as a whole number")
+        raise InvalidQuantity(
+            f"{value!r} is invalid: must be a quantity, written as text, such as '512Mi', or as a whole number"
+        )
     parse_quantity(value)
     return str(value)
 

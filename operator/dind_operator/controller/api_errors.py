@@ -56,7 +56,9 @@ def error_of(code: int, status: dict[str, Any]) -> ClusterError:
 
     ``code`` is the HTTP code (0: no answer came), ``status`` the ``metav1.Status`` of the body, {} if it was not one.
     """
-    message = str(status.get("message") or f"the API server answered {code or 'nothing'}")
+    message = str(
+        status.get("message") or f"the API server responded with {f'HTTP status {code}' if code else 'nothing'}"
+    )
     error = _classed(code, status, clip(message, MAX_SAID))
     error.code, error.said = code, message
     return error
@@ -67,8 +69,8 @@ def failed_action(error: ClusterError) -> ClusterError:
     if error.error_class is not ErrorClass.RETRY or error.code < 500:
         return error
     told = (
-        f"The API server failed to do what the pod needs: {clip(error.said, MAX_SAID)}. If it names a webhook, bring that "
-        "back; it is tried again with growing pauses."
+        f"The API server failed to process a request for the pod: {clip(error.said, MAX_SAID)}. If the message names a webhook, "
+        "repair or remove the webhook. The operator retries with increasing delays."
     )
     return ClusterError(ErrorClass.RETRY, told, Reason.API_CALL_FAILED, code=error.code, said=error.said)
 
@@ -86,7 +88,9 @@ def _classed(code: int, status: dict[str, Any], message: str) -> ClusterError:
         return ClusterError(ErrorClass.INVALID, sidecars.unsupported("The API server"), Reason.SIDECARS_UNSUPPORTED)
     if code in (400, 405, 413, 415, 422):
         return ClusterError(
-            ErrorClass.INVALID, f"The API server refused the pod as invalid: {message}", Reason.INVALID_POD
+            ErrorClass.INVALID,
+            f"The API server rejected the pod as invalid: {message}. Correct the field that the message names.",
+            Reason.INVALID_POD,
         )
     return ClusterError(ErrorClass.RETRY, message)
 
@@ -104,12 +108,13 @@ def _forbidden(status: dict[str, Any], message: str) -> ClusterError:
     if "failed quota" in message and "must specify" in message:
         return _refused(
             Reason.QUOTA_EXCEEDED,
-            f"The namespace's quota counts what the pod does not state: {message}. Set in spec.daemon.resources what it names.",
+            f"A ResourceQuota of the namespace needs a value that the pod does not set: {message}. Set it in spec.daemon.resources.",
         )
     if "exceeded quota" in message:
         return _refused(
             Reason.QUOTA_EXCEEDED,
-            f"The namespace's quota does not allow the pod: {message}. Raise the quota, or lower spec.daemon.resources.",
+            f"The pod would exceed a ResourceQuota of the namespace: {message}. Lower spec.daemon.resources, delete other pods, or "
+            "ask an administrator to raise the quota.",
         )
     if "error looking up service account" in message:
         # The namespace is new: its service account comes a moment after it.
@@ -117,20 +122,21 @@ def _forbidden(status: dict[str, Any], message: str) -> ClusterError:
     if "violates PodSecurity" in message:
         return _refused(
             Reason.POD_SECURITY_FORBIDDEN,
-            f"Pod Security Admission refused the pod: {message}. Every security mode needs more than baseline allows: use a "
-            "namespace that is labelled pod-security.kubernetes.io/enforce=privileged; the operator never relabels one.",
+            f"Pod Security Admission forbids the pod: {message}. Every security mode needs the level privileged. Use a namespace "
+            "with the label pod-security.kubernetes.io/enforce=privileged. The operator does not change labels.",
         )
     if match := _RUNTIME_CLASS.search(message):
         return _refused(
             Reason.RUNTIME_CLASS_MISSING,
-            f"The cluster has no RuntimeClass {match[1]}: {message}. Mode UserNamespace needs one whose handler has writable "
-            "cgroups: have an administrator make it (the chart can, with userNamespaces.runtimeClass.create), or name another "
-            "in spec.security.runtimeClassName.",
+            f"The RuntimeClass {match[1]} does not exist: {message}. The mode UserNamespace needs a RuntimeClass whose handler has "
+            "writable cgroups. Ask an administrator to create it (userNamespaces.runtimeClass.create of the chart), or set "
+            "spec.security.runtimeClassName to another one.",
         )
     if "cannot " in message and "User " in message:
         return _refused(
             Reason.FORBIDDEN,
-            f"The operator lacks a permission: {message}. Add the rule to its ClusterRole (see the chart's RBAC).",
+            f"The operator lacks a permission: {message}. Add the permission to the ClusterRole of the operator. The ClusterRole of "
+            "the chart grants all permissions that the operator needs.",
         )
     return _denied(message)
 
@@ -138,7 +144,8 @@ def _forbidden(status: dict[str, Any], message: str) -> ClusterError:
 def _denied(message: str) -> ClusterError:
     return _refused(
         Reason.ADMISSION_DENIED,
-        f"An admission rule refused the pod: {message}. Change the environment to what the rule allows, or the rule.",
+        f"An admission webhook or policy denied the pod: {message}. Change the spec, or ask an administrator to change the webhook "
+        "or policy.",
     )
 
 

@@ -75,6 +75,6 @@ def _refused(error: ClusterError) -> Condition:
         return Condition.false(error.reason, error.message)
     return Condition.false(
         Reason.POD_DISRUPTION_BUDGET_MISSING,
-        f"The API server refused the PodDisruptionBudget: {clip(error.said, MAX_SAID)}. Evictions of the pod are not prevented. "
-        "Change the rule that the message names, or set spec.disruptionPolicy to Allow.",
+        f"The API server rejected the PodDisruptionBudget: {clip(error.said, MAX_SAID)}. The pod can be evicted. Change the "
+        "policy, quota or webhook that the message names, or set spec.disruptionPolicy to Allow.",
     )

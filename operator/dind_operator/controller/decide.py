@@ -117,8 +117,8 @@ def _not_enabled(observed: Observed) -> str:
     namespace = observed.environment["metadata"]["namespace"]
     label = f"{names.NAMESPACE_LABEL}={names.NAMESPACE_LABEL_VALUE}"
     return (
-        f"The namespace {namespace} is not open for environments, because each gives root on a node. An administrator opens it "
-        f"with: kubectl label namespace {namespace} {label}"
+        f"Environments are not enabled in the namespace {namespace}, because users of an environment can become root on a node. Ask "
+        f"an administrator to run: kubectl label namespace {namespace} {label}"
     )
 
 
@@ -133,11 +133,12 @@ def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod, over
     elif observed.node is not None and not gone and not observed.node.ready:
         assessment = blocked(
             Reason.NODE_LOST,
-            f"The node {observed.node.name} does not answer, so nobody can say that the old pod has ended; no other is made until "
-            "then. Bring the node back, delete it, or taint it node.kubernetes.io/out-of-service.",
+            f"The node {observed.node.name} does not respond, so the previous pod may still run. The operator creates no new pod "
+            "until the previous pod is gone. Repair the node, delete it, or add the taint node.kubernetes.io/out-of-service to it.",
         )
     else:
-        assessment = waiting(Phase.RECOVERING, Reason.TERMINATING, "The old pod is shutting down; a new one follows.")
+        message = "The previous pod is terminating. The operator creates a new pod when it is gone."
+        assessment = waiting(Phase.RECOVERING, Reason.TERMINATING, message)
     return say(
         observed,
         assessment,
@@ -152,7 +153,7 @@ def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
     if observed.pod is None:
         if over is not None:
             return say(observed, waiting(Phase.SUSPENDED, over.reason, lifetimes.ended(observed, over)))
-        told = "Suspended by spec.operatingMode; there is no pod."
+        told = "spec.operatingMode is Suspended, and the environment has no pod. Set spec.operatingMode to Running to resume it."
         return say(observed, waiting(Phase.SUSPENDED, Reason.SUSPENDED, told))
     failed = pods.ended(observed.pod) and workloads.ended(observed, observed.pod) is None
     return say(
@@ -168,13 +169,14 @@ def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
 def _suspending(observed: Observed, over: lifetimes.End | None) -> Assessment:
     if over is not None:
         return waiting(Phase.SUSPENDING, over.reason, lifetimes.ended(observed, over))
-    return waiting(Phase.SUSPENDING, Reason.SUSPENDING, "The daemon is shutting down.")
+    return waiting(Phase.SUSPENDING, Reason.SUSPENDING, "The environment is being suspended. Its pod is terminating.")
 
 
 def _delete(observed: Observed, over: lifetimes.End) -> Plan:
     """The environment has expired and is deleted; its pod goes with it. What is told before is told while it is there."""
     message = (
-        f"The environment's {over.what} ended at {format_time(over.at)}; it is deleted, as spec.lifetime.expire asks."
+        f"The environment expired at {format_time(over.at)} ({over.what}). The operator deletes the environment, because "
+        "spec.lifetime.expire is Delete."
     )
     assessment = waiting(Phase.TERMINATING, over.reason, message)
     found = say(observed, assessment, actions=(DeleteEnvironment(),), status_first=True)
@@ -184,8 +186,8 @@ def _delete(observed: Observed, over: lifetimes.End) -> Plan:
 def _living(observed: Observed, environment: DindEnvironment, pod: pods.Pod, asked: DesiredPod) -> Plan:
     desired = asked.manifest
     if observed.node is not None and observed.node.gone:
-        failure = Failure(Reason.NODE_LOST, f"The node {observed.node.name} is gone; the pod is made again elsewhere.")
-        return replace_failed(observed, pod, failure, force=True)
+        message = f"The node {observed.node.name} was deleted or is out of service. The operator replaces the pod."
+        return replace_failed(observed, pod, Failure(Reason.NODE_LOST, message), force=True)
     assessment = assess(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
     freshness = up_to_date(pod, desired, environment.spec.update_policy)
     assessment = replace(assessment, conditions={**assessment.conditions, ConditionType.UP_TO_DATE: freshness.part})
@@ -219,10 +221,10 @@ def _replace_living(
     if not freshness.replace and not renew:
         return None
     told = waiting(
-        Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the pod is replaced.", assessment.conditions
+        Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed. The operator replaces the pod.", assessment.conditions
     )
     if not freshness.replace:
-        message = "The daemon's certificate was replaced; the pod is made again to run with the new one."
+        message = "The certificate of the daemon changed. The operator replaces the pod, so that the daemon uses the new certificate."
         told = waiting(Phase.RECOVERING, Reason.CREDENTIALS_PENDING, message, assessment.conditions)
     # Status first, for an old backoff is forgotten: an operator that ends in between must not leave one behind.
     return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)

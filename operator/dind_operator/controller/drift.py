@@ -27,18 +27,16 @@ def update_wanted(pod: pods.Pod, desired: dict[str, Any]) -> bool:
 def up_to_date(pod: pods.Pod, desired: dict[str, Any], policy: UpdatePolicy) -> Freshness:
     """Compare a living pod with the one that would be made now."""
     if update_wanted(pod, desired):
-        message = "The spec changed after the pod was made; the change waits until the pod is next made (updatePolicy OnDelete)."
+        message = "The spec changed after the pod was created. With updatePolicy OnDelete, it applies when you delete the pod."
         replace = policy == UpdatePolicy.RECREATE
         return Freshness(Condition.false(Reason.SPEC_CHANGED, message), replace=replace, same_build=False)
     if pods.variable(pod, BUILD_VARIABLE) != pods.variable(desired, BUILD_VARIABLE):
         message = (
-            "The operator or its settings changed after the pod was made. Nothing is restarted for that; the change comes when "
-            "the pod is next made."
+            "The operator or its settings changed after the pod was created. The change applies to the next pod. The operator does "
+            "not replace the pod for it; delete the pod to apply the change now."
         )
         return Freshness(Condition.false(Reason.OPERATOR_CHANGED, message), replace=False, same_build=False)
-    return Freshness(
-        Condition.true(Reason.UP_TO_DATE, "The pod is what the spec asks for."), replace=False, same_build=True
-    )
+    return Freshness(Condition.true(Reason.UP_TO_DATE, "The pod matches the spec."), replace=False, same_build=True)
 
 
 def missing_metadata(pod: pods.Pod, desired: dict[str, Any]) -> dict[str, dict[str, str]]:

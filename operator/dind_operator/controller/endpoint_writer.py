@@ -28,7 +28,7 @@ from dind_operator.state.owned_objects import Change, name_conflict
 
 SECONDS_EACH = 2.0
 """A look is five small reads, about 10 ms of cpu: all of them together take half a hundredth of a core."""
-_REMEDY = "give the environment another name, or do without spec.publishedPorts and set spec.endpoint.enabled to false"
+_REMEDY = "give the environment another name, or remove spec.publishedPorts and set spec.endpoint.enabled to false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class Endpoints:
         except StaleError:
             self._surprised.add(key)
             raise
-        problems = [_refused(error, "store") for error in errors]
+        problems = [_refused(error, "write") for error in errors]
         return problems[0] if problems else None
 
 
@@ -182,8 +182,8 @@ def _refused(error: ClusterError, act: str) -> Condition:
         raise error
     return Condition.false(
         Reason.ENDPOINT_OBJECT_REJECTED,
-        f"The API server did not let the operator {act} an object of the endpoint: {clip(error.said, MAX_SAID)}. Have the right, "
-        "quota or policy that it names changed, or set spec.endpoint.enabled to false.",
+        f"The API server rejected a request to {act} an object of the endpoint: {clip(error.said, MAX_SAID)}. Ask for the "
+        "permission, quota or policy that the message names to be changed, or set spec.endpoint.enabled to false.",
     )
 
 

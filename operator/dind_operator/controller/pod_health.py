@@ -58,16 +58,16 @@ def diagnose(pod: pods.Pod, *, answered_before: bool) -> Assessment:
 def _scheduled(pod: pods.Pod) -> Condition:
     node = pods.node_name(pod)
     if node is not None:
-        return Condition.true(Reason.SCHEDULED, f"The pod has the node {node}.")
+        return Condition.true(Reason.SCHEDULED, f"The pod is assigned to the node {node}.")
     condition = pods.condition(pod, "PodScheduled")
     if condition.get("reason") == "Unschedulable" and _CLAIM_TO_COME not in str(condition.get("message")):
         return Condition.false(
             Reason.UNSCHEDULABLE,
-            f"No node takes the pod: {str(condition.get('message'))[:MAX_DETAIL]} Change spec.scheduling"
+            f"The scheduler found no node for the pod: {str(condition.get('message'))[:MAX_DETAIL]} Change spec.scheduling"
             f"{', spec.storage' if pods.volume_kind(pod) == 'ephemeral' else ''} or spec.daemon.resources, or add a node"
             f"{' or a volume' if pods.volume_kind(pod) == 'ephemeral' else ''}.",
         )
-    return Condition.unknown(Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
+    return Condition.unknown(Reason.POD_PENDING, "The pod waits for the scheduler.")
 
 
 def _unscheduled(conditions: dict[ConditionType, Condition]) -> Assessment:
@@ -98,13 +98,13 @@ def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionTy
 def _cgroups_part(report: CgroupReport, mode: str | None, *, memory_limited: bool) -> Condition:
     found = f"cgroup v{report.version} with {', '.join(sorted(report.controllers))}"
     # A report of a tool from before there were modes names none.
-    proved = f"Mounted and proved in mode {mode}: {found}." if mode else f"Mounted and proved: {found}."
+    proved = f"The cgroups are mounted and verified{f' (mode {mode})' if mode else ''}: {found}."
     if memory_limited:
         return Condition.true(Reason.CGROUPS_MOUNTED, proved)
     return Condition.true(
         Reason.NO_MEMORY_LIMIT,
-        f"{proved} No memory is reserved for the daemon, because it has no memory limit: a nested container "
-        "may take all of the node's memory. Set spec.daemon.resources.limits.memory.",
+        f"{proved} The pod has no memory limit, so no memory is reserved for the daemon, and nested containers can use all memory "
+        "of the node. Set spec.daemon.resources.limits.memory.",
     )
 
 
@@ -118,7 +118,7 @@ def _init_trouble(pod: pods.Pod) -> Assessment | None:
     failure = failure_in(pod, INIT_CONTAINER)
     if failure is not None:
         return blocked(failure.reason, failure.message)
-    return waiting(Phase.STARTING, Reason.INITIALIZING, "mount-cgroups prepares the node for the daemon.")
+    return waiting(Phase.STARTING, Reason.INITIALIZING, "The init container mount-cgroups is checking the node.")
 
 
 def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Assessment:
@@ -126,7 +126,7 @@ def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Assessment:
     if status.get("ready"):
         if _written_off(pod):
             return _node_lost(pod)
-        ready = Condition.true(Reason.READY, "The nested Docker daemon answers.")
+        ready = Condition.true(Reason.READY, "The Docker daemon responds to requests.")
         return Assessment(Phase.RUNNING, ready)
     problem = _cannot_start(pod, status, DAEMON_CONTAINER)
     if problem is not None:
@@ -138,7 +138,7 @@ def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Assessment:
         return late()
     if preload.pulling(pod):
         answers = Condition.true(
-            Reason.PRELOADING_IMAGES, "dockerd answers; the images of spec.daemon.preload are pulled first."
+            Reason.PRELOADING_IMAGES, "dockerd responds to requests and pulls the images in spec.daemon.preload."
         )
         conditions = {ConditionType.DAEMON_READY: answers}
         return waiting(Phase.STARTING, Reason.PRELOADING_IMAGES, answers.message, conditions)
@@ -157,8 +157,8 @@ def _written_off(pod: pods.Pod) -> bool:
 
 def _node_lost(pod: pods.Pod) -> Assessment:
     message = (
-        f"The node {pods.node_name(pod)} does not answer; its containers may go on. Bring the node back, delete it, or taint it "
-        "node.kubernetes.io/out-of-service so that the pod can be replaced elsewhere."
+        f"The node {pods.node_name(pod)} does not respond. The containers of the pod may still run. Repair the node. To have the pod "
+        "replaced, delete the node, or add the taint node.kubernetes.io/out-of-service to it."
     )
     return replace(waiting(Phase.RECOVERING, Reason.NODE_LOST, message), warning=True)
 
@@ -167,7 +167,7 @@ def _failing(status: dict[str, Any], failure: Failure) -> Assessment:
     if not pods.looping(status):
         return replace(waiting(Phase.RECOVERING, failure.reason, failure.message), warning=True)
     if failure.reason is Reason.DAEMON_FAILED:
-        return blocked(Reason.DAEMON_CRASH_LOOP, f"The daemon fails again and again. {failure.message}")
+        return blocked(Reason.DAEMON_CRASH_LOOP, f"The daemon fails repeatedly. {failure.message}")
     return blocked(failure.reason, failure.message)
 
 
@@ -184,11 +184,11 @@ def _cannot_start(pod: pods.Pod, status: dict[str, Any], container: str) -> Asse
         field = (
             "spec.daemon.image or spec.daemon.imagePullSecrets"
             if container == DAEMON_CONTAINER
-            else "the chart's images"
+            else "the images in the values of the chart"
         )
         return blocked(
             Reason.IMAGE_PULL_FAILED,
-            f"The node cannot get the image {image} of the container {container}: {_BACK_OFF.sub('', detail)[:MAX_DETAIL]} "
+            f"The kubelet cannot pull the image {image} of the container {container}: {_BACK_OFF.sub('', detail)[:MAX_DETAIL]} "
             f"Correct {field}, or make the registry reachable from the node.",
         )
     # The kubelet alternates between such a reason and CrashLoopBackOff: the end that the runtime wrote is the same in both.

@@ -33,8 +33,9 @@ def create(observed: Observed, desired: dict[str, Any]) -> Plan:
     if not_before is not None and not_before > observed.now and not _spec_changed(observed):
         failure = old.get("lastFailure") or {}
         message = (
-            f"{old.get('recreations', 1)} pod(s) in a row failed, the last with {failure.get('reason', 'an unknown reason')}; "
-            f"the next is made at {old['recreateAfter']}. {failure.get('message', '')}"
+            f"Pods that failed in a row: {old.get('recreations', 1)}. The reason of the last failure is "
+            f"{failure.get('reason', 'unknown')}. The operator creates the next pod at {old['recreateAfter']}. "
+            f"{failure.get('message', '')}"
         )
         assessment = replace(waiting(Phase.RECOVERING, Reason.BACKING_OFF, message), warning=True)
         seconds = (not_before - observed.now).total_seconds()
@@ -42,7 +43,7 @@ def create(observed: Observed, desired: dict[str, Any]) -> Plan:
     state = observed.endpoint
     if state is not None and state.problem is not None and endpoint.guarded(observed.environment):
         return _without_endpoint(observed, state, state.problem)
-    assessment = waiting(Phase.PENDING, Reason.POD_PENDING, "The pod is made and waits for the scheduler.")
+    assessment = waiting(Phase.PENDING, Reason.POD_PENDING, "The pod waits for the scheduler.")
     return say(observed, assessment, actions=(CreatePod(desired),))
 
 
@@ -60,11 +61,16 @@ def replace_ended(observed: Observed, pod: pods.Pod, desired: dict[str, Any]) ->
     failure = pod_failure(pod)
     same_intent = not update_wanted(pod, desired)
     if failure.repeats and same_intent and not _node_changed(observed, pod):
-        hint = f"{failure.message} Once the node is right, delete the pod {pod['metadata']['name']}: it is made again at once."
+        name = pod["metadata"]["name"]
+        hint = (
+            f"{failure.message} When the node is repaired, delete the pod {name}. The operator then creates a new pod."
+        )
         fields = {"lastFailure": failure_fields(failure, observed, pod)}
         return say(observed, blocked(failure.reason, hint), extra=fields)
     if not same_intent:
-        told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the pod that failed is replaced.")
+        told = waiting(
+            Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed. The operator replaces the pod that failed."
+        )
         fields = {"lastFailure": failure_fields(failure, observed, pod)}
         return say(observed, told, actions=(DeletePod(pods.uid(pod)),), extra=fields, status_first=True)
     return replace_failed(observed, pod, failure)
@@ -75,10 +81,10 @@ def run_again(observed: Observed, pod: pods.Pod, over: dict[str, Any], policy: U
     if policy is UpdatePolicy.ON_DELETE:
         stale = Condition.false(
             Reason.SPEC_CHANGED,
-            "The spec changed after the workloads ran; they run again when the pod is deleted (updatePolicy OnDelete).",
+            "The spec changed after the workloads completed. With updatePolicy OnDelete, they run again when you delete the pod.",
         )
         return say(observed, replace(workloads.assessment(over), conditions={ConditionType.UP_TO_DATE: stale}))
-    told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed; the workloads run again in a new pod.")
+    told = waiting(Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed. The workloads run again in a new pod.")
     # What became of them is in the pod alone, if nobody has stored it yet.
     return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)
 

@@ -85,7 +85,9 @@ class Reconciler:
                 return await self._round(key, environment)
             except StaleError:
                 continue
-        raise ClusterError(ErrorClass.CONFLICT, f"{key[0]}/{key[1]} changes faster than it can be looked at")
+        raise ClusterError(
+            ErrorClass.CONFLICT, f"{key[0]}/{key[1]} changed during each of {MAX_ROUNDS} attempts to reconcile it"
+        )
 
     async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
         pod, namespace = self._view.pod(key), self._view.namespace(key[0])

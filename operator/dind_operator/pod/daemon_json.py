@@ -45,7 +45,8 @@ def daemon_config(spec: DindEnvironmentSpec, settings: Mapping[str, Any], listen
     if len(text.encode()) > MAX_CONFIG_BYTES:
         raise UnbuildableError(
             Reason.INVALID_DAEMON_CONFIG,
-            f"spec.daemon.config is {len(text.encode())} bytes as JSON; at most {MAX_CONFIG_BYTES} fit. Make it smaller.",
+            f"The daemon.json from spec.daemon.config is {len(text.encode())} bytes. It must be at most {MAX_CONFIG_BYTES} bytes. "
+            "Remove settings from spec.daemon.config.",
         )
     return text
 

@@ -45,15 +45,15 @@ def plan_memory(spec: DindEnvironmentSpec, settings: BuildSettings) -> MemoryPla
         return MemoryPlan(limit=None, reserve=reserve, held_back=held_back)
     limit = parse_bytes(str(raw_limit))
     if held_back >= limit:
-        parts = f"daemon.reserve.memory ({reserve})"
+        parts = f"spec.daemon.reserve.memory ({reserve})"
         if volume:
             empty_dir = spec.storage.empty_dir
             assert empty_dir is not None
-            parts += f" and storage.emptyDir.sizeLimit ({empty_dir.size_limit}, in memory)"
+            parts += f" and spec.storage.emptyDir.sizeLimit ({empty_dir.size_limit}, in memory)"
         raise UnbuildableError(
             Reason.MEMORY_LIMIT_TOO_LOW,
-            f"spec.daemon.resources.limits.memory is {raw_limit}, and {parts} leave nothing of it for nested containers. "
-            f"Raise the limit above {-(-held_back // 2**20)}Mi or lower what is held back.",
+            f"No memory is left for nested containers: spec.daemon.resources.limits.memory is {raw_limit}, and the operator reserves "
+            f"{parts}. Raise the limit above {-(-held_back // 2**20)}Mi or lower what is reserved.",
         )
     return MemoryPlan(limit=limit, reserve=reserve, held_back=held_back)
 

@@ -15,6 +15,6 @@ def check_secrets(environment: DindEnvironment, field: str, referred: Iterable[s
         if name in own:
             raise UnbuildableError(
                 Reason.INVALID_SPEC,
-                f"{field} refers to the Secret {name}, which is the environment's own and is for the operator and the "
-                f"daemon only. Use {environment.name}{names.CLIENT_SUFFIX}, or the socket, which workloads have in DOCKER_HOST.",
+                f"{field} refers to the Secret {name}, which is reserved for the operator and the daemon. Use the Secret "
+                f"{environment.name}{names.CLIENT_SUFFIX}, or the socket in DOCKER_HOST, which workloads have.",
             )

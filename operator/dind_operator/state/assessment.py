@@ -53,7 +53,8 @@ def waiting(
 def late() -> Assessment:
     """A daemon that has answered and does not, or not in time."""
     message = (
-        "dockerd runs and does not answer in time: it is overloaded or hangs. Builds go on; nothing is restarted yet."
+        "dockerd is running but does not respond in time: it is overloaded or hangs. Builds continue. If dockerd does not "
+        "recover, the liveness probe restarts it."
     )
     return replace(waiting(Phase.RECOVERING, Reason.DAEMON_NOT_READY, message), warning=True)
 

@@ -39,30 +39,33 @@ _TAIL_PATTERNS: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
             r"failed to start daemon:.*invalid (daemon )?config"
         ),
         Reason.INVALID_DAEMON_CONFIG,
-        "dockerd refused its configuration. Correct spec.daemon.config or spec.daemon.args; `report` shows dockerd's sentence.",
+        "dockerd rejected its configuration. Correct spec.daemon.config or spec.daemon.args. `dind-operator report` contains the "
+        "message of dockerd.",
     ),
     (
         re.compile(
             r"unknown (shorthand )?flag|flag needs an argument|invalid argument .* for .* flag|accepts? no argument"
         ),
         Reason.INVALID_DAEMON_CONFIG,
-        "dockerd refused an argument. Correct spec.daemon.args; `report` shows dockerd's sentence.",
+        "dockerd rejected an argument. Correct spec.daemon.args. `dind-operator report` contains the message of dockerd.",
     ),
     (
         re.compile(r"[Dd]evices cgroup isn't mounted|cgroups?: .*(not mounted|no such file)"),
         Reason.CGROUPS_NOT_MOUNTABLE,
-        "dockerd found no usable cgroups. Attach `report` to a bug report: the wrapper should have mounted them.",
+        "dockerd found no usable cgroups, although the entrypoint of the daemon mounts them. Report a bug, and attach the output of "
+        "`dind-operator report`.",
     ),
     (
         re.compile(r"no space left on device"),
         Reason.DISK_FULL,
-        "The docker volume or the node's disk is full. Enlarge spec.storage, or free space on the node.",
+        "The volume at /var/lib/docker or the disk of the node is full. Increase the size in spec.storage, or free space on "
+        "the node.",
     ),
     (
         re.compile(r"error initializing graphdriver|driver not supported|failed to mount overlay|prior storage driver"),
         Reason.STORAGE_DRIVER_FAILED,
-        "dockerd cannot use its storage driver on the docker volume. Leave storage-driver out of spec.daemon.config, or choose "
-        "a volume whose file system supports it; `report` shows dockerd's sentence.",
+        "The storage driver of dockerd does not work on the volume at /var/lib/docker. Remove storage-driver from "
+        "spec.daemon.config, or use a volume whose file system supports it. `dind-operator report` contains the message of dockerd.",
     ),
     (
         re.compile(
@@ -70,21 +73,22 @@ _TAIL_PATTERNS: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
             r"failed to (create|initialize|register) .*(NAT|network|bridge)|ip6?tables v[0-9][^:]*:"
         ),
         Reason.NETWORK_SETUP_FAILED,
-        "dockerd could not set up its network (bridge or packet filter). The node's kernel must offer what the image's iptables "
-        "uses; `report` shows dockerd's sentence.",
+        "dockerd cannot create its bridge or its firewall rules. The kernel of the node must support the iptables or nftables of the "
+        "image. `dind-operator report` contains the message of dockerd.",
     ),
     (
         re.compile(r"failed to start containerd: timeout waiting for containerd to start"),
         Reason.DAEMON_FAILED,
-        "dockerd gives its own containerd 15 seconds to start, and on this node that was not enough; it is started again. Give "
-        "the environment more cpu (spec.daemon.resources), or choose a node that is less busy.",
+        "The containerd of dockerd did not start within 15 seconds. The kubelet restarts the container. Request more cpu "
+        "(spec.daemon.resources), or select less busy nodes with spec.scheduling.",
     ),
 )
 
 _WRAPPER_REASONS: dict[str, tuple[Reason, str]] = {
     "ConfigInvalid": (
         Reason.INVALID_DAEMON_CONFIG,
-        "dockerd refused its configuration. Correct spec.daemon.config or spec.daemon.args; `report` shows dockerd's sentence.",
+        "dockerd rejected its configuration. Correct spec.daemon.config or spec.daemon.args. `dind-operator report` contains the "
+        "message of dockerd.",
     ),
 }
 """Reasons of the wrapper that are not reasons of a condition."""
@@ -118,14 +122,14 @@ _TOOL_REASONS = frozenset(
 """What a check may give as its reason. A tenant can write the message too, and must not name itself Ready or Evicted."""
 
 _EVICTED = (
-    "The kubelet evicted the pod; {lost}. Set or raise spec.storage.emptyDir.sizeLimit and spec.daemon.resources, or use nodes "
-    "with more room."
+    "The kubelet evicted the pod. {lost} Set or raise spec.storage.emptyDir.sizeLimit and spec.daemon.resources, or use nodes with "
+    "more memory and disk space."
 )
 
 _LOST = {
-    "emptyDir": "the images, layers and volumes in its emptyDir are gone",
-    "ephemeral": "the images, layers and volumes on the volume that was claimed for it are gone",
-    "hostPath": "what Docker has in the folder of the node stays there",
+    "emptyDir": "The images, layers and volumes on its emptyDir volume are lost.",
+    "ephemeral": "The images, layers and volumes on its ephemeral volume are lost.",
+    "hostPath": "The data of Docker in the directory of the node is kept.",
 }
 """By the kind of the docker volume, what becomes of it with the pod."""
 
@@ -139,7 +143,7 @@ def pod_failure(pod: pods.Pod) -> Failure:
     if reason == sidecars.REFUSED_BY_KUBELET:
         return Failure(Reason.SIDECARS_UNSUPPORTED, sidecars.unsupported("The node's kubelet"), repeats=True)
     if reason == "Evicted":
-        lost = _LOST.get(pods.volume_kind(pod), "what it held is gone")
+        lost = _LOST.get(pods.volume_kind(pod), "The data of Docker in the pod is lost.")
         return Failure(Reason.EVICTED, _with_detail(_EVICTED.format(lost=lost), said))
     if not reason:
         failure = container_failure(pods.daemon(pod), DAEMON_CONTAINER) or container_failure(
@@ -147,7 +151,7 @@ def pod_failure(pod: pods.Pod) -> Failure:
         )
         if failure is not None:
             return failure
-    text = f"The pod ended with {reason or 'phase ' + pods.phase(pod)}; it is replaced."
+    text = f"The pod stopped with the {'reason ' + reason if reason else 'phase ' + pods.phase(pod)}. The operator replaces it."
     return Failure(Reason.POD_FAILED, _with_detail(text, said))
 
 
@@ -176,15 +180,15 @@ def not_started(name: str, detail: str, code: int | None = None) -> Failure:
     said = _CONTAINER_ID.sub("…", detail)[:MAX_DETAIL]
     return Failure(
         Reason.POD_FAILED,
-        f"The node cannot start the container {name}: {said} Look at the pod's events; the node's container runtime names the cause.",
+        f"The container runtime of the node cannot start the container {name}: {said} The Events of the pod contain its messages.",
         code,
     )
 
 
 _ENDS_WELL = Failure(
     Reason.DAEMON_CRASH_LOOP,
-    "dockerd ends again and again without an error (exit code 0): something in the pod stops it, or a probe does. The pod's events "
-    "and `report` say which.",
+    "dockerd exits repeatedly without an error (exit code 0): a probe or a process in the pod stops it. The Events of the pod and "
+    "`dind-operator report` show the cause.",
     0,
 )
 
@@ -195,7 +199,7 @@ def _preflight_failure(message: object, code: int) -> Failure:
         return _checked(report.error, code)
     return Failure(
         Reason.PREFLIGHT_FAILED,
-        f"The init container {INIT_CONTAINER} ended with exit code {code} and left no report. Look at its log.",
+        f"The init container {INIT_CONTAINER} exited with code {code} and without a valid report. Read the log of the container.",
         code,
     )
 
@@ -204,8 +208,8 @@ def _daemon_failure(message: object, code: int, *, oom: bool) -> Failure:
     if oom:
         return Failure(
             Reason.OUT_OF_MEMORY,
-            "The daemon ran out of memory and took all nested containers with it. Raise spec.daemon.resources.limits.memory or "
-            "spec.daemon.reserve.memory.",
+            "The pod reached its memory limit, and the kernel killed the daemon with all nested containers. Raise "
+            "spec.daemon.resources.limits.memory or spec.daemon.reserve.memory.",
             code,
         )
     end = daemon_end(str(message or ""))
@@ -214,14 +218,18 @@ def _daemon_failure(message: object, code: int, *, oom: bool) -> Failure:
     if code == KILLED_BY_SIGKILL:
         return Failure(
             Reason.DAEMON_FAILED,
-            "dockerd was killed (SIGKILL): by the kubelet's liveness probe, by the node, or by hand. The pod's events say which.",
+            "dockerd was killed (SIGKILL) by the liveness probe, by the node or by a user. The Events of the pod show the cause.",
             code,
         )
     fatal = "\n".join(line for line in end.tail.splitlines() if not _NOT_FATAL.search(line))
     for pattern, reason, text in _TAIL_PATTERNS:
         if pattern.search(fatal):
             return Failure(reason, text, code)
-    return Failure(Reason.DAEMON_FAILED, f"dockerd ended with exit code {code}; `report` shows its last lines.", code)
+    return Failure(
+        Reason.DAEMON_FAILED,
+        f"dockerd exited with code {code}. `dind-operator report` contains the last lines of its log.",
+        code,
+    )
 
 
 def _wrapper_failure(reason: str, code: int) -> Failure:
@@ -233,7 +241,9 @@ def _wrapper_failure(reason: str, code: int) -> Failure:
         word = Reason(reason)
         return Failure(word, f"{word.meaning} {word.remedy}".strip(), code)
     return Failure(
-        Reason.DAEMON_FAILED, "The daemon's wrapper could not prepare the container; `report` shows why.", code
+        Reason.DAEMON_FAILED,
+        "The entrypoint of the daemon cannot prepare the container. `dind-operator report` contains the cause.",
+        code,
     )
 
 
@@ -244,7 +254,7 @@ def _checked(error: CheckError, code: int) -> Failure:
 
 
 def _with_detail(text: str, detail: str) -> str:
-    return f"{text} The kubelet said: {detail}" if detail else text
+    return f"{text} Message of the kubelet: {detail}" if detail else text
 
 
 def failure_of(pod: pods.Pod) -> Failure | None:

@@ -20,6 +20,6 @@ def refused_by_server(message: str) -> bool:
 def unsupported(who: str) -> str:
     """The sentence for a condition."""
     return (
-        f"{who} is older than Kubernetes 1.29, which spec.workloads needs (native sidecars). Choose newer nodes with "
-        "spec.scheduling, have the cluster upgraded, or remove spec.workloads and use the endpoint."
+        f"{who} is older than Kubernetes 1.29 and does not support sidecar containers, which spec.workloads needs. Select newer "
+        "nodes with spec.scheduling, upgrade the cluster, or remove spec.workloads and use the endpoint."
     )

@@ -70,7 +70,7 @@ def test_people_see_it_in_columns_and_events(bench: Environment) -> None:
     described = bench.cluster("describe", "dind", "bench", where)
     events = described[described.index("Events:") :]
     assert "dind-operator" in events
-    assert "The nested Docker daemon answers" in events
+    assert "The Docker daemon responds to requests" in events
 
 
 def test_dockerd_has_the_variables_of_the_spec(environments: Environments) -> None:
@@ -160,7 +160,7 @@ def test_a_volume_that_outgrows_its_limit_is_evicted_and_the_environment_comes_b
     # The volume went with the pod, and an Event says so.
     environment.wait_event("Evicted")
     messages = [item["message"] for item in environment.events("Evicted")]
-    assert any("volumes in its emptyDir are gone" in message for message in messages)
+    assert any("volumes on its emptyDir volume are lost" in message for message in messages)
     assert environment.docker("volume", "ls", "--quiet") == ""
 
 

@@ -205,7 +205,7 @@ def test_folders_of_the_nodes(start: Operators, attacker: Attacker, policy: Poli
         return {"storage": {"hostPath": {"path": path}}}
 
     put_all([policy])
-    assert "allows no folders of nodes" in attacker.refused(folder("/etc/kubernetes"))
+    assert "does not allow directories of nodes" in attacker.refused(folder("/etc/kubernetes"))
     for trick in ("/srv/dind/../../etc", "/srv/dind/./x", "//etc", "/srv/dind/$(HOME)", "srv"):
         assert "hostPath.path" in attacker.refused(folder(trick))
     # Where the admission policy is off, the operator still makes no pod.
@@ -389,7 +389,7 @@ def test_a_workload_reaches_for_secrets(
     # The authority's key of his own environment: the operator makes no pod. The client's Secret is his to have.
     attacker.create(reading("one-ca"))
     told = space.wait_reason("InvalidSpec")
-    assert "the Secret one-ca, which is the environment's own" in told["message"]
+    assert "the Secret one-ca, which is reserved for the operator" in told["message"]
     assert space.pod() is None
     space.change(reading("one-client"))
     assert "one-client" in str(space.wait_pod()["spec"]["volumes"])

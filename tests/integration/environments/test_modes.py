@@ -101,7 +101,7 @@ def test_a_runtime_class_that_is_not_there_is_told_and_the_pod_comes_with_it(
     space.create(spec=USER_NAMESPACE)
     told = space.wait_reason("RuntimeClassMissing")
     assert told["status"] == "False"
-    assert "no RuntimeClass dind-later" in told["message"]
+    assert "RuntimeClass dind-later does not exist" in told["message"]
     assert "spec.security.runtimeClassName" in told["message"]
     assert space.pod() is None
     with made(api, "dind-later"):
@@ -157,4 +157,4 @@ def test_the_mode_in_force_is_told(operator: RunningOperator, space: Space, kube
     pod = kubelet.bind(space.wait_pod())
     kubelet.check(pod, {**REPORT, "mode": "Capabilities"})
     told = space.wait_reason("NoMemoryLimit", kind="CgroupsMounted")
-    assert "Mounted and proved in mode Capabilities" in told["message"]
+    assert "mounted and verified (mode Capabilities)" in told["message"]

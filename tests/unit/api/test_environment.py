@@ -27,16 +27,16 @@ def test_a_spec_that_is_absent_is_empty() -> None:
 
 
 GOLDEN = [
-    ({"operatingMode": "On"}, "spec.operatingMode 'On' is refused: use 'Running' or 'Suspended'"),
-    ({"foo": 1}, "spec.foo is not a field of this version: remove it, or check its spelling"),
+    ({"operatingMode": "On"}, "spec.operatingMode: invalid value 'On': must be 'Running' or 'Suspended'"),
+    ({"foo": 1}, "spec.foo is not a field of this version: remove it, or correct its name"),
     (
         {"daemon": {"reserve": {"memory": "lots"}}},
-        "spec.daemon.reserve.memory: 'lots' is refused: must be a quantity: write a number without a sign and a suffix, as in "
+        "spec.daemon.reserve.memory: 'lots' is invalid: must be a quantity: write a number without a sign and a suffix, as in "
         "500m, 2, 512Mi or 10G",
     ),
     (
         {"daemon": {"reserve": {"memory": True}}},
-        "spec.daemon.reserve.memory: True must be a quantity: write it as text, such as '512Mi', or as a whole number",
+        "spec.daemon.reserve.memory: True is invalid: must be a quantity, written as text, such as '512Mi', or as a whole number",
     ),
     (
         {"daemon": {"reserve": {"memory": "1Gi"}}},
@@ -91,9 +91,12 @@ GOLDEN = [
     ),
     (
         {"security": {"mode": "Root"}},
-        "spec.security.mode 'Root' is refused: use 'Privileged', 'Capabilities' or 'UserNamespace'",
+        "spec.security.mode: invalid value 'Root': must be 'Privileged', 'Capabilities' or 'UserNamespace'",
     ),
-    ({"probes": {"startup": {"periodSeconds": 0}}}, "spec.probes.startup.periodSeconds 0 is refused: use at least 1"),
+    (
+        {"probes": {"startup": {"periodSeconds": 0}}},
+        "spec.probes.startup.periodSeconds: invalid value 0: must be at least 1",
+    ),
     (
         {"scheduling": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}},
         "spec.scheduling.tolerations[0]: a toleration with operator Exists takes no value: remove value, or set operator to "
@@ -101,7 +104,7 @@ GOLDEN = [
     ),
     (
         {"scheduling": {"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "a"}]}},
-        "spec.scheduling.topologySpreadConstraints[0].whenUnsatisfiable is missing: set it",
+        "spec.scheduling.topologySpreadConstraints[0].whenUnsatisfiable is required",
     ),
 ]
 

@@ -89,7 +89,7 @@ def test_a_long_sentence_is_cut_and_the_remedy_is_not(message: str) -> None:
 
 def test_a_quota_that_asks_for_limits_is_not_to_be_raised() -> None:
     found = error_of(403, {"message": LIMITS}).message
-    assert "Set in spec.daemon.resources" in found
+    assert "Set it in spec.daemon.resources" in found
     assert "Raise" not in found
 
 

@@ -188,13 +188,13 @@ def test_without_a_memory_limit_the_cgroups_condition_says_what_that_means() -> 
 @pytest.mark.parametrize("fields", [{}, {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}}])
 def test_the_cgroups_condition_says_which_mode_is_in_force(mode: str, fields: dict[str, Any]) -> None:
     part = look(init_done(PREFLIGHT | {"mode": mode}), None, fields=fields).conditions[ConditionType.CGROUPS_MOUNTED]
-    assert f"Mounted and proved in mode {mode}: cgroup v2 with cpu, memory, pids." in part.message
+    assert f"The cgroups are mounted and verified (mode {mode}): cgroup v2 with cpu, memory, pids." in part.message
 
 
 @pytest.mark.parametrize("mode", [None, 7, "words that\nlie"])
 def test_a_report_that_names_no_mode_is_told_without(mode: Any) -> None:
     part = look(init_done(PREFLIGHT | {"mode": mode}), None).conditions[ConditionType.CGROUPS_MOUNTED]
-    assert "Mounted and proved: cgroup v2" in part.message
+    assert "The cgroups are mounted and verified: cgroup v2" in part.message
 
 
 def test_the_last_failure_is_the_daemons_and_before_that_the_checks() -> None:

@@ -15,7 +15,7 @@ MADE = DindEnvironment.from_dict(environment(name="one"))
 @pytest.mark.parametrize("name", ["one-ca", "one-server"])
 def test_its_own_are_refused(name: str) -> None:
     with pytest.raises(
-        UnbuildableError, match=f"spec.registry refers to the Secret {name}, which is the environment's own"
+        UnbuildableError, match=f"spec.registry refers to the Secret {name}, which is reserved for the operator"
     ):
         check_secrets(MADE, "spec.registry", ["login", name])
 

@@ -220,9 +220,9 @@ def test_why_a_pod_is_over(kubelet: str, reason: str, repeats: bool) -> None:
 @pytest.mark.parametrize(
     ("storage", "told"),
     [
-        ({"emptyDir": {}}, "volumes in its emptyDir are gone"),
-        ({"ephemeral": CLAIM}, "volumes on the volume that was claimed for it are gone"),
-        ({"hostPath": {"path": "/srv/a"}}, "what Docker has in the folder of the node stays there"),
+        ({"emptyDir": {}}, "volumes on its emptyDir volume are lost"),
+        ({"ephemeral": CLAIM}, "volumes on its ephemeral volume are lost"),
+        ({"hostPath": {"path": "/srv/a"}}, "The data of Docker in the directory of the node is kept"),
     ],
 )
 def test_an_eviction_says_what_becomes_of_the_data(storage: dict[str, Any], told: str) -> None:

@@ -120,7 +120,7 @@ def test_delete_deletes_the_environment_and_nothing_of_it_by_hand() -> None:
     assert plan.status_first
     (event,) = plan.events
     assert event.reason == "TTLExpired"
-    assert "it is deleted, as spec.lifetime.expire asks" in event.message
+    assert "because spec.lifetime.expire is Delete" in event.message
     made.apply(plan)
     assert lifetime(made)["expired"]["reason"] == "TTLExpired"
 

@@ -170,4 +170,4 @@ def test_the_environments_own_keys_are_for_no_workload(suffix: str, container: d
     with pytest.raises(UnbuildableError) as refusal:
         ask(f"builder-{suffix}")
     assert refusal.value.reason is Reason.INVALID_SPEC
-    assert f"the Secret builder-{suffix}, which is the environment's own" in refusal.value.message
+    assert f"the Secret builder-{suffix}, which is reserved for the operator" in refusal.value.message

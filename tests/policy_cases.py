@@ -97,7 +97,7 @@ CASES = [
         [],
         {},
         daemon(image="docker:28"),
-        "spec.daemon.image docker:28 is not allowed by this installation's policy, which allows none: leave it out",
+        "spec.daemon.image docker:28 is not allowed by the policy of this installation. Allowed: none. Remove the value,",
     ),
     Case("modes", ["UserNamespace"], {"security": {"mode": "UserNamespace"}}, {}, "spec.security.mode Privileged"),
     Case("modes", ["Privileged"], {}, {"security": {"mode": "Capabilities"}}, "spec.security.mode Capabilities"),
@@ -275,7 +275,7 @@ CASES = [
         HIGHEST,
         {**limits(cpu="4", memory="8Gi"), **beside(limited(cpu="1", memory=1))},
         {**limits(cpu="4", memory="8Gi"), **beside(limited(cpu="1", memory="1Gi"), limited(cpu="1"))},
-        "spec.workloads.containers w1 has no resources.limits.memory, and this installation's policy allows 16Gi for the pod",
+        "spec.workloads.containers w1 has no resources.limits.memory, but the policy of this installation limits the pod to 16Gi.",
     ),
     Case(
         "secrets",
@@ -301,7 +301,7 @@ CASES = [
         [],
         beside({}),
         beside({}, {"envFrom": [{"secretRef": {"name": "login"}}]}),
-        "spec.workloads Secret login is not allowed by this installation's policy, which allows none: leave it out",
+        "spec.workloads Secret login is not allowed by the policy of this installation. Allowed: none. Remove the value,",
     ),
     Case(
         "secrets",
@@ -339,6 +339,6 @@ CASES = [
         beside({"envFrom": [{"secretRef": {"name": "ci-shared-ca"}}]}),
         "spec.workloads Secret ci-shared-ca ",
     ),
-    Case("requireTtl", True, living(ttl="365d"), {}, "spec.lifetime.ttl is not set, which"),
+    Case("requireTtl", True, living(ttl="365d"), {}, "spec.lifetime.ttl is not set, but"),
     Case("requireTtl", True, living(ttl="1m"), living(idleTimeout="1m"), "spec.lifetime.ttl is not set,"),
 ]

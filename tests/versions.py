@@ -122,5 +122,5 @@ def networks_fit(environment: Environment, release: str, seconds: float) -> None
     told = eventually(lambda: environment.status().get("docker"), "Docker's versions", 30, environment.story)
     assert told["serverVersion"].startswith(f"{release}.")
     message = eventually(lambda: environment.condition("NetworkReady")["message"], "the condition", 30)
-    assert ("takes it for the default bridge only" in message) == (major < 24)
+    assert ("applies the MTU only to the default bridge" in message) == (major < 24)
     environment.apply(spec(release)).ready()

@@ -23,7 +23,7 @@ def test_the_policy_comes_changes_goes_and_comes_back(chart: Installation, clust
     wait_accepted(cluster, "docker:28")
     chart.upgrade(POLICY)
     told = wait_refused(cluster, "docker:28")
-    assert "spec.daemon.image docker:28 is not allowed by this installation's policy" in told
+    assert "spec.daemon.image docker:28 is not allowed by the policy of this installation" in told
     assert chart.setting("DIND_POLICY_RULES") == '{"images":["registry.test/dind/*"]}'
     wait_accepted(cluster, "registry.test/dind/daemon:1")
     chart.upgrade({"policy": {"enabled": True, "rules": {"images": ["docker:28"]}}})

@@ -36,7 +36,7 @@ int({{ . }}.substring(0, size({{ . }}) - 1)) * ({{ . }}.endsWith('d') ? 1440 : (
 
 {{/* The sentence that refuses: key (of the rules), field, shown (CEL of the refused text). */}}
 {{- define "dind-operator.policySentence" -}}
-"{{ .field }} " + {{ .shown }} + " is not allowed by this installation's policy, which allows " + (size(variables.{{ .key }}) > 0 ? variables.{{ .key }}.join(", ") + ": choose one of these" : "none: leave it out") + ", or have an administrator change policy.rules.{{ .key }} of the chart."
+"{{ .field }} " + {{ .shown }} + " is not allowed by the policy of this installation. Allowed: " + (size(variables.{{ .key }}) > 0 ? variables.{{ .key }}.join(", ") + ". Use an allowed value" : "none. Remove the value") + ", or ask an administrator to change policy.rules.{{ .key }} of the chart."
 {{- end }}
 
 {{/* A validation: key, field (for people), it (the variable that is looked at), expr (its CEL, written for `object`), ok (CEL over
@@ -56,7 +56,7 @@ int({{ . }}.substring(0, size({{ . }}) - 1)) * ({{ . }}.endsWith('d') ? 1440 : (
 {{- end }}
 
 {{- define "dind-operator.policyTold" -}}
-message: {{ printf "%s has what this installation's policy does not allow: see policy.rules.%s of the chart." .field .key | quote }}
+message: {{ printf "%s has a value that the policy of this installation does not allow. See policy.rules.%s of the chart." .field .key | quote }}
 reason: Forbidden
 messageExpression: >-
   {{ include "dind-operator.policySentence" . }}

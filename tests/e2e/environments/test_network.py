@@ -95,7 +95,7 @@ def test_a_large_download_over_an_interface_of_1400_bytes(
 ) -> None:
     environment = environments("narrow").apply().ready()
     assert environment.run("cat", "/sys/class/net/eth0/mtu") == str(MTU)
-    assert f"MTU {MTU}, of eth0." in environment.condition("NetworkReady")["message"]
+    assert f"MTU {MTU} (from eth0)." in environment.condition("NetworkReady")["message"]
     load_images(environment)
     environment.docker("network", "create", "own")
     environment.docker("network", "create", f"--opt=com.docker.network.driver.mtu={WIDE}", "wide")
@@ -113,7 +113,7 @@ def test_an_mtu_that_does_not_fit_is_told(environments: Environments, narrow: No
     environment = environments("wide").apply({"network": {"mtu": WIDE}}).ready()
     told = environment.condition("NetworkReady")
     assert (told["status"], told["reason"]) == ("False", "MtuTooLarge")
-    assert "eth0, by which the pod reaches the world, carries 1400" in told["message"]
+    assert "the MTU of the pod's interface eth0 is 1400" in told["message"]
     environment.patch({"network": {"mtu": MTU - 100}})
     environment.wait(
         lambda found: (

@@ -88,16 +88,16 @@ def test_what_one_environment_pushes_another_has_before_it_is_ready(
     )
     push(pusher.ready(), first)
     # A wrong password is told, and the daemon is up, and stays so.
-    preloaded(puller, first, "denies access", "spec.registry.pullSecret", "0 of 2 images")
+    preloaded(puller, first, "denied access", "spec.registry.pullSecret", "0 of 2 images")
     assert puller.condition("Ready")["reason"] == "PreloadFailed"
     assert puller.condition("DaemonReady")["status"] == "True"
     # The right one is used without a restart: what is still missing is what nobody has pushed.
     uid = puller.pod_uid()
     credentials(registry, "pulls", PASSWORD)
-    preloaded(puller, second, "no such image", "1 of 2 images")
+    preloaded(puller, second, "does not exist in the registry", "1 of 2 images")
     push(pusher, second)
     puller.ready()
-    preloaded(puller, "2 of 2 images are there")
+    preloaded(puller, "2 of 2 images are pulled")
     assert (puller.pod_uid(), puller.restarts()) == (uid, 0)
     assert puller.docker("run", "--rm", "--pull=never", second, "echo", "here") == "here"
     # The same credentials serve the docker CLI in the daemon's container.
@@ -119,7 +119,7 @@ def test_an_authority_nobody_knows_and_one_nobody_has_made_yet(registry: Registr
     careful = environments("careful").apply(
         {"registry": {"pullSecret": {"name": "trusts"}}, "daemon": {"preload": [name]}}
     )
-    preloaded(careful, name, "authority that dockerd does not know", "spec.registry.caBundles")
+    preloaded(careful, name, "does not trust the certificate authority", "spec.registry.caBundles")
     careful.patch({"registry": asking(registry, "trusts", "made-later")})
     told = careful.wait_reason("RegistryFilesMissing")
     assert "The key ca.crt of the ConfigMap made-later" in told["message"]

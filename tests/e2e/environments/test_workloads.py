@@ -83,7 +83,7 @@ def test_a_workload_that_fails_fails_the_environment_and_no_operator_runs_it_aga
     codes = {item["name"]: item["exitCode"] for item in status["workloads"]["containers"]}
     assert codes == {"work": 3, "other": 0}
     assert environment.condition("Ready")["reason"] == "WorkloadsFailed"
-    assert "work ended with exit code 3" in environment.condition("Ready")["message"]
+    assert "work exited with code 3" in environment.condition("Ready")["message"]
 
     first, version = environment.pod_uid(), (environment.get() or {})["metadata"]["resourceVersion"]
     kill(operator)

@@ -77,7 +77,7 @@ def test_a_time_to_live_ends_with_one_warning_over_restarts_and_the_spec_is_not_
     clock.passed = OVER
     going = space.wait_going()
     told = space.wait_reason("TTLExpired")
-    assert "raise or remove spec.lifetime.ttl" in told["message"]
+    assert "increase or remove spec.lifetime.ttl" in told["message"]
     kubelet.finish(going)
     space.wait_status(phase="Suspended")
     at_rest(operator, space)
@@ -202,7 +202,7 @@ def test_an_idle_environment_is_suspended_and_comes_back(start: Operators, space
     kubelet.finish(space.wait_going())
     space.wait_status(phase="Suspended")
     told = space.wait_reason("IdleTimeoutExceeded")
-    assert "raise or remove spec.lifetime.idleTimeout" in told["message"]
+    assert "increase or remove spec.lifetime.idleTimeout" in told["message"]
     at_rest(operator, space)
     space.change({"operatingMode": "Suspended"})
     space.wait_reason("Suspended")

@@ -121,8 +121,11 @@ def no_sandbox(space: Space, pod: Object) -> None:
 @pytest.mark.parametrize(
     ("handlers", "told"),
     [
-        ([{"name": "", "features": {"userNamespaces": False}}], "gives no pod a user namespace"),
-        ([{"name": "kata", "features": {"userNamespaces": True}}], "no handler for the RuntimeClass dind; it has kata"),
+        ([{"name": "", "features": {"userNamespaces": False}}], "does not support user namespaces"),
+        (
+            [{"name": "kata", "features": {"userNamespaces": True}}],
+            "no handler for the RuntimeClass dind (its handlers: kata)",
+        ),
     ],
     ids=["no-user-namespaces", "no-handler"],
 )

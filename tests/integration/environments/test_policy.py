@@ -108,11 +108,13 @@ def test_folders_of_nodes_are_refused_when_they_are_written(served: Api, helm: H
         put_all([none, some])
         assert none.refusal({}) == ""
         assert none.refusal(folder("/srv/dind/a")).startswith(
-            "spec.storage.hostPath.path is /srv/dind/a, and this installation allows no folders of nodes."
+            "spec.storage.hostPath.path /srv/dind/a is not allowed: this installation does not allow directories of nodes."
         )
         assert some.refusal(folder("/srv/dind/a")) == ""
         for elsewhere in ("/etc/a", "/srv/dind/a/b", "/srv/dind", "/srv/dind-2/a"):
-            assert "Choose a folder directly below one of: /mnt/x, /srv/dind" in some.refusal(folder(elsewhere))
+            assert "this installation allows only directories directly below /mnt/x, /srv/dind." in some.refusal(
+                folder(elsewhere)
+            )
         none.take_away()
         some.take_away()
 
@@ -172,7 +174,9 @@ def test_a_demanded_time_to_live_cannot_be_taken_away(policy: Policy) -> None:
     policy.space.change({"lifetime": {"ttl": "2h"}}, "ending")
     with pytest.raises(ApiError) as refused:
         policy.space.change({"lifetime": {"ttl": None}}, "ending")
-    assert sentence(refused.value).startswith("spec.lifetime.ttl is not set, which this installation's policy demands")
+    assert sentence(refused.value).startswith(
+        "spec.lifetime.ttl is not set, but the policy of this installation requires it"
+    )
 
 
 def test_taken_away_and_brought_back_it_has_the_new_rules(policy: Policy) -> None:

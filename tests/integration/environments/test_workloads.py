@@ -125,7 +125,7 @@ def test_a_pod_that_is_deleted_in_its_run_fails_it_once(
         space.wait_going(name)
         kubelet.finish(pod)
         if policy == "Never":
-            assert "Raise spec.workloads.run" in space.wait_told("WorkloadsLost", name)["message"]
+            assert "increase spec.workloads.run" in space.wait_told("WorkloadsLost", name)["message"]
             assert space.pod(name) is None
         else:
             space.wait_pod(name, other_than=pod)

@@ -8,7 +8,9 @@ from dind_operator.state.assessment import Condition
 from dind_operator.state.observed import Observed
 
 PROTECTED = Condition.true(
-    Reason.POD_DISRUPTION_BUDGET_READY, "A PodDisruptionBudget refuses evictions of the pod; a drain of its node waits."
+    Reason.POD_DISRUPTION_BUDGET_READY,
+    "A PodDisruptionBudget prevents evictions of the pod. A drain of its node waits until the environment is suspended or deleted, "
+    "or spec.disruptionPolicy is Allow.",
 )
 _REASONS = (
     Reason.POD_DISRUPTION_BUDGET_READY,

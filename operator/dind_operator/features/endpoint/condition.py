@@ -96,15 +96,17 @@ def condition(observed: Observed) -> Condition | None:
     if found is not None:
         return found
     if not enabled(observed.environment):
-        return Condition.false(Reason.ENDPOINT_DISABLED, "There is no endpoint, as spec.endpoint.enabled asks.")
+        return Condition.false(
+            Reason.ENDPOINT_DISABLED, "The environment has no endpoint, because spec.endpoint.enabled is false."
+        )
     pod = observed.pod
     if pod is None or not pods.daemon(pod).get("ready"):
         return None
     if not in_use(pod):
         return Condition.false(
             Reason.ENDPOINT_NOT_IN_POD,
-            "The pod was made without an endpoint. Nothing is restarted for it; delete the pod when it suits you, and the next one "
-            "has it.",
+            "The pod was created without an endpoint. The operator does not replace the pod for this. Delete the pod when "
+            "convenient; the next pod has the endpoint.",
         )
     compared = _compare(observed, pod)
     return _of(compared, observed) if compared is not None else None
@@ -158,31 +160,33 @@ def _of(compared: _Compared, observed: Observed) -> Condition:
     if running.authority != held.server.authority:
         return Condition.false(
             Reason.CREDENTIALS_PENDING,
-            f"The Secret {secret} holds credentials of a new authority, and the daemon still runs with the old one: old "
-            f"certificates get in and new ones do not until the pod is made again. {_who_restarts(observed, None)}",
+            f"The Secret {secret} contains credentials of a new certificate authority, but the daemon still uses the old one. It "
+            f"accepts old certificates and rejects new ones until the pod is replaced. {_who_restarts(observed, None)}",
         )
     if observed.now >= running.not_after:
         return Condition.false(
             Reason.CERTIFICATE_EXPIRED,
-            f"The certificate that the daemon runs with ended at {end}; clients refuse it. Delete the pod: the next has the new one.",
+            f"The certificate of the daemon expired at {end}, and clients reject it. Delete the pod; the next pod uses the new "
+            "certificate.",
         )
     if running.certificate != held.server.certificate:
         return Condition.true(
             Reason.CERTIFICATE_RENEWED,
-            f"The daemon answers at {where} with a certificate that ends at {end}. The Secret has a new one, which is read when the "
-            f"pod is next made. {_who_restarts(observed, running.not_after - RESTARTED_BEFORE)}",
+            f"The daemon listens at {where} with a certificate that expires at {end}. The daemon uses the new certificate in "
+            f"the Secret after its next start. {_who_restarts(observed, running.not_after - RESTARTED_BEFORE)}",
         )
     return Condition.true(
-        Reason.ENDPOINT_READY, f"The daemon answers at {where} to clients with the certificate in the Secret {secret}."
+        Reason.ENDPOINT_READY,
+        f"The daemon listens at {where} and accepts clients with the certificate in the Secret {secret}.",
     )
 
 
 def _who_restarts(observed: Observed, at: datetime | None) -> str:
     policy = (observed.environment.get("spec") or {}).get("updatePolicy", UpdatePolicy.RECREATE)
     if policy == UpdatePolicy.ON_DELETE:
-        return "updatePolicy is OnDelete: delete the pod."
+        return "Delete the pod, because spec.updatePolicy is OnDelete."
     if _runs_to_an_end(observed):
-        return "The pod is not replaced for that, because its workloads run; the daemon ends with them."
+        return "The operator does not replace a pod with running workloads; the daemon stops when they complete."
     if at is None:
         return "The operator replaces the pod."
-    return f"Delete the pod when it suits you; if nobody has by {format_time(at)}, the operator replaces it."
+    return f"Delete the pod when convenient; the operator replaces it after {format_time(at)}."

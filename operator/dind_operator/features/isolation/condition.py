@@ -26,10 +26,12 @@ def _part(report: IsolationReport) -> Condition | None:
         return None
     if report.inside:
         return Condition.true(
-            Reason.ISOLATION_VERIFIED, "A container started through the Docker API is in a cgroup below the pod's."
+            Reason.ISOLATION_VERIFIED,
+            "A container that was started through the Docker API runs in a cgroup below the cgroup of the pod.",
         )
     return Condition.false(
         Reason.ISOLATION_FAILED,
-        f"A container started through the Docker API is outside the pod's cgroup ({report.detail or 'unknown'}): the pod's limits "
-        "do not hold it. Use the project's daemon image or one with an unchanged dockerd, and delete the pod to start again.",
+        "A container that was started through the Docker API runs outside the cgroup of the pod "
+        f"({report.detail or 'unknown'}), so the limits of the pod do not apply to it. Use the daemon image of the project, or an "
+        "image with an unmodified dockerd, and delete the pod.",
     )

@@ -23,9 +23,8 @@ def condition(observed: Observed) -> Condition | None:
     if not observed.reads_logs:
         return Condition.false(
             Reason.POD_LOG_ACCESS_DISABLED,
-            "spec.lifetime.idleTimeout does not work: whether the environment is used is told by the daemon's log, and this "
-            "installation does not let the operator read pod logs. Have readPodLogs of the chart set to true, or use "
-            "spec.lifetime.ttl.",
+            "spec.lifetime.idleTimeout has no effect: the daemon logs whether the environment is used, but the operator is not "
+            "permitted to read pod logs. Ask an administrator to set readPodLogs of the chart to true, or use spec.lifetime.ttl.",
         )
     if observed.activity is not None:
         return _seen(seen=observed.activity.seen)
@@ -34,17 +33,17 @@ def condition(observed: Observed) -> Condition | None:
         return _seen(seen=kept.reason is Reason.ACTIVITY_KNOWN)
     return Condition.unknown(
         Reason.NOT_CHECKED,
-        "Nobody has told yet whether the environment is used: the daemon's log does, a minute after the daemon is ready. A pod "
-        "that an older operator made never does; delete it once.",
+        "It is not known yet whether the environment is used. The daemon logs this about a minute after it is ready. If an older "
+        "version of the operator created the pod, delete the pod.",
     )
 
 
 def _seen(*, seen: bool) -> Condition:
     if seen:
-        return Condition.true(Reason.ACTIVITY_KNOWN, "The daemon's log tells whether the environment is used.")
+        return Condition.true(Reason.ACTIVITY_KNOWN, "The daemon logs whether the environment is used.")
     return Condition.false(
         Reason.ACTIVITY_UNAVAILABLE,
-        "spec.lifetime.idleTimeout does not work: the pod's helper cannot see calls of the Docker API, because no access "
-        "times are kept of the socket's file (the pod is of an older operator, or its runtime has a kernel of its own, as gVisor "
-        "has). Delete the pod, so that one of this version is made, or use spec.lifetime.ttl.",
+        "spec.lifetime.idleTimeout has no effect: requests to the Docker API cannot be detected, because the file system of the "
+        "socket does not record access times. An older version of the operator created the pod, or the container runtime has its own "
+        "kernel, such as gVisor. Delete the pod to create it again with this version, or use spec.lifetime.ttl.",
     )

@@ -262,14 +262,14 @@ class _Look:
     def _warn(self, field: str, end: End) -> datetime:
         self.fields[field] = format_time(self.now)
         at = max(end.at, self.now + self.periods.notice)
-        becomes = "is deleted" if self.deletes else "is suspended: its pod is removed, the rest kept"
+        result = "deleted" if self.deletes else "suspended: its pod is deleted, and everything else is kept"
         metadata = self.observed.environment["metadata"]
-        use = "Use it, or keep it" if end.reason is Reason.IDLE_TIMEOUT_EXCEEDED else "Keep it"
+        action = "use it or run" if end.reason is Reason.IDLE_TIMEOUT_EXCEEDED else "run"
         self.events.append(
             Event(
                 EXPIRES_SOON,
-                f"The environment's {end.what} ends at {format_time(at)}; then it {becomes}. {use} longer with: "
-                f"{extend_command(metadata)}{self.not_a_time}",
+                f"The environment expires at {format_time(at)} ({end.what}) and is then {result}. To keep the environment, "
+                f"{action}: {extend_command(metadata)}{self.not_a_time}",
                 warning=True,
             )
         )
@@ -285,15 +285,18 @@ def ended(observed: Observed, end: End) -> str:
     field = "ttl" if end.reason is Reason.TTL_EXPIRED else "idleTimeout"
     _, not_a_time = _extension(observed.environment)
     return (
-        f"The environment's {end.what} ended at {format_time(end.at)}: its pod is removed, the rest is kept. It comes back when you "
-        f"raise or remove spec.lifetime.{field}, or with: {extend_command(observed.environment['metadata'])}{not_a_time}"
+        f"The environment expired at {format_time(end.at)} ({end.what}). Its pod is deleted, and everything else is kept. To resume "
+        f"the environment, increase or remove spec.lifetime.{field}, or run: "
+        f"{extend_command(observed.environment['metadata'])}{not_a_time}"
     )
 
 
 def extend_command(metadata: dict[str, Any]) -> str:
     """What extends an environment: a command but for the time."""
     where = f"-n {metadata['namespace']} {metadata['name']}"
-    return f"kubectl annotate dind {where} --overwrite {names.ANNOTATION_EXTEND}=<until when, such as 2030-01-31T18:00:00Z>"
+    return (
+        f"kubectl annotate dind {where} --overwrite {names.ANNOTATION_EXTEND}=<time, for example 2030-01-31T18:00:00Z>"
+    )
 
 
 def _extension(environment: dict[str, Any]) -> tuple[datetime | None, str]:
@@ -305,6 +308,6 @@ def _extension(environment: dict[str, Any]) -> tuple[datetime | None, str]:
     if moment is not None and moment.tzinfo is not None and moment.year in _YEARS:
         return moment.astimezone(UTC), ""
     return None, (
-        f" (The annotation {names.ANNOTATION_EXTEND} holds {text[:40]!r}, which is no time and counts for nothing: write it as "
-        "2030-01-31T18:00:00Z.)"
+        f" (The value {text[:40]!r} of the annotation {names.ANNOTATION_EXTEND} is ignored, because it is not a valid time. Use the "
+        "format 2030-01-31T18:00:00Z.)"
     )

@@ -32,9 +32,9 @@ def _part(report: NetworkReport, docker: int | None) -> Condition:
     if report.mtu > report.interfaceMtu > 0:
         return Condition.false(
             Reason.MTU_TOO_LARGE,
-            f"spec.network.mtu (or mtu of spec.daemon.config) is {report.mtu}, and {report.interface}, by which the pod reaches the "
-            f"world, carries {report.interfaceMtu}: larger packets are lost, and downloads hang where nobody says so. Leave it "
-            f"out, or set it to {report.interfaceMtu} or less.",
+            f"spec.network.mtu (or mtu in spec.daemon.config) is {report.mtu}, but the MTU of the pod's interface "
+            f"{report.interface} is {report.interfaceMtu}. Larger packets are lost, and downloads hang without an error. Remove "
+            f"mtu, or set mtu to {report.interfaceMtu} or less.",
         )
     return Condition.true(Reason.NETWORK_READY, " ".join(_sentences(report, docker)))
 
@@ -44,18 +44,20 @@ def _sentences(report: NetworkReport, docker: int | None) -> list[str]:
     if report.bridge or report.pools:
         ranges = [f"bridge {report.bridge}"] if report.bridge else []
         ranges += [f"pools {', '.join(report.pools)}"] if report.pools else []
-        said.append(f"Clear of what is in use around the pod: {'; '.join(ranges)}.")
+        said.append(f"No address conflicts: {'; '.join(ranges)}.")
     else:
-        said.append("The ranges of nested networks are dockerd's own, as spec.daemon asks.")
+        said.append("spec.daemon configures the addresses of nested networks.")
     if report.mtu:
-        said.append(f"MTU {report.mtu}{f', of {report.interface}' if report.mtu == report.interfaceMtu else ''}.")
+        said.append(f"MTU {report.mtu}{f' (from {report.interface})' if report.mtu == report.interfaceMtu else ''}.")
         if docker is not None and docker < DOCKER_NETWORK_OPTS:
             said.append(
-                f"Docker {docker} takes it for the default bridge only: give other networks the option "
+                f"Docker {docker} applies the MTU only to the default bridge. Create other networks with the option "
                 f"com.docker.network.driver.mtu={report.mtu}, or use Docker {DOCKER_NETWORK_OPTS} or later."
             )
     if report.forwarder:
-        said.append("The pod's nameservers are on its loopback or link; the bridge's address hands on what is asked.")
+        said.append(
+            "The nameservers of the pod have loopback or link-local addresses, so the bridge address forwards DNS queries."
+        )
     return said
 
 

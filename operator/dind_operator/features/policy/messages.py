@@ -6,17 +6,20 @@ from typing import Final
 from dind_operator.api import names
 
 _ENDPOINTS: Final = (names.CA_SUFFIX, names.SERVER_SUFFIX, names.CLIENT_SUFFIX)
+POLICY: Final = "the policy of this installation"
 MAX_SHOWN: Final = 128
 """Characters of a user's own text in a sentence, where the API allows more than fits."""
 
 
 def told(field: str, value: str, allowed: tuple[str, ...], key: str) -> str:
     """The sentence for a value that a list does not allow; ``key`` is the list's name in the chart's policy.rules."""
-    named, remedy = (", ".join(allowed), "choose one of these") if allowed else ("none", "leave it out")
-    return (
-        f"{field} {value} is not allowed by this installation's policy, which allows {named}: {remedy}, or have an "
-        f"administrator change policy.rules.{key} of the chart."
-    )
+    named, action = (", ".join(allowed), "Use an allowed value") if allowed else ("none", "Remove the value")
+    return f"{field} {value} is not allowed by {POLICY}. Allowed: {named}. {remedy(action, key)}"
+
+
+def remedy(action: str, key: str) -> str:
+    """The sentence that says what to do. ``key`` is the name of the rule in the chart's policy.rules."""
+    return f"{action}, or ask an administrator to change policy.rules.{key} of the chart."
 
 
 def covered(value: str, patterns: tuple[str, ...]) -> bool:

@@ -24,7 +24,7 @@ from dind_operator.api.security import CloudMetadata
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
 from dind_operator.features.endpoint import network_policy
 from dind_operator.features.policy import field_rules, workload_rules
-from dind_operator.features.policy.messages import covered, refused, shown, told
+from dind_operator.features.policy.messages import POLICY, covered, refused, remedy, shown, told
 
 MAX_ENTRIES: Final = 24
 """Of each list. With the length of an entry: a sentence that names them all fits a condition (4096 characters; the API server
@@ -145,8 +145,7 @@ def _node_selector(asked: Asked) -> Iterator[str]:
     missing = [f"{key}={value}" for key, value in wanted if chosen.get(key) != value]
     if missing:
         yield (
-            f"spec.scheduling.nodeSelector lacks {missing[0]}, which this installation's policy demands: add it, or have an "
-            "administrator change policy.rules.nodeSelector of the chart."
+            f"spec.scheduling.nodeSelector lacks {missing[0]}, which {POLICY} requires. {remedy('Add the label', 'nodeSelector')}"
         )
 
 
@@ -199,15 +198,12 @@ def _max_resources(asked: Asked) -> Iterator[str]:
     limits = asked.spec.daemon.resources.limits or {}
     for name, most in sorted((asked.rules.max_resources or {}).items()):
         if name not in limits:
-            wrong = f"is not set, and this installation's policy allows at most {most}: set it"
+            wrong, action = f"is not set, but {POLICY} requires a limit of at most {most}", "Set the limit"
         elif parse_quantity(limits[name]) > parse_quantity(most):
-            wrong = f"{limits[name]} is above {most}, the most that this installation's policy allows: lower it"
+            wrong, action = f"{limits[name]} is above {most}, the maximum that {POLICY} allows", "Lower the limit"
         else:
             continue
-        yield (
-            f"spec.daemon.resources.limits.{name} {wrong}, or have an administrator change policy.rules.maxResources of the "
-            "chart."
-        )
+        yield f"spec.daemon.resources.limits.{name} {wrong}. {remedy(action, 'maxResources')}"
         return
 
 
@@ -257,7 +253,10 @@ def _max_ttl(asked: Asked) -> Iterator[str]:
     if most is None:
         return
     if ttl is not None and parse_duration(ttl) > parse_duration(most):
-        yield f"spec.lifetime.ttl {ttl} is longer than {most}, the longest that {_policy('shorten it', 'maxTtl', 'allows')}"
+        yield (
+            f"spec.lifetime.ttl {ttl} is longer than {most}, the maximum that {POLICY} allows. "
+            f"{remedy('Shorten the time', 'maxTtl')}"
+        )
     extension, created = (
         asked.environment.annotations.get(names.ANNOTATION_EXTEND),
         asked.environment.creation_timestamp,
@@ -267,21 +266,20 @@ def _max_ttl(asked: Asked) -> Iterator[str]:
     field = f"metadata.annotations {names.ANNOTATION_EXTEND} {shown(extension)}"
     latest = format_time(datetime.fromisoformat(created) + parse_duration(most))
     if not re.fullmatch(_TIME_PATTERN, extension):
-        yield f"{field} is no time in the form that {_policy('write it as 2030-01-31T18:00:00Z', 'maxTtl', 'demands')}"
+        yield (
+            f"{field} does not have the time format that {POLICY} requires. "
+            f"{remedy('Write the time in the format 2030-01-31T18:00:00Z', 'maxTtl')}"
+        )
     elif extension > latest:
-        yield f"{field} is later than {latest}, the latest that {_policy('choose an earlier time', 'maxTtl', 'allows')}"
+        yield (
+            f"{field} is later than {latest}, the latest time that {POLICY} allows. "
+            f"{remedy('Set an earlier time', 'maxTtl')}"
+        )
 
 
 def _require_ttl(asked: Asked) -> Iterator[str]:
     if asked.rules.require_ttl and (asked.spec.lifetime is None or asked.spec.lifetime.ttl is None):
-        yield f"spec.lifetime.ttl is not set, which {_policy('set it', 'requireTtl', 'demands')}"
-
-
-def _policy(remedy: str, key: str, does: str) -> str:
-    """The end of a sentence."""
-    return (
-        f"this installation's policy {does}: {remedy}, or have an administrator change policy.rules.{key} of the chart."
-    )
+        yield f"spec.lifetime.ttl is not set, but {POLICY} requires it. {remedy('Set spec.lifetime.ttl', 'requireTtl')}"
 
 
 _RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (

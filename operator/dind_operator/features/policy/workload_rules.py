@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dind_operator.api.quantity import parse_quantity
 from dind_operator.api.spec import DindEnvironmentSpec, WorkloadsSpec
 from dind_operator.api.workloads import RESOURCE_PATTERN
-from dind_operator.features.policy.messages import refused, secret_covered
+from dind_operator.features.policy.messages import POLICY, refused, remedy, secret_covered
 from dind_operator.features.workloads.pod import secret_names
 
 
@@ -37,12 +37,12 @@ def together(spec: DindEnvironmentSpec, most: Mapping[str, str | int] | None) ->
             limits.get(name, 0) for limits in (spec.daemon.resources.limits or {}, *(limits for _, limits in named))
         ]
         if missing:
-            wrong = f"{missing[0]} has no resources.limits.{name}, and this installation's policy allows {largest} for the pod"
-            remedy = "set it"
+            wrong = f"{missing[0]} has no resources.limits.{name}, but {POLICY} limits the pod to {largest}"
+            action = "Set the limit"
         elif sum(parse_quantity(amount) for amount in amounts) > parse_quantity(largest):
-            wrong = f"and the daemon have limits.{name} above {largest} together, the most that this installation's policy allows"
-            remedy = "lower them"
+            wrong = f"and the daemon have limits.{name} above {largest} together, the maximum that {POLICY} allows"
+            action = "Lower the limits"
         else:
             continue
-        yield f"spec.workloads.containers {wrong}: {remedy}, or have an administrator change policy.rules.maxResources of the chart."
+        yield f"spec.workloads.containers {wrong}. {remedy(action, 'maxResources')}"
         return

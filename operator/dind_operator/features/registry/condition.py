@@ -22,16 +22,16 @@ PAUSE_PART = 20
 
 _KEPT: Final = (Reason.IMAGES_PRELOADED, Reason.PRELOADING_IMAGES, Reason.PRELOAD_FAILED)
 _KINDS: Final = {
-    "UntrustedCertificate": "the registry's certificate is of an authority that dockerd does not know. Give it in "
+    "UntrustedCertificate": "dockerd does not trust the certificate authority of the registry. Add its certificate to "
     "spec.registry.caBundles",
-    "NoTls": "the registry does not speak TLS. Name it in spec.registry.insecureRegistries",
-    "Denied": "the registry denies access, or has no such image. Correct the credentials in the Secret of "
-    "spec.registry.pullSecret, or the image's name",
-    "NotFound": "the registry has no such image. Correct its name or tag",
-    "RateLimited": "the registry has had too many pulls. Wait, give credentials in spec.registry.pullSecret, or use a mirror",
-    "Unreachable": "the registry cannot be reached from the pod. Check its name, its port, and what the network allows",
-    "DiskFull": "the docker volume is full. Enlarge spec.storage",
-    "Failed": "dockerd could not pull it. The log of the container daemon has its sentence",
+    "NoTls": "the registry does not use TLS. Add the registry to spec.registry.insecureRegistries",
+    "Denied": "the registry denied access, or the image does not exist. Correct the credentials in the Secret of "
+    "spec.registry.pullSecret, or the name of the image",
+    "NotFound": "the image does not exist in the registry. Correct the name or tag of the image",
+    "RateLimited": "the registry limits the rate of pulls. Wait, set spec.registry.pullSecret, or use a mirror",
+    "Unreachable": "the pod cannot connect to the registry. Check the name and port of the registry, and network policies",
+    "DiskFull": "the volume at /var/lib/docker is full. Use a larger volume in spec.storage",
+    "Failed": "dockerd reports an error. Read the log of the container daemon",
 }
 """By the helper's word: what is wrong and what to do. Any other word is told as the last."""
 
@@ -62,19 +62,19 @@ def condition(observed: Observed) -> Condition | None:
         return None
     kept = observed.kept_of_daemon(ConditionType.IMAGES_PRELOADED, _KEPT)
     if pods.daemon(pod).get("ready") or (kept is not None and kept.reason is Reason.IMAGES_PRELOADED):
-        return Condition.true(Reason.IMAGES_PRELOADED, f"{_count(len(wanted), wanted)} of spec.daemon.preload.")
+        return Condition.true(Reason.IMAGES_PRELOADED, f"{_count(len(wanted), wanted)}.")
     if not pulling(pod):
-        return Condition.unknown(Reason.NOT_CHECKED, "Images are pulled once the daemon answers.")
+        return Condition.unknown(Reason.NOT_CHECKED, "The images are pulled when the daemon responds.")
     if observed.preload is not None:
         return _progress(observed.preload, wanted)
     if kept is not None:
         return kept
     if observed.reads_logs:
-        return Condition.false(Reason.PRELOADING_IMAGES, f"dockerd answers and begins to pull {len(wanted)} images.")
+        return Condition.false(Reason.PRELOADING_IMAGES, f"dockerd responds and starts to pull {len(wanted)} images.")
     return Condition.false(
         Reason.PRELOADING_IMAGES,
-        f"dockerd answers and pulls {len(wanted)} images. How far it is stands in the daemon's log, which this installation does "
-        "not let the operator read: kubectl logs, container daemon, lines of dind-preload.",
+        f"dockerd responds and pulls {len(wanted)} images. The operator cannot report the progress, because it is not permitted to "
+        "read pod logs (readPodLogs of the chart). Read the lines with dind-preload in the log of the container daemon.",
     )
 
 
@@ -92,18 +92,19 @@ def assess(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Assessm
 
 
 def _progress(report: PreloadReport, wanted: list[str]) -> Condition:
-    so_far = f"{_count(report.done, wanted)} so far"
-    at_work = f"; pulling {_name(report.pulling, wanted)}" if report.pulling else ""
+    done = _count(report.done, wanted)
+    current = f"; pulling {_name(report.pulling, wanted)}" if report.pulling else ""
     if report.failing is None:
-        return Condition.false(Reason.PRELOADING_IMAGES, f"{so_far}{at_work}.")
+        return Condition.false(Reason.PRELOADING_IMAGES, f"{done}{current}.")
     why = _KINDS.get(report.kind, _KINDS["Failed"])
     return Condition.false(
-        Reason.PRELOAD_FAILED, f"{_name(report.failing, wanted)} cannot be had: {why}; it is tried again. {so_far}."
+        Reason.PRELOAD_FAILED,
+        f"The image {_name(report.failing, wanted)} cannot be pulled: {why}. The pull is retried. {done}.",
     )
 
 
 def _count(done: int, wanted: list[str]) -> str:
-    return f"{min(done, len(wanted))} of {len(wanted)} images are there"
+    return f"{min(done, len(wanted))} of {len(wanted)} images are pulled"
 
 
 def _name(number: int, wanted: list[str]) -> str:

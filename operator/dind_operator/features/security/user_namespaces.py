@@ -17,9 +17,9 @@ from dind_operator.state.observed import NodeView, Observed
 PATIENCE = timedelta(seconds=30)
 """A sandbox takes well under a second, ten at once on a busy node were seen to take several."""
 REMEDY = (
-    "Mode UserNamespace needs containerd 2.1 or later (or a runtime that does the same) with a handler that has "
-    "cgroup_writable = true, runc 1.2 or later and Linux 6.3 or later: add it on the node, name the RuntimeClass of another "
-    "handler in spec.security.runtimeClassName, or choose other nodes with spec.scheduling."
+    "The mode UserNamespace needs Linux 6.3 or later, runc 1.2 or later, and containerd 2.1 or later (or an equivalent runtime) with "
+    "a handler that has cgroup_writable = true. Add the handler on the node, set spec.security.runtimeClassName to the RuntimeClass "
+    "of another handler, or choose other nodes with spec.scheduling."
 )
 
 
@@ -52,17 +52,17 @@ def _problem(pod: pods.Pod, node: NodeView | None, now: datetime) -> Assessment 
         return None
     handlers = node.runtime_handlers
     if handlers and not any(handlers.values()):
-        return _blocked(f"The container runtime of the node {node.name} gives no pod a user namespace.")
+        return _blocked(f"The container runtime of the node {node.name} does not support user namespaces.")
     since = parse_time(pods.condition(pod, "PodReadyToStartContainers").get("lastTransitionTime"))
     if since is None or now - since < PATIENCE:
         return None
     name = pod["spec"].get("runtimeClassName")
     if name in handlers:
         return None
-    known = f"; it has {', '.join(sorted(filter(None, handlers)))}" if any(handlers) else ""
+    known = f" (its handlers: {', '.join(sorted(filter(None, handlers)))})" if any(handlers) else ""
     return _blocked(
-        f"The node {node.name} cannot make the pod's sandbox. Its container runtime seems to have no handler for the RuntimeClass "
-        f"{name}{known}. The pod's events have its words."
+        f"The node {node.name} cannot create the sandbox of the pod. Its container runtime probably has no handler for the "
+        f"RuntimeClass {name}{known}. The Events of the pod contain the error of the runtime."
     )
 
 

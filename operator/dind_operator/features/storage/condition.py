@@ -35,12 +35,12 @@ def checked(report: StorageReport) -> Condition:
     """What the init container's check has found out."""
     if report.overlay:
         return Condition.true(
-            Reason.STORAGE_HEALTHY, f"An overlay can be mounted on the docker volume ({report.filesystem})."
+            Reason.STORAGE_HEALTHY, f"The volume at /var/lib/docker ({report.filesystem}) supports overlay mounts."
         )
     return Condition.unknown(
         Reason.NOT_CHECKED,
-        f"No overlay was tried or can be mounted on the docker volume ({report.filesystem}); what the driver "
-        f"{report.driver or 'of dockerd'} makes of it shows when dockerd answers.",
+        f"The volume at /var/lib/docker ({report.filesystem}) does not support overlay mounts, or they were not tested. Whether the "
+        f"storage driver {report.driver or 'that dockerd chooses'} works is known when dockerd responds.",
     )
 
 
@@ -83,8 +83,8 @@ def _full_part(volume: VolumeReport) -> Condition:
     files = f" and {volume.usedInodes} of {volume.limitInodes} files" if volume.limitInodes else ""
     return Condition.false(
         Reason.DISK_FULL,
-        f"The docker volume is full, or nearly: {used} of {limit}{files} are used. Builds fail and the daemon goes on. Remove what "
-        "is not needed (docker system prune), or give spec.storage a larger volume.",
+        f"The volume at /var/lib/docker is full or almost full: {used} of {limit}{files} are used. Builds fail, but the daemon keeps "
+        "running. Delete unused data with docker system prune, or use a larger volume in spec.storage.",
     )
 
 
@@ -94,18 +94,21 @@ def _driver(observed: Observed, pod: pods.Pod) -> Condition | None:
     if driver == COPYING:
         if pods.variable(pod, DRIVER_VARIABLE) == COPYING:
             return Condition.true(
-                Reason.STORAGE_HEALTHY, "dockerd copies every layer whole (storage driver vfs), as spec.daemon asks."
+                Reason.STORAGE_HEALTHY,
+                "dockerd uses the storage driver vfs, as set in spec.daemon. It copies complete layers.",
             )
         return Condition.false(
             Reason.VFS_STORAGE_DRIVER,
-            "dockerd found no better storage driver than vfs, which copies every layer whole: slow, and many times the size. "
-            "Use a volume on ext4, xfs (ftype=1) or tmpfs, and leave storage-driver out of spec.daemon.",
+            "dockerd uses the storage driver vfs, because no other driver works on the volume at /var/lib/docker. vfs copies "
+            "complete layers, which is slow and needs much more space. Use a volume with ext4, xfs (ftype=1) or tmpfs, and remove "
+            "storage-driver from spec.daemon.",
         )
     report = pods.preflight(pod)
     if driver is None or report is None or report.storage is None or report.storage.overlay:
         return None
     return Condition.true(
-        Reason.STORAGE_HEALTHY, f"dockerd uses {driver} on the docker volume ({report.storage.filesystem})."
+        Reason.STORAGE_HEALTHY,
+        f"dockerd uses the storage driver {driver} on the volume at /var/lib/docker ({report.storage.filesystem}).",
     )
 
 

@@ -80,8 +80,8 @@ def taken(environment: DindEnvironment, others: Iterable[Rival]) -> Assessment |
         if theirs is not None:
             return blocked(
                 Reason.HOST_PATH_IN_USE,
-                f"spec.storage.hostPath.path {path} is not free: the environment {other.name} has {theirs}. Choose a folder of "
-                f"its own, or keep each on a node of its own with {HOSTNAME} in spec.scheduling.nodeSelector.",
+                f"spec.storage.hostPath.path {path} is in use: the environment {other.name} uses {theirs}. Choose another "
+                f"directory, or run each environment on another node with {HOSTNAME} in spec.scheduling.nodeSelector.",
             )
     return None
 

@@ -109,12 +109,12 @@ def _split(host_path: HostPathStorage, settings: BuildSettings) -> tuple[str, st
         return parent, name
     allowed = settings.host_path_prefixes
     remedy = (
-        f"Choose a folder directly below one of: {', '.join(allowed)}"
+        f"this installation allows only directories directly below {', '.join(allowed)}. Choose such a directory"
         if allowed
-        else "Have an administrator allow a prefix (the chart's hostPath.allowedPrefixes)"
+        else "this installation does not allow directories of nodes. Ask an administrator to add a prefix to "
+        "hostPath.allowedPrefixes of the chart"
     )
     raise UnbuildableError(
         Reason.HOST_PATH_NOT_ALLOWED,
-        f"spec.storage.hostPath.path is {host_path.path}, and this installation allows "
-        f"{'it not there' if allowed else 'no folders of nodes'}. {remedy}, or use another kind of spec.storage.",
+        f"spec.storage.hostPath.path {host_path.path} is not allowed: {remedy}, or use another volume type in spec.storage.",
     )

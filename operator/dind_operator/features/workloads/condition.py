@@ -121,7 +121,7 @@ def condition(observed: Observed) -> Condition | None:
         return None
     if found is None:
         return Condition.unknown(
-            Reason.WORKLOADS_PENDING, "The workloads start when there is a pod and its daemon answers."
+            Reason.WORKLOADS_PENDING, "The workloads start when the pod exists and its daemon responds."
         )
     if found.get("result"):
         return _result_part(found)
@@ -130,7 +130,7 @@ def condition(observed: Observed) -> Condition | None:
         return stuck
     running = [item["name"] for item in found.get("containers", []) if item.get("startedAt")]
     if not running:
-        return Condition.unknown(Reason.WORKLOADS_PENDING, "The workloads start when the daemon answers.")
+        return Condition.unknown(Reason.WORKLOADS_PENDING, "The workloads start when the daemon responds.")
     return Condition.unknown(Reason.WORKLOADS_RUNNING, _told(found))
 
 
@@ -207,18 +207,16 @@ def _disrupted(pod: pods.Pod) -> bool:
 
 def _result_part(found: Fields) -> Condition:
     reason = _RESULTS.get(str(found.get("result")), Reason.WORKLOADS_FAILED)
-    again = "Raise spec.workloads.run to run them again."
+    again = "To run the workloads again, increase spec.workloads.run."
     if reason is Reason.WORKLOADS_SUCCEEDED:
-        return Condition.true(reason, f"All workloads ended with exit code 0; the daemon has ended, too. {again}")
+        return Condition.true(reason, f"All workloads completed with exit code 0, and the daemon stopped. {again}")
     if reason is Reason.WORKLOADS_LOST:
         return Condition.false(
             reason,
-            f"The pod was lost before its workloads ended: evicted, deleted, or gone with its node. With restartPolicy Never "
-            f"nothing is run twice. {_told(found)} {again} With restartPolicy OnFailure that happens by itself.",
+            f"The pod was evicted, deleted or lost with its node before its workloads completed. With restartPolicy Never, workloads "
+            f"run only once. {_told(found)} {again} With restartPolicy OnFailure, the operator creates a new pod.",
         )
-    return Condition.false(
-        reason, f"The workloads ended and not all succeeded. {_told(found)} Look at the log. {again}"
-    )
+    return Condition.false(reason, f"A workload failed. {_told(found)} Read its log with kubectl logs. {again}")
 
 
 def _told(found: Fields) -> str:
@@ -227,8 +225,8 @@ def _told(found: Fields) -> str:
 
 def _told_of(item: Fields) -> str:
     if "exitCode" in item:
-        return f"{item['name']} ended with exit code {item['exitCode']} ({item.get('reason', 'no reason')})."
-    return f"{item['name']} was started." if item.get("startedAt") else f"{item['name']} was not started."
+        return f"{item['name']} exited with code {item['exitCode']} ({item.get('reason', 'no reason')})."
+    return f"{item['name']} has started." if item.get("startedAt") else f"{item['name']} has not started."
 
 
 def _stuck(pod: pods.Pod) -> Condition | None:
@@ -240,7 +238,7 @@ def _stuck(pod: pods.Pod) -> Condition | None:
             return Condition(
                 ConditionStatus.FALSE,
                 Reason.WORKLOAD_CANNOT_START,
-                f"The node cannot start the workload {name}: {detail}. Correct the image, Secret or ConfigMap that it names in "
-                "spec.workloads.containers, or daemon.imagePullSecrets.",
+                f"The kubelet cannot start the workload {name}: {detail}. Correct its image, or the Secret or ConfigMap that it "
+                "refers to, in spec.workloads.containers, or correct spec.daemon.imagePullSecrets.",
             )
     return None

@@ -105,7 +105,7 @@ def test_revoked_under_on_delete_it_is_pending_until_somebody_deletes_the_pod() 
     plan = make_plan(seen(REVOKED, CREDENTIALS, ON_DELETE), POLICY)
     assert plan.actions == ()
     assert told(plan)[:2] == ("False", "CredentialsPending")
-    assert "delete the pod" in told(plan)[2]
+    assert "Delete the pod" in told(plan)[2]
     assert [event.reason for event in plan.events if event.warning] == ["CredentialsPending"]
     assert condition(plan.status, "Ready")["status"] == "True", "the daemon works"
     after = make_plan(seen(REVOKED, REVOKED, ON_DELETE), POLICY)

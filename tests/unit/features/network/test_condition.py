@@ -61,34 +61,34 @@ def test_what_was_chosen_is_told() -> None:
     found = condition(build_status(seen(FOUND), READY), "NetworkReady")
     assert (found["status"], found["reason"]) == ("True", "NetworkReady")
     assert found["message"] == (
-        "Clear of what is in use around the pod: bridge 172.17.0.1/16; pools 172.18.0.0/16, 172.19.0.0/16. MTU 1400, of eth0."
+        "No address conflicts: bridge 172.17.0.1/16; pools 172.18.0.0/16, 172.19.0.0/16. MTU 1400 (from eth0)."
     )
     assert message(FOUND | {"mtu": 1300}).endswith("MTU 1300.")
     assert message(FOUND | {"mtu": 0}).endswith("172.19.0.0/16.")
-    assert "dockerd's own, as spec.daemon asks" in message(FOUND | {"bridge": "", "pools": []})
-    assert "hands on what is asked" in message(FOUND | {"forwarder": True})
+    assert "spec.daemon configures the addresses" in message(FOUND | {"bridge": "", "pools": []})
+    assert "forwards DNS queries" in message(FOUND | {"forwarder": True})
 
 
 def test_an_older_docker_takes_the_mtu_for_one_network_only() -> None:
-    assert "Docker 20 takes it for the default bridge only" in message(FOUND, "20.10.24+dfsg1")
+    assert "Docker 20 applies the MTU only to the default bridge" in message(FOUND, "20.10.24+dfsg1")
     assert "com.docker.network.driver.mtu=1400" in message(FOUND, "23.0.1")
     for docker in (None, "24.0.0", "28.5.1", "dev"):
-        assert "default bridge only" not in message(FOUND, docker)
+        assert "only to the default bridge" not in message(FOUND, docker)
     # Where nobody chose one there is nothing to give to other networks.
-    assert "default bridge only" not in message(FOUND | {"mtu": 0}, "20.10.24")
+    assert "only to the default bridge" not in message(FOUND | {"mtu": 0}, "20.10.24")
 
 
 def test_the_version_is_remembered_for_the_same_start() -> None:
     status = build_status(seen(FOUND, "20.10.24"), READY)
     later = replace(seen(FOUND), environment=environment() | {"status": status})
-    assert "Docker 20 takes it" in condition(build_status(later, READY), "NetworkReady")["message"]
+    assert "Docker 20 applies the MTU" in condition(build_status(later, READY), "NetworkReady")["message"]
 
 
 def test_an_mtu_that_does_not_fit_is_told_once_and_stops_nothing() -> None:
     wide = seen(FOUND | {"mtu": 1500})
     found = condition(build_status(wide, READY), "NetworkReady")
     assert (found["status"], found["reason"]) == ("False", "MtuTooLarge")
-    assert "is 1500, and eth0, by which the pod reaches the world, carries 1400" in found["message"]
+    assert "is 1500, but the MTU of the pod's interface eth0 is 1400" in found["message"]
     (note,) = changes(wide, build_status(wide, READY)["conditions"])
     assert (note.reason, note.warning) == ("MtuTooLarge", True)
     again = replace(wide, environment=environment() | {"status": build_status(wide, READY)})

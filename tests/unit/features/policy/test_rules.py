@@ -30,7 +30,7 @@ def test_a_rule_refuses_with_field_value_and_remedy_and_lets_through_what_it_all
     assert broken(case.bad) == []
     (sentence,) = broken(case.bad, **{case.rule: case.allowed})
     assert sentence.startswith(case.told)
-    assert f", or have an administrator change policy.rules.{case.rule} of the chart." in sentence
+    assert f", or ask an administrator to change policy.rules.{case.rule} of the chart." in sentence
 
 
 def test_every_rule_has_cases() -> None:
@@ -70,15 +70,15 @@ CREATED, LATEST = "2025-06-01T10:00:00Z", "2025-06-08T10:00:00Z"
         ("2020-01-01T00:00:00Z", ""),
         ("2025-02-31T00:00:00Z", ""),  # no time, and the operator takes it for none
         ("", ""),
-        ("2025-06-08T10:00:01Z", f"2025-06-08T10:00:01Z is later than {LATEST}, the latest that this"),
+        ("2025-06-08T10:00:01Z", f"2025-06-08T10:00:01Z is later than {LATEST}, the latest time that the policy"),
         ("9999-12-31T23:59:59Z", f"9999-12-31T23:59:59Z is later than {LATEST},"),
         # Times that the operator would take, in forms that an admission policy cannot compare.
         (
             "2025-06-08T10:00:00+14:00",
-            "2025-06-08T10:00:00+14:00 is no time in the form that this installation's policy",
+            "2025-06-08T10:00:00+14:00 does not have the time format that the policy",
         ),
-        ("20300101T000000Z", "20300101T000000Z is no time in the form that"),
-        ("x" * 200, "x" * 128 + "… is no time in the form that"),
+        ("20300101T000000Z", "20300101T000000Z does not have the time format that"),
+        ("x" * 200, "x" * 128 + "… does not have the time format that"),
     ],
 )
 def test_an_extension_is_bounded_by_the_longest_time_to_live(until: str, told: str) -> None:

@@ -53,7 +53,7 @@ def test_without_images_there_is_none() -> None:
 def test_a_daemon_that_is_ready_has_them() -> None:
     part = condition(seen(pulling_pod(ready=True)))
     assert (part.status, part.reason) == (ConditionStatus.TRUE, Reason.IMAGES_PRELOADED)
-    assert part.message == "2 of 2 images are there of spec.daemon.preload."
+    assert part.message == "2 of 2 images are pulled."
 
 
 def test_before_the_daemon_answers_nobody_knows() -> None:
@@ -63,7 +63,7 @@ def test_before_the_daemon_answers_nobody_knows() -> None:
 def test_progress_names_the_pods_own_images() -> None:
     part = condition(seen(pulling_pod(), PreloadReport(done=1, pulling=2)))
     assert (part.status, part.reason) == (ConditionStatus.FALSE, Reason.PRELOADING_IMAGES)
-    assert part.message == "1 of 2 images are there so far; pulling base:7."
+    assert part.message == "1 of 2 images are pulled; pulling base:7."
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,19 @@ def test_progress_names_the_pods_own_images() -> None:
         ("UntrustedCertificate", "spec.registry.caBundles"),
         ("NoTls", "spec.registry.insecureRegistries"),
         ("Denied", "spec.registry.pullSecret"),
-        ("NotFound", "no such image"),
-        ("Unreachable", "cannot be reached"),
-        ("RateLimited", "too many pulls"),
-        ("DiskFull", "Enlarge spec.storage"),
-        ("Invented", "dockerd could not pull it"),
+        ("NotFound", "does not exist in the registry"),
+        ("Unreachable", "cannot connect to the registry"),
+        ("RateLimited", "limits the rate of pulls"),
+        ("DiskFull", "larger volume in spec.storage"),
+        ("Invented", "dockerd reports an error"),
     ],
 )
 def test_a_failure_is_told_with_the_remedy(kind: str, said: str) -> None:
     part = condition(seen(pulling_pod(), PreloadReport(done=1, failing=1, kind=kind)))
     assert part.reason is Reason.PRELOAD_FAILED
-    assert part.message.startswith("golang:1.24 cannot be had: ")
+    assert part.message.startswith("The image golang:1.24 cannot be pulled: ")
     assert said in part.message
-    assert part.message.endswith("it is tried again. 1 of 2 images are there so far.")
+    assert part.message.endswith("The pull is retried. 1 of 2 images are pulled.")
 
 
 def test_more_than_there_is_is_not_believed() -> None:
@@ -94,11 +94,11 @@ def test_more_than_there_is_is_not_believed() -> None:
 def test_between_two_looks_it_stands_and_of_another_pod_it_does_not() -> None:
     assert condition(seen(pulling_pod(), env=told_before("PreloadFailed"))).message == "told before"
     other = condition(seen(pulling_pod(), env=told_before("PreloadFailed", uid="another")))
-    assert (other.reason, other.message) == (Reason.PRELOADING_IMAGES, "dockerd answers and begins to pull 2 images.")
+    assert (other.reason, other.message) == (Reason.PRELOADING_IMAGES, "dockerd responds and starts to pull 2 images.")
 
 
 def test_logs_that_are_not_read_are_told() -> None:
-    assert "does not let the operator read" in condition(seen(pulling_pod(), reads_logs=False)).message
+    assert "not permitted to read pod logs" in condition(seen(pulling_pod(), reads_logs=False)).message
 
 
 def test_a_daemon_that_was_ready_and_hangs_has_its_images() -> None:

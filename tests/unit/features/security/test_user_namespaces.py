@@ -69,7 +69,8 @@ def test_a_runtime_without_user_namespaces_is_told_at_once(seconds: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("handlers", "known"), [([OTHER], "; it has kata."), ([handler("", user_namespaces=True)], "dind."), ([], "dind.")]
+    ("handlers", "known"),
+    [([OTHER], " (its handlers: kata)."), ([handler("", user_namespaces=True)], "dind."), ([], "dind.")],
 )
 def test_a_handler_of_another_name_is_told_after_a_while(handlers: list[dict[str, Any]], known: str) -> None:
     assert reasons(plan(node(*handlers), pod(seconds=YOUNG))) == {"Initializing"}

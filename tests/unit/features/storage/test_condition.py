@@ -63,7 +63,7 @@ def test_what_was_said_stands_until_it_is_said_otherwise_and_writes_nothing() ->
     assert healthy(quiet) == healthy(full)
     assert events(quiet) == []
     assert healthy(then(quiet, volume=ROOM))["status"] == "True"
-    assert "overlay can be mounted" in healthy(then(quiet, volume=ROOM))["message"]
+    assert "supports overlay mounts" in healthy(then(quiet, volume=ROOM))["message"]
 
 
 def test_a_container_that_was_restarted_is_asked_anew() -> None:
@@ -90,7 +90,7 @@ def test_a_driver_that_copies_is_never_silent() -> None:
 def test_a_driver_that_copies_may_be_wanted() -> None:
     condition = healthy(seen({"daemon": {"config": {"storage-driver": "vfs"}}}, daemon=VFS))
     assert condition["status"] == "True"
-    assert "as spec.daemon asks" in condition["message"]
+    assert "as set in spec.daemon" in condition["message"]
 
 
 def test_without_an_overlay_the_volume_is_healthy_once_dockerd_names_its_driver() -> None:
@@ -102,7 +102,10 @@ def test_without_an_overlay_the_volume_is_healthy_once_dockerd_names_its_driver(
     fuse = DaemonReport(serverVersion="26.1.5", storageDriver="fuse-overlayfs")
     condition = healthy(replace(observed, daemon=fuse))
     assert condition["status"] == "True"
-    assert "dockerd uses fuse-overlayfs on the docker volume (overlay)" in condition["message"]
+    assert (
+        "dockerd uses the storage driver fuse-overlayfs on the volume at /var/lib/docker (overlay)"
+        in condition["message"]
+    )
 
 
 @pytest.mark.parametrize("reason", ["FuseOverlayfsMissing", "StorageNotOverlayCapable", "HostPathInUse"])

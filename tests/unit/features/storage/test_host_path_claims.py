@@ -52,7 +52,7 @@ def taken(wanted: DindEnvironment, *others: dict[str, Any], pods: tuple[dict[str
 @pytest.mark.parametrize("path", ["/srv/dind/a", "/srv/dind"])
 def test_a_pod_has_its_folder_with_all_that_is_above_and_below(path: str) -> None:
     other = environment(fields(path), since="2025-06-01T11:59:59Z")
-    assert "the environment team-a/other has " + path in str(taken(mine(), other, pods=(pod_of(other),)))
+    assert "the environment team-a/other uses " + path in str(taken(mine(), other, pods=(pod_of(other),)))
     # Younger and without a pod it has nothing yet.
     assert taken(mine(), other) is None
 

@@ -131,7 +131,7 @@ def test_no_run_is_broken_off_for_a_certificate(policy: str) -> None:
         return make_plan(observed(env(fields), pod, endpoint=objects.EndpointState(other)), POLICY)
 
     assert renewed(fields).actions == ()
-    assert "its workloads run" in condition(renewed(fields).status, "EndpointReady")["message"]
+    assert "running workloads" in condition(renewed(fields).status, "EndpointReady")["message"]
     assert [type(action) for action in renewed(spec("Always")).actions] == [DeletePod]
 
 
@@ -154,7 +154,7 @@ def test_when_all_have_succeeded_the_environment_has(policy: str) -> None:
 def test_another_exit_code_fails_it_and_is_told() -> None:
     plan = see(spec(), ended_pod(spec(), 3, 0))
     assert told(plan) == ("Failed", "False", "WorkloadsFailed")
-    assert "build ended with exit code 3 (Error)." in condition(plan.status, "Ready")["message"]
+    assert "build exited with code 3 (Error)." in condition(plan.status, "Ready")["message"]
     assert [(event.reason, event.warning) for event in plan.events] == [("WorkloadsFailed", True)]
     assert plan.status is not None
     assert [item["exitCode"] for item in plan.status["workloads"]["containers"]] == [3, 0]
@@ -284,7 +284,7 @@ def test_a_pod_that_was_deleted_while_they_ran(policy: str, then: list[type]) ->
     assert [type(action) for action in after.actions] == then
     if not then:
         assert told(after) == ("Failed", "False", "WorkloadsLost")
-        assert "Raise spec.workloads.run" in condition(after.status, "Ready")["message"]
+        assert "increase spec.workloads.run" in condition(after.status, "Ready")["message"]
         assert told(see(spec(policy), None, after)) == told(after)
 
 

@@ -33,19 +33,19 @@ def format_time(moment: datetime) -> str:
 
 def set_conditions(
     status: Mapping[str, Any],
-    wanted: Mapping[ConditionType, tuple[ConditionStatus, Reason, str]],
+    desired: Mapping[ConditionType, tuple[ConditionStatus, Reason, str]],
     generation: int,
     now: datetime,
 ) -> list[dict[str, Any]]:
     """All conditions that a status is to have: those that it has in their order, others after them.
 
-    `wanted` holds status, reason and message by type; what it does not name is left out. The time of a condition
+    `desired` holds status, reason and message by type; what it does not name is left out. The time of a condition
     changes only when its status does. Messages longer than a condition may hold are cut.
     """
     before = {item["type"]: item for item in status.get("conditions") or [] if _is_condition(item)}
     time = format_time(now)
     after = {}
-    for kind, (value, reason, message) in wanted.items():
+    for kind, (value, reason, message) in desired.items():
         text, old = str(value), before.get(kind)
         after[str(kind)] = {
             "type": str(kind),

@@ -1,4 +1,4 @@
-"""One environment, level-triggered: observe, plan (pure), apply, status.
+"""Level-triggered reconciliation of one environment: observe, plan, apply, write status.
 
-Decisions are pure functions of what was observed; the API client is behind the small protocol of ``cluster``.
+A plan is a pure function of the observed state. The API client implements the protocol in ``state.cluster``.
 """

@@ -1,4 +1,4 @@
-"""What a plan may do to the cluster. Everything else is status."""
+"""Plans: the actions on the cluster, and the status."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ class CreatePod:
 
 @dataclass(frozen=True, slots=True)
 class DeletePod:
-    """Delete the pod with this uid. ``force`` only for a pod on a node that is gone."""
+    """Delete the pod with this uid. ``force`` is only for a pod on a node that is gone."""
 
     uid: str
     force: bool = False
@@ -23,14 +23,14 @@ class DeletePod:
 
 @dataclass(frozen=True, slots=True)
 class RepairMetadata:
-    """Put back labels and annotations of ours."""
+    """Restore labels and annotations of the operator."""
 
     metadata: dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteEnvironment:
-    """Delete the environment itself, as long as it still is what was planned for."""
+    """Delete the environment, if it has not changed since it was observed."""
 
 
 Action = CreatePod | DeletePod | RepairMetadata | DeleteEnvironment
@@ -38,11 +38,10 @@ Action = CreatePod | DeletePod | RepairMetadata | DeleteEnvironment
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Actions in order and the status that then is true.
+    """Actions in their order, and the status after them.
 
-    ``status`` None: nothing at all is to be written. ``status_first``: what of the status must outlive the actions is stored
-    before them (``status.surviving``), because they destroy what it tells of. ``requeue_after``: seconds after which to look
-    again although nothing changed.
+    ``status`` None: no status is written. ``status_first``: the part of the status that cannot be observed after the actions
+    (``status.surviving``) is stored before them. ``requeue_after``: seconds until the next reconciliation without a change.
     """
 
     actions: tuple[Action, ...] = ()

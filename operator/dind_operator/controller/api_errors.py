@@ -1,4 +1,4 @@
-"""Errors of the API server, classed once, so that nobody else looks at status codes or parses sentences."""
+"""Classes of API server errors. Only this module reads status codes and parses messages of the API server."""
 
 import re
 from enum import StrEnum
@@ -8,13 +8,12 @@ from dind_operator.api.conditions import Reason
 from dind_operator.api.status import clip
 from dind_operator.state import sidecar_support as sidecars
 
-MAX_SAID = 800
-"""Characters of a server's sentence that go on into a condition: with our own words, which follow it, an Event still holds
-them all (1024)."""
+MAX_SERVER_MESSAGE = 800
+"""Characters of the API server's message that a condition contains. With the remedy after it, the text fits into an Event (1024)."""
 
 _RUNTIME_CLASS = re.compile(r'RuntimeClass "?([^"\s]+)"? not found')
 _DENIED = re.compile(r"ValidatingAdmissionPolicy|admission webhook \S+ denied the request")
-"""Policies and webhooks choose the code of their refusal themselves; a policy's default is 422."""
+"""Policies and webhooks choose their own status code. The default of a policy is 422."""
 
 
 class ErrorClass(StrEnum):
@@ -30,49 +29,57 @@ class ErrorClass(StrEnum):
 
 
 class StaleError(Exception):
-    """What was observed is no longer so: observe again."""
+    """The observed state is stale. Observe again."""
 
 
 class ClusterError(Exception):
-    """A call that the API server answered with an error, or did not answer.
+    """A request that failed: the API server responded with an error, or did not respond.
 
-    ``error_class`` says what to do; ``reason`` and the message are for a condition (None where no condition is owed).
-    ``code`` and ``said`` are the server's own: the HTTP code (0: no answer came) and its sentence.
+    ``error_class`` defines how the error is handled. ``reason`` and ``message`` are for a condition; without a reason there is
+    no condition. ``code`` is the HTTP status code, 0 without a response. ``server_message`` is the message of the API server.
     """
 
     def __init__(
-        self, error_class: ErrorClass, message: str, reason: Reason | None = None, *, code: int = 0, said: str = ""
+        self,
+        error_class: ErrorClass,
+        message: str,
+        reason: Reason | None = None,
+        *,
+        code: int = 0,
+        server_message: str = "",
     ) -> None:
         super().__init__(message)
         self.error_class = error_class
         self.message = message
         self.reason = reason
         self.code = code
-        self.said = said or self.message
+        self.server_message = server_message or self.message
 
 
 def error_of(code: int, status: dict[str, Any]) -> ClusterError:
-    """Class an answer of the API server.
+    """Classify an error response of the API server.
 
-    ``code`` is the HTTP code (0: no answer came), ``status`` the ``metav1.Status`` of the body, {} if it was not one.
+    ``code`` is the HTTP status code, 0 without a response. ``status`` is the ``metav1.Status`` in the body, {} without one.
     """
     message = str(
         status.get("message") or f"the API server responded with {f'HTTP status {code}' if code else 'nothing'}"
     )
-    error = _classed(code, status, clip(message, MAX_SAID))
-    error.code, error.said = code, message
+    error = _classed(code, status, clip(message, MAX_SERVER_MESSAGE))
+    error.code, error.server_message = code, message
     return error
 
 
 def failed_action(error: ClusterError) -> ClusterError:
-    """The error of an action on the pod, with words for a condition if a server answered that it cannot do it now."""
+    """The error of an action on the pod. A server error (5xx) gets a reason and a message for a condition."""
     if error.error_class is not ErrorClass.RETRY or error.code < 500:
         return error
-    told = (
-        f"The API server failed to process a request for the pod: {clip(error.said, MAX_SAID)}. If the message names a webhook, "
-        "repair or remove the webhook. The operator retries with increasing delays."
+    text = (
+        f"The API server failed to process a request for the pod: {clip(error.server_message, MAX_SERVER_MESSAGE)}. If the "
+        "message names a webhook, repair or remove the webhook. The operator retries with increasing delays."
     )
-    return ClusterError(ErrorClass.RETRY, told, Reason.API_CALL_FAILED, code=error.code, said=error.said)
+    return ClusterError(
+        ErrorClass.RETRY, text, Reason.API_CALL_FAILED, code=error.code, server_message=error.server_message
+    )
 
 
 def _classed(code: int, status: dict[str, Any], message: str) -> ClusterError:
@@ -117,7 +124,7 @@ def _forbidden(status: dict[str, Any], message: str) -> ClusterError:
             "ask an administrator to raise the quota.",
         )
     if "error looking up service account" in message:
-        # The namespace is new: its service account comes a moment after it.
+        # The namespace is new, and its service account is not created yet.
         return ClusterError(ErrorClass.RETRY, message)
     if "violates PodSecurity" in message:
         return _refused(
@@ -128,9 +135,9 @@ def _forbidden(status: dict[str, Any], message: str) -> ClusterError:
     if match := _RUNTIME_CLASS.search(message):
         return _refused(
             Reason.RUNTIME_CLASS_MISSING,
-            f"The RuntimeClass {match[1]} does not exist: {message}. The mode UserNamespace needs a RuntimeClass whose handler has "
-            "writable cgroups. Ask an administrator to create it (userNamespaces.runtimeClass.create of the chart), or set "
-            "spec.security.runtimeClassName to another one.",
+            f"The RuntimeClass {match[1]} does not exist: {message}. Ask an administrator to create it, or set "
+            "spec.security.runtimeClassName to another one. The mode UserNamespace needs a handler with writable cgroups "
+            "(userNamespaces.runtimeClass.create of the chart creates such a RuntimeClass).",
         )
     if "cannot " in message and "User " in message:
         return _refused(

@@ -1,14 +1,14 @@
-"""Keeps the PodDisruptionBudgets of environments that ask for one.
+"""Reconciles the PodDisruptionBudgets of environments.
 
-Apart from the plan, because the pod runs on whatever becomes of its budget. No watch reports budgets: one is read by name
-whenever its environment is observed, if it may exist.
+This is not part of the plan, because the pod runs with or without its PodDisruptionBudget. PodDisruptionBudgets are not watched.
+One that may exist is read by name whenever its environment is observed.
 """
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.spec import DisruptionPolicy
 from dind_operator.api.status import clip
-from dind_operator.controller.api_errors import MAX_SAID, ClusterError
+from dind_operator.controller.api_errors import MAX_SERVER_MESSAGE, ClusterError
 from dind_operator.controller.owned_objects import Verify, apply
 from dind_operator.features.disruption.condition import PROTECTED, may_exist, reported
 from dind_operator.features.disruption.desired import changes
@@ -23,16 +23,16 @@ _KIND = ObjectKind.POD_DISRUPTION_BUDGET
 
 
 class Budgets:
-    """Keeps the budgets of environments."""
+    """Reconciles the PodDisruptionBudgets of environments."""
 
     def __init__(self, cluster: Cluster, policy: Policy) -> None:
         self._cluster = cluster
         self._policy = policy
 
-    async def settle(self, key: Key, observed: Observed, verify: Verify) -> Condition | None:
-        """Bring the budget to what is desired; returns the condition, None for none.
+    async def reconcile(self, key: Key, observed: Observed, verify: Verify) -> Condition | None:
+        """Create, update or delete the PodDisruptionBudget. Returns the condition, or None without one.
 
-        Raises StaleError, and ClusterError where no server answered.
+        Raises StaleError, and ClusterError if the API server did not respond.
         """
         kept = served(observed, self._policy) and not lifetimes.to_be_deleted(observed)
         if not kept or not may_exist(observed):
@@ -51,7 +51,7 @@ class Budgets:
             if failed.code < 400 or failed.code == 429:
                 raise failed
         if not desired:
-            # For an environment that asks for no budget, a budget that cannot be read is nothing to report.
+            # Without spec.disruptionPolicy Protect, an error is not reported.
             return reported(observed) if errors else None
         if errors:
             return _refused(errors[0])
@@ -63,10 +63,10 @@ class Budgets:
     def _desired(self, observed: Observed, environment: DindEnvironment) -> bool:
         rules = self._policy.policy_rules
         allowed = rules.disruption_policies if rules is not None else None
-        asked = environment.spec.disruption_policy
-        if asked is not DisruptionPolicy.PROTECT or (allowed is not None and asked not in allowed):
+        policy = environment.spec.disruption_policy
+        if policy is not DisruptionPolicy.PROTECT or (allowed is not None and policy not in allowed):
             return False
-        # A pod that runs goes on, whatever else the policy forbids; for one that may not be made there is nothing to protect.
+        # A running pod is kept and protected, also if it violates the policy. Without a pod, a violation means that none is created.
         return observed.pod is not None or not broken(environment, self._policy)
 
 
@@ -75,6 +75,6 @@ def _refused(error: ClusterError) -> Condition:
         return Condition.false(error.reason, error.message)
     return Condition.false(
         Reason.POD_DISRUPTION_BUDGET_MISSING,
-        f"The API server rejected the PodDisruptionBudget: {clip(error.said, MAX_SAID)}. The pod can be evicted. Change the "
-        "policy, quota or webhook that the message names, or set spec.disruptionPolicy to Allow.",
+        f"The API server rejected the PodDisruptionBudget: {clip(error.server_message, MAX_SERVER_MESSAGE)}. The "
+        "pod can be evicted. Change the policy, quota or webhook that the message names, or set spec.disruptionPolicy to Allow.",
     )

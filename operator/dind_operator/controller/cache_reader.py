@@ -1,4 +1,4 @@
-"""What reconciling asks of the watch cache. Implemented by ``runtime.view``."""
+"""The watch cache as reconciliation uses it. Implemented by ``manager.cache``."""
 
 from typing import Any, Protocol
 
@@ -6,31 +6,31 @@ from dind_operator.state.cluster import Key
 
 
 class View(Protocol):
-    """The watch cache with our own reads and writes laid over it."""
+    """The watch cache, updated with the reads and writes of the operator."""
 
     def environment(self, key: Key) -> dict[str, Any] | None:
-        """The newest environment known."""
+        """The newest known environment."""
 
     def pod(self, key: Key) -> dict[str, Any] | None:
-        """The newest pod known."""
+        """The newest known pod."""
 
     def namespace(self, name: str) -> dict[str, Any] | None:
-        """The newest namespace known."""
+        """The newest known namespace."""
 
     def environments_on_nodes(self) -> list[dict[str, Any]]:
-        """At least every environment that asks for a folder of a node."""
+        """At least all environments with a directory of a node."""
 
     def pods_on_nodes(self) -> list[dict[str, Any]]:
-        """At least every pod that has one."""
+        """At least all pods with a directory of a node."""
 
     def learn_environment(self, key: Key, manifest: dict[str, Any]) -> None:
-        """Remember what was read live or stored."""
+        """Cache an object that was read live or written."""
 
     def miss_environment(self, key: Key, uid: str) -> None:
         """The environment with this uid does not exist."""
 
     def learn_pod(self, key: Key, manifest: dict[str, Any]) -> None:
-        """Remember what was read live or stored."""
+        """Cache an object that was read live or written."""
 
     def miss_pod(self, key: Key, uid: str) -> None:
         """The pod with this uid does not exist."""

@@ -1,4 +1,4 @@
-"""From what was observed to what is to be done: pure and total. Applied twice, the second time does nothing."""
+"""The plan for an observed environment. Pure, total and idempotent."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,18 +9,18 @@ from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.spec import OperatingMode, UpdatePolicy
 from dind_operator.api.status import Phase
 from dind_operator.controller.actions import NOTHING, DeleteEnvironment, DeletePod, Plan, RepairMetadata
-from dind_operator.controller.drift import Freshness, missing_metadata, up_to_date, update_wanted
-from dind_operator.controller.events import answered_before, keep, ready_events, say
+from dind_operator.controller.drift import Freshness, intent_changed, missing_metadata, up_to_date
+from dind_operator.controller.events import answered_before, keep_pod, plan_with_status, ready_events
 from dind_operator.controller.features import assess
 from dind_operator.controller.manifest import DesiredPod, desired_pod
 from dind_operator.controller.pod_health import diagnose
-from dind_operator.controller.pod_replacement import carried, create, replace_ended, replace_failed, run_again
+from dind_operator.controller.pod_replacement import create, kept_backoff, replace_ended, replace_failed, run_again
 from dind_operator.controller.status import failure_fields
 from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken
-from dind_operator.features.security import user_namespaces as sandboxes
-from dind_operator.features.storage import host_path_claims as folders
+from dind_operator.features.security import user_namespaces
+from dind_operator.features.storage import host_path_claims as host_paths
 from dind_operator.features.workloads import condition as workloads
 from dind_operator.pod.errors import UnbuildableError
 from dind_operator.state import ownership
@@ -31,52 +31,52 @@ from dind_operator.state.pod_failures import Failure, failure_of, pod_failure
 
 
 def make_plan(observed: Observed, policy: Policy) -> Plan:
-    """What to do about one environment."""
+    """The plan for one environment."""
     if observed.ending:
         return NOTHING
-    closed = _closed(observed) if policy.require_namespace_label else None
-    if closed is not None:
-        return closed
-    life = lifetimes.of(observed)
-    if life.over is not None and life.deletes:
-        return _delete(observed, life.over)
+    disabled = _namespace_disabled(observed) if policy.require_namespace_label else None
+    if disabled is not None:
+        return disabled
+    lifetime = lifetimes.of(observed)
+    if lifetime.over is not None and lifetime.deletes:
+        return _delete(observed, lifetime.over)
     conflict = ownership.conflict(observed.pod, observed.environment["metadata"])
     if conflict is not None:
-        # Pods are watched by our label, which a stranger need not carry: its end may come unseen.
-        return say(observed, conflict, requeue_after=observed.periods.blocked_check_seconds)
+        # Only pods with the label of the operator are watched, so the deletion of this one may not be reported.
+        return plan_with_status(observed, conflict, requeue_after=observed.periods.blocked_check_seconds)
     try:
         environment = DindEnvironment.from_dict(observed.environment)
     except InvalidEnvironment as error:
-        return keep(observed, blocked(Reason.INVALID_SPEC, str(error)))
+        return keep_pod(observed, blocked(Reason.INVALID_SPEC, str(error)))
     if observed.pod is not None and pods.terminating(observed.pod):
-        return _going(observed, environment, observed.pod, life.over)
-    rests = _at_rest(observed, environment, life.over)
-    if rests is not None:
-        return rests
+        return _terminating_pod(observed, environment, observed.pod, lifetime.over)
+    plan = _without_daemon(observed, environment, lifetime.over)
+    if plan is not None:
+        return plan
     if forbidden := broken(environment, policy):
-        return keep(observed, blocked(Reason.POLICY_VIOLATION, forbidden))
+        return keep_pod(observed, blocked(Reason.POLICY_VIOLATION, forbidden))
     try:
         desired = desired_pod(environment, policy.build, endpoint.pod_credentials(observed))
     except UnbuildableError as error:
-        return keep(observed, blocked(error.reason, error.message))
-    return _toward(observed, environment, desired)
+        return keep_pod(observed, blocked(error.reason, error.message))
+    return _reconcile_pod(observed, environment, desired)
 
 
-def _at_rest(observed: Observed, environment: DindEnvironment, over: lifetimes.End | None) -> Plan | None:
-    """What to do where there is to be no daemon: suspended, expired, or its workloads have ended. None if there is to be one."""
+def _without_daemon(observed: Observed, environment: DindEnvironment, over: lifetimes.End | None) -> Plan | None:
+    """The plan for an environment that is suspended, expired, or whose workloads completed. None if the daemon should run."""
     if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
         return _suspend(observed, over)
     run = workloads.over(observed, environment)
     return None if run is None else _completed(observed, run)
 
 
-def _toward(observed: Observed, environment: DindEnvironment, asked: DesiredPod) -> Plan:
-    """Bring the pod to what is desired."""
-    desired = asked.manifest
-    taken = folders.taken(environment, observed.rivals)
+def _reconcile_pod(observed: Observed, environment: DindEnvironment, goal: DesiredPod) -> Plan:
+    """Create, replace or keep the pod."""
+    desired = goal.manifest
+    taken = host_paths.taken(environment, observed.rivals)
     if taken is not None and (observed.pod is None or _would_move(observed.pod, desired, environment)):
-        # Nothing of its own tells the environment that the other one has gone.
-        return replace(keep(observed, taken), requeue_after=observed.periods.blocked_check_seconds)
+        # No watch reports for this environment that the other one was deleted.
+        return replace(keep_pod(observed, taken), requeue_after=observed.periods.blocked_check_seconds)
     if observed.pod is None:
         return create(observed, desired)
     over = workloads.ended(observed, observed.pod)
@@ -84,33 +84,33 @@ def _toward(observed: Observed, environment: DindEnvironment, asked: DesiredPod)
         return run_again(observed, observed.pod, over, environment.spec.update_policy)
     if pods.ended(observed.pod):
         return replace_ended(observed, observed.pod, desired)
-    return _living(observed, environment, observed.pod, asked)
+    return _running_pod(observed, environment, observed.pod, goal)
 
 
 def _completed(observed: Observed, over: dict[str, Any]) -> Plan:
-    """The workloads have ended, and with them the pod, which stays for its logs; nothing is made again."""
+    """The workloads completed. The pod is kept for its logs, and no new pod is created."""
     pod = observed.pod
     lost = over["result"] == Reason.WORKLOADS_LOST and pod is not None and pods.ended(pod)
     extra = {"lastFailure": failure_fields(pod_failure(pod), observed, pod)} if lost and pod is not None else None
-    return say(observed, workloads.assessment(over), extra=extra)
+    return plan_with_status(observed, workloads.assessment(over), extra=extra)
 
 
 def _would_move(pod: pods.Pod, desired: dict[str, Any], environment: DindEnvironment) -> bool:
-    """The pod that runs has another folder than the spec asks for now."""
-    return not pods.ended(pod) and update_wanted(pod, desired) and folders.of_pod(pod) != folders.of(environment)
+    """Whether a new pod would use another directory of the node than the running pod."""
+    return not pods.ended(pod) and intent_changed(pod, desired) and host_paths.of_pod(pod) != host_paths.of(environment)
 
 
-def _closed(observed: Observed) -> Plan | None:
-    """What to do in a namespace that is not open for environments; None if it is open."""
+def _namespace_disabled(observed: Observed) -> Plan | None:
+    """The plan if environments are not enabled in the namespace; None if they are."""
     if observed.namespace is None:
-        # An environment may be seen before its new namespace is; to call that closed would be false.
+        # The environment may be observed before its new namespace.
         return Plan(requeue_after=observed.periods.blocked_check_seconds)
     if observed.namespace_enabled:
         return None
-    # Nothing expires here, so nothing is warned of, nor said to have been.
+    # Environments in this namespace do not expire, so no warning is recorded.
     kept = {"lifetime": (observed.environment.get("status") or {}).get("lifetime")}
-    told = say(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)), extra=kept)
-    return replace(told, events=tuple(event for event in told.events if event.reason != lifetimes.EXPIRES_SOON))
+    plan = plan_with_status(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)), extra=kept)
+    return replace(plan, events=tuple(event for event in plan.events if event.reason != lifetimes.EXPIRES_SOON))
 
 
 def _not_enabled(observed: Observed) -> str:
@@ -122,14 +122,16 @@ def _not_enabled(observed: Observed) -> str:
     )
 
 
-def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod, over: lifetimes.End | None) -> Plan:
-    """Wait for a pod that is being deleted; help only where no kubelet will ever confirm it."""
+def _terminating_pod(
+    observed: Observed, environment: DindEnvironment, pod: pods.Pod, over: lifetimes.End | None
+) -> Plan:
+    """Wait for a terminating pod. It is force-deleted only if its node is gone, because no kubelet can confirm its deletion."""
     gone = observed.node is not None and observed.node.gone
     actions = (DeletePod(pods.uid(pod), force=True),) if gone else ()
     if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
         assessment = _suspending(observed, over)
     elif (run := workloads.over(observed, environment)) is not None:
-        assessment = workloads.assessment(run)  # its pod goes, and no other comes
+        assessment = workloads.assessment(run)  # no new pod is created
     elif observed.node is not None and not gone and not observed.node.ready:
         assessment = blocked(
             Reason.NODE_LOST,
@@ -139,24 +141,24 @@ def _going(observed: Observed, environment: DindEnvironment, pod: pods.Pod, over
     else:
         message = "The previous pod is terminating. The operator creates a new pod when it is gone."
         assessment = waiting(Phase.RECOVERING, Reason.TERMINATING, message)
-    return say(
+    return plan_with_status(
         observed,
         assessment,
         actions=actions,
-        extra=carried(observed),
+        extra=kept_backoff(observed),
         requeue_after=observed.periods.blocked_check_seconds,
     )
 
 
 def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
-    """No pod, everything else kept: because the spec says so, or because the environment has expired."""
+    """Delete the pod and keep everything else, because the environment is suspended or expired."""
     if observed.pod is None:
         if over is not None:
-            return say(observed, waiting(Phase.SUSPENDED, over.reason, lifetimes.ended(observed, over)))
-        told = "spec.operatingMode is Suspended, and the environment has no pod. Set spec.operatingMode to Running to resume it."
-        return say(observed, waiting(Phase.SUSPENDED, Reason.SUSPENDED, told))
+            return plan_with_status(observed, waiting(Phase.SUSPENDED, over.reason, lifetimes.ended(observed, over)))
+        message = "spec.operatingMode is Suspended, and the environment has no pod. Set spec.operatingMode to Running to resume it."
+        return plan_with_status(observed, waiting(Phase.SUSPENDED, Reason.SUSPENDED, message))
     failed = pods.ended(observed.pod) and workloads.ended(observed, observed.pod) is None
-    return say(
+    return plan_with_status(
         observed,
         _suspending(observed, over),
         actions=(DeletePod(pods.uid(observed.pod)),),
@@ -173,58 +175,60 @@ def _suspending(observed: Observed, over: lifetimes.End | None) -> Assessment:
 
 
 def _delete(observed: Observed, over: lifetimes.End) -> Plan:
-    """The environment has expired and is deleted; its pod goes with it. What is told before is told while it is there."""
+    """Delete an expired environment. Its status and its Event are stored before the deletion."""
     message = (
         f"The environment expired at {format_time(over.at)} ({over.what}). The operator deletes the environment, because "
         "spec.lifetime.expire is Delete."
     )
     assessment = waiting(Phase.TERMINATING, over.reason, message)
-    found = say(observed, assessment, actions=(DeleteEnvironment(),), status_first=True)
+    found = plan_with_status(observed, assessment, actions=(DeleteEnvironment(),), status_first=True)
     return replace(found, events=ready_events(observed, assessment))
 
 
-def _living(observed: Observed, environment: DindEnvironment, pod: pods.Pod, asked: DesiredPod) -> Plan:
-    desired = asked.manifest
+def _running_pod(observed: Observed, environment: DindEnvironment, pod: pods.Pod, goal: DesiredPod) -> Plan:
+    desired = goal.manifest
     if observed.node is not None and observed.node.gone:
         message = f"The node {observed.node.name} was deleted or is out of service. The operator replaces the pod."
         return replace_failed(observed, pod, Failure(Reason.NODE_LOST, message), force=True)
     assessment = assess(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
     freshness = up_to_date(pod, desired, environment.spec.update_policy)
-    assessment = replace(assessment, conditions={**assessment.conditions, ConditionType.UP_TO_DATE: freshness.part})
-    replaced = _replace_living(observed, environment, pod, freshness, assessment)
+    assessment = replace(
+        assessment, conditions={**assessment.conditions, ConditionType.UP_TO_DATE: freshness.condition}
+    )
+    replaced = _replace_running_pod(observed, environment, pod, freshness, assessment)
     if replaced is not None:
         return replaced
     missing = missing_metadata(pod, desired)
     actions = (RepairMetadata(missing),) if missing else ()
-    reserve = asked.memory.reserve if pods.memory_limited(pod) else None
+    reserve = goal.memory.reserve if pods.memory_limited(pod) else None
     extra: dict[str, Any] = {"reserveMemory": reserve} if freshness.same_build else {}
     failure_now = failure_of(pod)
     if failure_now is not None:
         extra["lastFailure"] = failure_fields(failure_now, observed, pod)
-    # No event tells of a sandbox that is not made.
-    again = observed.periods.blocked_check_seconds if sandboxes.waits(pod) else None
-    return say(observed, assessment, actions=actions, extra=extra, requeue_after=again)
+    # No watch reports that a sandbox cannot be created.
+    again = observed.periods.blocked_check_seconds if user_namespaces.waits(pod) else None
+    return plan_with_status(observed, assessment, actions=actions, extra=extra, requeue_after=again)
 
 
-def _replace_living(
+def _replace_running_pod(
     observed: Observed, environment: DindEnvironment, pod: pods.Pod, freshness: Freshness, assessment: Assessment
 ) -> Plan | None:
-    """Make a pod again that works, for another spec or another certificate; None to leave it."""
+    """Replace a running pod because the spec or the certificate changed; None to keep it."""
     problem = endpoint.problem(observed) if endpoint.guarded(observed.environment) else None
     if freshness.replace and problem is not None:
-        # The next pod could not be made; the one that works goes on.
+        # The next pod could not be created, so the running pod is kept.
         return replace(
-            keep(observed, blocked(problem.reason, problem.message)),
+            keep_pod(observed, blocked(problem.reason, problem.message)),
             requeue_after=observed.periods.blocked_check_seconds,
         )
     renew = environment.spec.update_policy is UpdatePolicy.RECREATE and endpoint.restart_wanted(observed, pod)
     if not freshness.replace and not renew:
         return None
-    told = waiting(
+    assessment = waiting(
         Phase.RECOVERING, Reason.SPEC_CHANGED, "The spec changed. The operator replaces the pod.", assessment.conditions
     )
     if not freshness.replace:
         message = "The certificate of the daemon changed. The operator replaces the pod, so that the daemon uses the new certificate."
-        told = waiting(Phase.RECOVERING, Reason.CREDENTIALS_PENDING, message, assessment.conditions)
-    # Status first, for an old backoff is forgotten: an operator that ends in between must not leave one behind.
-    return say(observed, told, actions=(DeletePod(pods.uid(pod)),), status_first=True)
+        assessment = waiting(Phase.RECOVERING, Reason.CREDENTIALS_PENDING, message, assessment.conditions)
+    # Status first: it removes an old backoff, which must not remain if the operator stops in between.
+    return plan_with_status(observed, assessment, actions=(DeletePod(pods.uid(pod)),), status_first=True)

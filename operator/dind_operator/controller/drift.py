@@ -1,4 +1,4 @@
-"""Whether a pod is what its environment asks for now, and whether its labels and annotations are ours."""
+"""Compares a pod with the desired pod: spec, build, labels and annotations."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,21 +12,21 @@ from dind_operator.state.assessment import Condition
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """The condition UpToDate, and whether the pod is to be replaced now."""
+    """The condition UpToDate, and whether the pod must be replaced now."""
 
-    part: Condition
+    condition: Condition
     replace: bool
     same_build: bool
 
 
-def update_wanted(pod: pods.Pod, desired: dict[str, Any]) -> bool:
-    """The user's intent changed since the pod was made."""
+def intent_changed(pod: pods.Pod, desired: dict[str, Any]) -> bool:
+    """Whether the spec changed since the pod was created."""
     return pods.variable(pod, INTENT_VARIABLE) != pods.variable(desired, INTENT_VARIABLE)
 
 
 def up_to_date(pod: pods.Pod, desired: dict[str, Any], policy: UpdatePolicy) -> Freshness:
-    """Compare a living pod with the one that would be made now."""
-    if update_wanted(pod, desired):
+    """Compare a running pod with the desired one."""
+    if intent_changed(pod, desired):
         message = "The spec changed after the pod was created. With updatePolicy OnDelete, it applies when you delete the pod."
         replace = policy == UpdatePolicy.RECREATE
         return Freshness(Condition.false(Reason.SPEC_CHANGED, message), replace=replace, same_build=False)
@@ -40,19 +40,19 @@ def up_to_date(pod: pods.Pod, desired: dict[str, Any], policy: UpdatePolicy) -> 
 
 
 def missing_metadata(pod: pods.Pod, desired: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Labels and annotations of ours that somebody edited or removed, as a merge patch; {} if none.
+    """The operator's labels and annotations that were edited or removed, as a merge patch; {} if none.
 
-    The hash annotation shows what the pod was made from, so it is put back to that and not to what is wanted now. AppArmor's
-    annotations cannot be changed after creation.
+    The annotation with the hash shows the spec from which the pod was created, so this hash is restored and not the desired
+    one. AppArmor annotations cannot be changed after the creation of a pod.
     """
     found: dict[str, dict[str, str]] = {}
     for field in ("labels", "annotations"):
         present = pod["metadata"].get(field) or {}
-        wanted = dict(desired["metadata"][field])
+        values = dict(desired["metadata"][field])
         if field == "annotations":
-            wanted = {key: value for key, value in wanted.items() if not key.startswith("container.apparmor")}
-            wanted["dind.dev/intent-hash"] = pods.variable(pod, INTENT_VARIABLE) or wanted["dind.dev/intent-hash"]
-        changed = {key: value for key, value in wanted.items() if present.get(key) != value}
+            values = {key: value for key, value in values.items() if not key.startswith("container.apparmor")}
+            values["dind.dev/intent-hash"] = pods.variable(pod, INTENT_VARIABLE) or values["dind.dev/intent-hash"]
+        changed = {key: value for key, value in values.items() if present.get(key) != value}
         if changed:
             found[field] = changed
     return found

@@ -1,7 +1,7 @@
-"""Looks at the endpoint's objects, and brings them to what is wanted. Holds no decisions of its own but when to look.
+"""Reconciles the objects of endpoints: Secrets, Service and NetworkPolicy. Only the time of the checks is decided here.
 
-Secrets are neither listed nor watched, so that a deleted one is noticed only by a look: before a pod is made, when the spec
-changes, and from time to time. In between nothing is read. Of what was read only public facts are kept.
+Secrets are neither listed nor watched, so a check is needed to notice a deleted one: before a pod is created, when the spec
+changes, and periodically. The results of checks contain only public data.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from datetime import datetime
 from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.status import clip
-from dind_operator.controller.api_errors import MAX_SAID, ClusterError, ErrorClass, StaleError
+from dind_operator.controller.api_errors import MAX_SERVER_MESSAGE, ClusterError, ErrorClass, StaleError
 from dind_operator.controller.owned_objects import Verify, apply
 from dind_operator.controller.polling import PollSchedule
 from dind_operator.features.endpoint import condition as endpoint
@@ -27,13 +27,13 @@ from dind_operator.state.observed import EndpointState, Observed, Policy
 from dind_operator.state.owned_objects import Change, name_conflict
 
 SECONDS_EACH = 2.0
-"""A look is five small reads, about 10 ms of cpu: all of them together take half a hundredth of a core."""
+"""A check consists of five small reads and takes about 10 ms of cpu, so all checks together take 0.005 cores."""
 _REMEDY = "give the environment another name, or remove spec.publishedPorts and set spec.endpoint.enabled to false"
 
 
 @dataclass(frozen=True, slots=True)
-class _Memo:
-    """What the last look came to, and for which object and spec."""
+class _CheckResult:
+    """The result of the last check, and the object and spec that were checked."""
 
     uid: str
     generation: int
@@ -41,44 +41,44 @@ class _Memo:
 
 
 class Endpoints:
-    """The endpoints of all environments. ``seconds`` between two looks at one, at least."""
+    """The endpoints of all environments. ``seconds`` is the minimum time between two checks of one endpoint."""
 
     def __init__(self, cluster: Cluster, policy: Policy, seconds: float, keys: NewKey = new_key) -> None:
         self._cluster = cluster
         self._policy = policy
         self._new_key = keys
         self._schedule = PollSchedule(seconds, SECONDS_EACH)
-        self._memos: dict[Key, _Memo] = {}
-        self._surprised: set[Key] = set()
-        """Where something was in the way that was thought not to be there."""
+        self._results: dict[Key, _CheckResult] = {}
+        self._conflicting: set[Key] = set()
+        """Environments for which a write failed because an object differed from the observed state."""
 
     def forget(self, key: Key) -> None:
-        """The environment is gone."""
+        """Remove the data of a deleted environment."""
         self._schedule.forget(key)
-        self._memos.pop(key, None)
-        self._surprised.discard(key)
+        self._results.pop(key, None)
+        self._conflicting.discard(key)
 
     def wait(self, key: Key, now: datetime) -> float | None:
-        """Seconds until the next look; None where there is none."""
+        """Seconds until the next check; None without one."""
         return self._schedule.wait(key, now)
 
-    async def bring(self, key: Key, observed: Observed, verify: Verify) -> EndpointState | None:
-        """The state after the objects were made what they should be; None if they were not looked at.
+    async def reconcile(self, key: Key, observed: Observed, verify: Verify) -> EndpointState | None:
+        """The state of the objects after they were reconciled; None if they were not checked.
 
-        ``verify`` reads the environment live before the first write. Raises StaleError, and ClusterError for what is to be
-        tried again.
+        ``verify`` reads the environment live before the first write. Raises StaleError, and ClusterError for errors that are
+        retried.
         """
         environment = self._admitted(observed)
         if environment is None:
-            # Nothing will be looked at: a look that stays due would bring the environment up again and again.
+            # A check that stays due would requeue the environment repeatedly.
             self._schedule.forget(key)
             return None
-        memo = self._memo(key, environment)
-        if not self._to_look(key, environment, observed, memo):
-            return replace(memo.state, verified=False) if memo is not None else None
-        state = await self._look(key, environment, observed, verify)
-        self._memos[key] = _Memo(environment.uid, environment.generation, state)
-        self._surprised.discard(key)
+        result = self._result(key, environment)
+        if not self._check_due(key, environment, observed, result):
+            return replace(result.state, verified=False) if result is not None else None
+        state = await self._check(key, environment, observed, verify)
+        self._results[key] = _CheckResult(environment.uid, environment.generation, state)
+        self._conflicting.discard(key)
         self._schedule.done(key, observed.now)
         return state
 
@@ -89,51 +89,55 @@ class Endpoints:
             environment = DindEnvironment.from_dict(observed.environment)
         except InvalidEnvironment:
             return None
-        # What a pod runs with is kept; for one that may not be made nothing is.
+        # The endpoint of a running pod is kept, also if the environment violates the policy.
         if observed.pod is None and broken(environment, self._policy):
             return None
         return network_policy.closed(environment) if self._closes_metadata() else environment
 
     def _closes_metadata(self) -> bool:
-        """The installation's rule holds for what runs, too: a NetworkPolicy is no part of the pod."""
+        """The rule cloudMetadata of the policy applies to running pods, too, because the NetworkPolicy is not part of the pod."""
         rules = self._policy.policy_rules
         return rules is not None and rules.cloud_metadata is not None
 
-    def _memo(self, key: Key, environment: DindEnvironment) -> _Memo | None:
-        memo = self._memos.get(key)
-        same = memo is not None and (memo.uid, memo.generation) == (environment.uid, environment.generation)
-        return memo if same else None
+    def _result(self, key: Key, environment: DindEnvironment) -> _CheckResult | None:
+        result = self._results.get(key)
+        same = result is not None and (result.uid, result.generation) == (environment.uid, environment.generation)
+        return result if same else None
 
-    def _to_look(self, key: Key, environment: DindEnvironment, observed: Observed, memo: _Memo | None) -> bool:
-        told = "credentials" in environment.status
+    def _check_due(
+        self, key: Key, environment: DindEnvironment, observed: Observed, result: _CheckResult | None
+    ) -> bool:
+        reported = "credentials" in environment.status
         if not network_policy.wanted(environment):
             self._schedule.forget(key)
-            changed = memo is None and environment.status.get("observedGeneration") != environment.generation
-            return changed or told or endpoint.problem(observed) is not None or key in self._surprised
+            changed = result is None and environment.status.get("observedGeneration") != environment.generation
+            return changed or reported or endpoint.problem(observed) is not None or key in self._conflicting
         due = self._schedule.due(key, observed.now)
-        if due or key in self._surprised:
+        if due or key in self._conflicting:
             return True
         if observed.pod is None and not lifetimes.rests(observed):
             return True
         changed = environment.status.get("observedGeneration") != environment.generation
-        return memo is None and (changed or not told)
+        return result is None and (changed or not reported)
 
-    async def _look(self, key: Key, environment: DindEnvironment, observed: Observed, verify: Verify) -> EndpointState:
+    async def _check(self, key: Key, environment: DindEnvironment, observed: Observed, verify: Verify) -> EndpointState:
         known = reported_credentials(observed.environment.get("status") or {})
         try:
             found = await self._read(key, environment)
         except ClusterError as error:
             return EndpointState(known, _refused(error, "read"))
         if not environment.spec.endpoint.enabled:
-            return await self._without(key, environment, observed, found, verify)
-        goal = wanted(environment, found, observed.now, self._new_key)
-        problem = await self._apply(key, goal.writes, verify)
+            return await self._disable(key, environment, observed, found, verify)
+        desired = wanted(environment, found, observed.now, self._new_key)
+        problem = await self._apply(key, desired.writes, verify)
         conflict, passing = _conflict(environment, found)
-        # What was refused is not there: nobody may be restarted for it.
-        held = goal.credentials if problem is None else known
-        return EndpointState(held, problem or conflict, passing and problem is None, verified=bool(goal.writes))
+        # After an error the Secrets may not contain the new credentials, so no pod is replaced for them.
+        credentials = desired.credentials if problem is None else known
+        return EndpointState(
+            credentials, problem or conflict, passing and problem is None, verified=bool(desired.writes)
+        )
 
-    async def _without(
+    async def _disable(
         self,
         key: Key,
         environment: DindEnvironment,
@@ -141,49 +145,49 @@ class Endpoints:
         found: Found,
         verify: Verify,
     ) -> EndpointState:
-        """No endpoint: what there is of one goes; a guard for published ports stays or is made."""
+        """Delete the objects of a disabled endpoint. The NetworkPolicy for published ports is kept or created."""
         known = reported_credentials(observed.environment.get("status") or {})
         in_use = endpoint.in_use(observed.pod)
         kept = wanted(environment, found, observed.now, self._new_key).writes
         gone = unwanted(environment, found, in_use=in_use)
         if self._closes_metadata():
             gone = tuple(each for each in gone if each.kind is not ObjectKind.NETWORK_POLICY)
-        acts: tuple[Change, ...] = (*kept, *gone)
-        problem = await self._apply(key, acts, verify)
+        changes: tuple[Change, ...] = (*kept, *gone)
+        problem = await self._apply(key, changes, verify)
         conflict, passing = _conflict(environment, found)
-        # Told as long as something is left, so that it is looked at again when the pod is gone.
+        # Reported until all objects are deleted, so that the endpoint is checked again after the pod is gone.
         left = problem is not None or in_use
         return EndpointState(
-            known if left else None, problem or conflict, passing and problem is None, verified=bool(acts)
+            known if left else None, problem or conflict, passing and problem is None, verified=bool(changes)
         )
 
     async def _read(self, key: Key, environment: DindEnvironment) -> Found:
-        unseen = key not in self._memos and not environment.status.get("observedGeneration")
-        if unseen and environment.generation == 1 and key not in self._surprised:
-            # Made a moment ago: nothing of it can be there, and if there is, creating says so. Saves a start five calls.
+        unseen = key not in self._results and not environment.status.get("observedGeneration")
+        if unseen and environment.generation == 1 and key not in self._conflicting:
+            # A new environment has no objects yet. If one exists, its creation fails. This saves five requests.
             return Found()
         read = await asyncio.gather(*(self._cluster.owned(kind, (key[0], name(key[1]))) for _, kind, name in PARTS))
         return Found(**{part: manifest for (part, _, _), manifest in zip(PARTS, read, strict=True)})
 
     async def _apply(self, key: Key, changes: tuple[Change, ...], verify: Verify) -> Condition | None:
-        """What the API server refused."""
+        """Apply the changes. Returns a condition for the first error."""
         try:
             errors = await apply(self._cluster, changes, verify)
         except StaleError:
-            self._surprised.add(key)
+            self._conflicting.add(key)
             raise
         problems = [_refused(error, "write") for error in errors]
         return problems[0] if problems else None
 
 
 def _refused(error: ClusterError, act: str) -> Condition:
-    """For a person, if it is a refusal. Raises anything else."""
+    """The condition for a rejected request. Raises other errors."""
     if error.error_class not in (ErrorClass.REFUSED, ErrorClass.INVALID):
         raise error
     return Condition.false(
         Reason.ENDPOINT_OBJECT_REJECTED,
-        f"The API server rejected a request to {act} an object of the endpoint: {clip(error.said, MAX_SAID)}. Ask for the "
-        "permission, quota or policy that the message names to be changed, or set spec.endpoint.enabled to false.",
+        f"The API server rejected a request to {act} an object of the endpoint: {clip(error.server_message, MAX_SERVER_MESSAGE)}. "
+        "Ask for the permission, quota or policy that the message names to be changed, or set spec.endpoint.enabled to false.",
     )
 
 

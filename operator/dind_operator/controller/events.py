@@ -1,4 +1,4 @@
-"""What a plan says: the status that follows from a verdict, and the Events about what is worth one."""
+"""Plans with the status and the Events that follow from an assessment."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -20,10 +20,10 @@ _READY_REASONS: Final = (
     Reason.IDLE_TIMEOUT_EXCEEDED,
     Reason.WORKLOADS_SUCCEEDED,
 )
-"""Reasons of Ready that are no trouble and worth an Event."""
+"""Reasons of Ready for which a Normal Event is recorded."""
 
 
-def say(
+def plan_with_status(
     observed: Observed,
     assessment: Assessment,
     *,
@@ -31,28 +31,28 @@ def say(
     extra: dict[str, Any] | None = None,
     requeue_after: float | None = None,
     status_first: bool = False,
-    also: tuple[Event, ...] = (),
+    more_events: tuple[Event, ...] = (),
 ) -> Plan:
-    """A plan with the status that follows from a verdict, and its Events; ``also`` are some that no condition here tells of."""
+    """A plan with the status and the Events for an assessment. ``more_events`` are recorded in addition."""
     status = build_status(observed, assessment, extra)
     found = (
         *ready_events(observed, assessment),
         *changes(observed, status["conditions"]),
         *(event for events in EVENTS for event in events(observed, assessment)),
-        *also,
+        *more_events,
     )
     return Plan(
         actions=actions,
         status=status,
         status_first=status_first,
         requeue_after=requeue_after,
-        # What is wrong with the endpoint may also be why there is no pod: one Event.
+        # The same problem may be reported in two conditions; one Event is recorded.
         events=tuple(dict.fromkeys(found)),
     )
 
 
 def ready_events(observed: Observed, assessment: Assessment) -> tuple[Event, ...]:
-    """An Event when Ready takes another reason that is worth one: a warning, Ready, Suspended, expired."""
+    """An Event if the reason of Ready changes to a warning, or to one of the reasons above."""
     old = observed.reported(ConditionType.READY)
     if (
         not (assessment.warning or assessment.ready.reason in _READY_REASONS)
@@ -63,7 +63,7 @@ def ready_events(observed: Observed, assessment: Assessment) -> tuple[Event, ...
 
 
 def changes(observed: Observed, conditions: list[dict[str, Any]]) -> tuple[Event, ...]:
-    """An Event for each condition that takes another reason, if that is worth one."""
+    """A Warning Event for each condition whose reason changes to one of the features' ``event_reasons``."""
     found = []
     for item in conditions:
         worth = item["status"] != ConditionStatus.UNKNOWN and item["reason"] in EVENT_REASONS.get(item["type"], ())
@@ -72,22 +72,22 @@ def changes(observed: Observed, conditions: list[dict[str, Any]]) -> tuple[Event
     return tuple(found)
 
 
-def keep(observed: Observed, problem: Assessment) -> Plan:
-    """The spec cannot be followed: a pod that works goes on with what it has, and the problem is told."""
+def keep_pod(observed: Observed, problem: Assessment) -> Plan:
+    """The plan for a spec that cannot be applied: a running pod is kept, and UpToDate reports the problem."""
     pod = observed.pod
     if pod is None or pods.ended(pod) or pods.terminating(pod):
-        return say(observed, problem)
+        return plan_with_status(observed, problem)
     assessment = assess(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
     stale = Condition.false(problem.ready.reason, problem.ready.message)
     assessment = replace(assessment, conditions={**assessment.conditions, ConditionType.UP_TO_DATE: stale})
     if observed.reported(ConditionType.UP_TO_DATE).get("reason") == stale.reason:
-        return say(observed, assessment)
-    # Ready does not tell of it.
-    return say(observed, assessment, also=(Event(stale.reason.value, stale.message, warning=True),))
+        return plan_with_status(observed, assessment)
+    # The condition Ready does not report the problem.
+    return plan_with_status(observed, assessment, more_events=(Event(stale.reason.value, stale.message, warning=True),))
 
 
 def answered_before(observed: Observed, pod: pods.Pod) -> bool:
-    """Whether the daemon of that pod was seen to answer once."""
+    """Whether the daemon of the pod has responded before."""
     old = observed.reported(ConditionType.DAEMON_READY)
     answered = old.get("reason") in (Reason.READY, Reason.DAEMON_NOT_READY)
     return answered and (observed.environment.get("status") or {}).get("podUID") == pods.uid(pod)

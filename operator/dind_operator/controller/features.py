@@ -30,7 +30,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     DISRUPTION,
 )
 
-# Only what a feature has is called: a decision is made for every change of every environment.
+# Only existing functions are called, because a plan is made for every change of every environment.
 PODS: Final = tuple(feature.pod for feature in FEATURES if feature.pod is not None)
 CONDITIONS: Final = tuple(item for feature in FEATURES for item in feature.conditions.items())
 STATUS: Final = tuple(feature.status for feature in FEATURES if feature.status is not None)

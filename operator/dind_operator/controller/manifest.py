@@ -1,4 +1,4 @@
-"""The pod of one environment: `mount-cgroups` proves the node, then `daemon` runs dockerd."""
+"""The pod of one environment: `mount-cgroups` checks the node, then `daemon` runs dockerd."""
 
 import re
 from copy import deepcopy
@@ -26,38 +26,38 @@ MINUTE_VARIABLE = "DIND_MINUTE_SECONDS"
 """As in image/dind-helper/periods.c."""
 
 DEFAULT_SHUTDOWN_SECONDS = 15
-"""dockerd's own default for ``shutdown-timeout``: how long it waits for its containers, unless one of them was started
-with a stop timeout above 10 s: then that and 5 s (read: moby, Daemon.ShutdownTimeout). Nobody outside can know that one."""
+"""Default of dockerd for ``shutdown-timeout``: how long it waits for its containers. For a container with a stop timeout above
+10 s, which is unknown here, dockerd waits 5 s longer than that (see Daemon.ShutdownTimeout of moby)."""
 CONTAINERD_SHUTDOWN_SECONDS = 10
-"""How long dockerd then waits for its containerd (read: moby, libcontainerd/supervisor)."""
+"""How long dockerd then waits for its containerd (see libcontainerd/supervisor of moby)."""
 GRACE_MARGIN_SECONDS = 15
 MAX_SHUTDOWN_SECONDS = 3600
-"""A pod must be deletable within some time, whatever daemon.json says."""
+"""Limits the grace period of the pod for any daemon.json."""
 _SHUTDOWN_FLAG = re.compile(r"^--shutdown-timeout(=|$)")
 _GO_OCTAL = re.compile(r"^([+-]?)0_?(?=[0-7])")
 
 
 _ANNOTATIONS = {
-    # A moved daemon loses its builds and its cache.
+    # An evicted daemon loses its builds and its cache.
     names.ANNOTATION_SAFE_TO_EVICT: "false",
     names.ANNOTATION_DO_NOT_DISRUPT: "true",
-    # `kubectl exec` and `kubectl logs` mean the daemon.
+    # The default of `kubectl exec` and `kubectl logs`.
     names.ANNOTATION_DEFAULT_CONTAINER: DAEMON_CONTAINER,
 }
-REMEMBERED = 256
-"""Manifests that are not made again: those of the environments that are looked at again and again, while they start."""
+CACHED_MANIFESTS = 256
+"""Manifests that are cached, because an environment is reconciled repeatedly while it starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredPod:
-    """The pod that an environment asks for, and the memory that is held back in it. Shared, so nobody may change it."""
+    """The desired pod of an environment, and its memory. It is cached, so it must not be modified."""
 
     manifest: dict[str, Any]
     memory: MemoryPlan
 
 
-class _Question:
-    """What a pod is made from: two that are equal have the same answer."""
+class _Inputs:
+    """The inputs for a pod, as a key of the cache."""
 
     __slots__ = ("credentials", "environment", "key", "settings")
 
@@ -70,23 +70,23 @@ class _Question:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Question) and self.key == other.key
+        return isinstance(other, _Inputs) and self.key == other.key
 
 
 def desired_pod(environment: DindEnvironment, settings: BuildSettings, credentials: str | None = None) -> DesiredPod:
-    """The same for the same question, and made only once. Raises UnbuildableError as ``daemon_pod`` does."""
-    question = _Question(environment, settings, credentials)
-    return _answer(question) if environment.spec_text else _answer.__wrapped__(question)
+    """The desired pod, from the cache if possible. Raises UnbuildableError like ``daemon_pod``."""
+    inputs = _Inputs(environment, settings, credentials)
+    return _cached_pod(inputs) if environment.spec_text else _cached_pod.__wrapped__(inputs)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _answer(question: _Question) -> DesiredPod:
-    manifest = daemon_pod(question.environment, question.settings, question.credentials)
-    return DesiredPod(manifest, plan_memory(question.environment.spec, question.settings))
+@lru_cache(maxsize=CACHED_MANIFESTS)
+def _cached_pod(inputs: _Inputs) -> DesiredPod:
+    manifest = daemon_pod(inputs.environment, inputs.settings, inputs.credentials)
+    return DesiredPod(manifest, plan_memory(inputs.environment.spec, inputs.settings))
 
 
 def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credentials: str | None = None) -> dict[str, Any]:
-    """The manifest of the environment's pod. ``credentials`` goes into a variable of that name.
+    """The manifest of the environment's pod. ``credentials`` is added as an environment variable.
 
     Raises UnbuildableError when the spec cannot make a working pod.
     """
@@ -96,8 +96,8 @@ def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credential
     annotations = {**(spec.pod_metadata.annotations or {}), **_ANNOTATIONS, **part.annotations}
     intent = intent_hash(spec)
     build = digest([pod_spec, annotations])
-    told = {INTENT_VARIABLE: intent, BUILD_VARIABLE: build}
-    _add_variables(pod_spec, told | ({CREDENTIALS_VARIABLE: credentials} if credentials is not None else {}))
+    hashes = {INTENT_VARIABLE: intent, BUILD_VARIABLE: build}
+    _add_variables(pod_spec, hashes | ({CREDENTIALS_VARIABLE: credentials} if credentials is not None else {}))
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -114,12 +114,12 @@ def daemon_pod(environment: DindEnvironment, settings: BuildSettings, credential
 
 
 def resolved_daemon_image(spec: DindEnvironmentSpec, settings: BuildSettings) -> str:
-    """The image that the daemon runs, after defaults."""
+    """The image of the daemon, with the default applied."""
     return spec.daemon.image or settings.daemon_image
 
 
 def whole_part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
-    """What all features add to the pod. Raises UnbuildableError as ``daemon_pod`` does."""
+    """The additions of all features to the pod. Raises UnbuildableError like ``daemon_pod``."""
     return merged(part(environment, settings) for part in PODS)
 
 
@@ -135,9 +135,9 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings, part: PodPa
         "initContainers": init_containers,
         "containers": containers,
         "volumes": [
-            # The tool and its report; a runaway write must not fill the node.
+            # The tool and its report. The limit protects the disk of the node.
             {"name": names.VOLUME_TOOL, "emptyDir": {"sizeLimit": "16Mi"}},
-            # In memory, whatever the node's disk is mounted with: the socket's access time tells that it is used.
+            # In memory, because the access time of the socket shows activity, and disks may not record it.
             {"name": names.VOLUME_SOCKET, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             *part.volumes,
         ],
@@ -150,21 +150,19 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings, part: PodPa
 
 
 def grace_period_seconds(spec: DindEnvironmentSpec, before: int = 0) -> int:
-    """``before``, which is the end of other containers, and longer than dockerd's own shutdown.
+    """The grace period of the pod: ``before`` for other containers, and the shutdown of dockerd according to ``shutdown-timeout``.
 
-    As far as ``shutdown-timeout`` in config or args decides on it.
-
-    A nested container with a longer stop timeout prolongs the shutdown and is not known here: its user raises
-    ``shutdown-timeout`` and the grace period follows.
+    A nested container with a longer stop timeout prolongs the shutdown and is unknown here. Users can raise ``shutdown-timeout``
+    for it, which raises the grace period.
     """
     seconds = _shutdown_seconds(spec)
-    if not 0 <= seconds <= MAX_SHUTDOWN_SECONDS:  # to dockerd a negative one means to wait for ever
+    if not 0 <= seconds <= MAX_SHUTDOWN_SECONDS:  # dockerd waits without a limit for a negative value
         seconds = MAX_SHUTDOWN_SECONDS
     return seconds + CONTAINERD_SHUTDOWN_SECONDS + GRACE_MARGIN_SECONDS + before
 
 
 def _shutdown_seconds(spec: DindEnvironmentSpec) -> int:
-    """What dockerd will read: the last of the flags, else the key. The longest for what it may or may not refuse."""
+    """The value that dockerd uses: the last flag, or the key. The maximum for a value that dockerd may reject."""
     args = spec.daemon.args
     chosen = spec.daemon.config.get("shutdown-timeout", DEFAULT_SHUTDOWN_SECONDS)
     for argument, following in zip(args, [*args, ""][1:], strict=True):
@@ -174,7 +172,7 @@ def _shutdown_seconds(spec: DindEnvironmentSpec) -> int:
 
 
 def _go_integer(text: str) -> int | None:
-    """A number as flags of Go programs are written (strconv.ParseInt with base 0): 600, 0x258, 0o1130, 01130, 6_00."""
+    """An integer in the syntax of Go flags (strconv.ParseInt with base 0): 600, 0x258, 0o1130, 01130, 6_00."""
     try:
         return int(_GO_OCTAL.sub(r"\g<1>0o", text), 0)
     except ValueError:
@@ -223,14 +221,14 @@ def _daemon_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: 
 
 
 def _minute(settings: BuildSettings) -> list[dict[str, Any]]:
-    """Nothing for a minute of 60 s: an installation that does not change it has the pods it had."""
+    """No variable for the default, so that existing pods stay up to date."""
     if settings.minute_seconds == DEFAULT_MINUTE_SECONDS:
         return []
     return [{"name": MINUTE_VARIABLE, "value": str(settings.minute_seconds)}]
 
 
 def _shared(spec: DindEnvironmentSpec, part: PodPart) -> dict[str, Any]:
-    """What both containers must have alike, or the first would prove nothing about the second."""
+    """Fields that both containers have, so that the checks of the first one are valid for the second one."""
     shared: dict[str, Any] = {**deepcopy(dict(part.container_fields)), "terminationMessagePolicy": "File"}
     resources = spec.daemon.resources.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     if resources:
@@ -248,7 +246,7 @@ def _variable(name: str, value: str | dict[str, Any]) -> dict[str, Any]:
 
 
 def _escaped(value: str) -> str:
-    """Kubernetes substitutes ``$(NAME)`` in arguments and variables, and makes one ``$`` of every ``$$``."""
+    """Kubernetes expands ``$(NAME)`` in arguments and variables, and replaces ``$$`` with ``$``."""
     return value.replace("$", "$$")
 
 

@@ -1,10 +1,10 @@
-"""What is sent of a status: the difference, as a merge patch."""
+"""The merge patch of a status."""
 
 from typing import Any
 
 
 def status_changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The merge patch from ``old`` to ``new``: changed fields whole, None for those that are to go."""
+    """The merge patch from ``old`` to ``new``: changed fields, and None for removed ones."""
     changes: dict[str, Any] = {}
     for key in old.keys() | new.keys():
         if old.get(key) != new.get(key):

@@ -1,6 +1,6 @@
-"""Applies changes to the objects beside the pod: one way for all kinds.
+"""Applies changes to the owned objects other than the pod.
 
-Not server-side apply: see docs/decisions/0026.
+Server-side apply is not used: see docs/decisions/0026.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from dind_operator.state.owned_objects import Change, Remove, Write
 
 _STALE = (ErrorClass.ALREADY_EXISTS, ErrorClass.NOT_FOUND, ErrorClass.CONFLICT)
 Verify = Callable[[], Awaitable[None]]
-"""Reads the environment live; raises StaleError unless it still is what was observed."""
+"""Reads the environment live; raises StaleError if it differs from the observed one."""
 
 
 async def apply(cluster: Cluster, changes: Sequence[Change], verify: Verify) -> list[ClusterError]:
-    """Make all changes at once, so that a start waits for one call only. Returns the errors of those that failed.
+    """Apply all changes concurrently, so that a start waits for one request only. Returns the errors.
 
-    Raises StaleError when an object is no longer what was seen.
+    Raises StaleError if an object differs from the observed one.
     """
     if not changes:
         return []

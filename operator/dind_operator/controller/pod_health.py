@@ -1,7 +1,7 @@
-"""What a living pod of ours says about its environment. Pure: the same pod gives the same words.
+"""The assessment of a running pod. Pure functions.
 
-Words must not flicker while a container alternates between starting and failing: as long as a daemon that failed is not
-ready again, Ready keeps the reason of its last failure.
+Conditions must not alternate while a container repeatedly starts and fails: until a failed daemon is ready again, Ready keeps the
+reason of its last failure.
 """
 
 import re
@@ -31,26 +31,29 @@ _PULL_REASONS = frozenset(
 )
 _CREATE_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull)?:? ?')
-"""The kubelet alternates between the error and "Back-off … : the error": what follows is the same."""
-_CLAIM_TO_COME = "waiting for ephemeral volume controller"
-"""What the scheduler says for a moment of every pod with a claim, which a controller makes after the pod."""
+"""The kubelet alternates between the error and "Back-off … : the error"."""
+_CLAIM_PENDING = "waiting for ephemeral volume controller"
+"""The scheduler reports this for every pod with an ephemeral volume, until a controller has created the claim."""
 _CHECKED = {"Cgroups": ConditionType.CGROUPS_MOUNTED, "Storage": ConditionType.STORAGE_HEALTHY}
-"""The condition that a check of the preflight is about; one of memory or of the installation is Ready's alone."""
+"""The condition for a failed check of the init container. Other checks are reported in Ready only."""
 _AFTER_CGROUPS = ("Memory", "Storage", "Network", "Registry", "Install")
-"""Checks that run when the cgroups are mounted and proved."""
+"""Checks that run after the cgroups are mounted and verified."""
 
 
 def diagnose(pod: pods.Pod, *, answered_before: bool) -> Assessment:
-    """The verdict on a pod of ours that is neither over nor being deleted.
+    """The assessment of a pod that has not stopped and is not terminating.
 
-    ``answered_before``: this pod's daemon has been ready. Between the first success of the startup probe and that of the
-    readiness probe the kubelet says "started, not ready" of a daemon that is perfectly well.
+    ``answered_before``: the daemon of this pod was ready before. Between the first success of the startup probe and that of the
+    readiness probe, the kubelet reports a healthy daemon as started and not ready.
     """
     memory_limited = pods.memory_limited(pod) and pods.variable(pod, "DIND_RESERVE_BYTES") is not None
-    conditions = {ConditionType.POD_SCHEDULED: _scheduled(pod), **_preflight_parts(pod, memory_limited=memory_limited)}
+    conditions = {
+        ConditionType.POD_SCHEDULED: _scheduled(pod),
+        **_preflight_conditions(pod, memory_limited=memory_limited),
+    }
     if pods.node_name(pod) is None:
         return _unscheduled(conditions)
-    assessment = _init_trouble(pod) or _daemon_verdict(pod, answered_before=answered_before)
+    assessment = _init_problem(pod) or _daemon_assessment(pod, answered_before=answered_before)
     daemon = assessment.conditions.get(ConditionType.DAEMON_READY) or replace(assessment.ready)
     return replace(assessment, conditions={**conditions, **assessment.conditions, ConditionType.DAEMON_READY: daemon})
 
@@ -60,7 +63,7 @@ def _scheduled(pod: pods.Pod) -> Condition:
     if node is not None:
         return Condition.true(Reason.SCHEDULED, f"The pod is assigned to the node {node}.")
     condition = pods.condition(pod, "PodScheduled")
-    if condition.get("reason") == "Unschedulable" and _CLAIM_TO_COME not in str(condition.get("message")):
+    if condition.get("reason") == "Unschedulable" and _CLAIM_PENDING not in str(condition.get("message")):
         return Condition.false(
             Reason.UNSCHEDULABLE,
             f"The scheduler found no node for the pod: {str(condition.get('message'))[:MAX_DETAIL]} Change spec.scheduling"
@@ -76,14 +79,14 @@ def _unscheduled(conditions: dict[ConditionType, Condition]) -> Assessment:
     return Assessment(Phase.PENDING, Condition.false(scheduled.reason, scheduled.message), conditions, warning=warning)
 
 
-def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionType, Condition]:
+def _preflight_conditions(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionType, Condition]:
     report = pods.preflight(pod)
     if report is None:
         return {}
     conditions: dict[ConditionType, Condition] = {}
     failed = report.error.check if report.error is not None else ""
     if report.cgroup is not None and failed in ("", *_AFTER_CGROUPS):
-        conditions[ConditionType.CGROUPS_MOUNTED] = _cgroups_part(
+        conditions[ConditionType.CGROUPS_MOUNTED] = _cgroups_condition(
             report.cgroup, report.mode, memory_limited=memory_limited
         )
     if report.storage is not None and failed in ("", "Network", "Registry", "Install"):
@@ -95,20 +98,20 @@ def _preflight_parts(pod: pods.Pod, *, memory_limited: bool) -> dict[ConditionTy
     return conditions
 
 
-def _cgroups_part(report: CgroupReport, mode: str | None, *, memory_limited: bool) -> Condition:
+def _cgroups_condition(report: CgroupReport, mode: str | None, *, memory_limited: bool) -> Condition:
     found = f"cgroup v{report.version} with {', '.join(sorted(report.controllers))}"
-    # A report of a tool from before there were modes names none.
-    proved = f"The cgroups are mounted and verified{f' (mode {mode})' if mode else ''}: {found}."
+    # Reports of older node-tool images contain no mode.
+    text = f"The cgroups are mounted and verified{f' (mode {mode})' if mode else ''}: {found}."
     if memory_limited:
-        return Condition.true(Reason.CGROUPS_MOUNTED, proved)
+        return Condition.true(Reason.CGROUPS_MOUNTED, text)
     return Condition.true(
         Reason.NO_MEMORY_LIMIT,
-        f"{proved} The pod has no memory limit, so no memory is reserved for the daemon, and nested containers can use all memory "
+        f"{text} The pod has no memory limit, so no memory is reserved for the daemon, and nested containers can use all memory "
         "of the node. Set spec.daemon.resources.limits.memory.",
     )
 
 
-def _init_trouble(pod: pods.Pod) -> Assessment | None:
+def _init_problem(pod: pods.Pod) -> Assessment | None:
     status = pods.container_status(pod, INIT_CONTAINER)
     if (status.get("state") or {}).get("terminated", {}).get("exitCode") == 0:
         return None
@@ -121,10 +124,10 @@ def _init_trouble(pod: pods.Pod) -> Assessment | None:
     return waiting(Phase.STARTING, Reason.INITIALIZING, "The init container mount-cgroups is checking the node.")
 
 
-def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Assessment:
+def _daemon_assessment(pod: pods.Pod, *, answered_before: bool) -> Assessment:
     status = pods.daemon(pod)
     if status.get("ready"):
-        if _written_off(pod):
+        if _unreachable(pod):
             return _node_lost(pod)
         ready = Condition.true(Reason.READY, "The Docker daemon responds to requests.")
         return Assessment(Phase.RUNNING, ready)
@@ -137,18 +140,18 @@ def _daemon_verdict(pod: pods.Pod, *, answered_before: bool) -> Assessment:
     if status.get("started") and answered_before:
         return late()
     if preload.pulling(pod):
-        answers = Condition.true(
+        pulling = Condition.true(
             Reason.PRELOADING_IMAGES, "dockerd responds to requests and pulls the images in spec.daemon.preload."
         )
-        conditions = {ConditionType.DAEMON_READY: answers}
-        return waiting(Phase.STARTING, Reason.PRELOADING_IMAGES, answers.message, conditions)
+        conditions = {ConditionType.DAEMON_READY: pulling}
+        return waiting(Phase.STARTING, Reason.PRELOADING_IMAGES, pulling.message, conditions)
     return waiting(Phase.STARTING, Reason.DAEMON_STARTING, "dockerd is starting.")
 
 
-def _written_off(pod: pods.Pod) -> bool:
-    """A kubelet never says that ready containers are in an unready pod: others said it for a kubelet that is silent.
+def _unreachable(pod: pods.Pod) -> bool:
+    """Whether the node does not respond: the node controller, and never the kubelet, reports ready containers in an unready pod.
 
-    With workloads the daemon may be ready and another container not; then only ContainersReady says what the kubelet saw last.
+    With workloads the daemon may be ready and another container not. Then ContainersReady is what the kubelet reported last.
     """
     unready = pods.condition(pod, "Ready").get("status") == "False"
     beside = pods.workload_names(pod) and pods.condition(pod, "ContainersReady").get("status") != "True"
@@ -172,7 +175,7 @@ def _failing(status: dict[str, Any], failure: Failure) -> Assessment:
 
 
 def _cannot_start(pod: pods.Pod, status: dict[str, Any], container: str) -> Assessment | None:
-    """The kubelet cannot make the container at all."""
+    """The assessment if the kubelet cannot create the container."""
     waits = pods.waiting(status)
     detail = str(waits.get("message") or "")
     if waits.get("reason") in _PULL_REASONS:
@@ -191,7 +194,7 @@ def _cannot_start(pod: pods.Pod, status: dict[str, Any], container: str) -> Asse
             f"The kubelet cannot pull the image {image} of the container {container}: {_BACK_OFF.sub('', detail)[:MAX_DETAIL]} "
             f"Correct {field}, or make the registry reachable from the node.",
         )
-    # The kubelet alternates between such a reason and CrashLoopBackOff: the end that the runtime wrote is the same in both.
+    # The kubelet alternates between such a reason and CrashLoopBackOff. The termination state is the same in both.
     failure = failure_in(pod, container) if never_ran(status) else None
     if failure is None and waits.get("reason") in _CREATE_REASONS:
         failure = explained(pod, not_started(container, detail), detail)

@@ -1,7 +1,6 @@
-"""When each environment was last looked at for what no watch tells, so that it is done seldom and evenly.
+"""The times of polls, for state that no watch reports: full volumes, idle daemons, deleted Secrets.
 
-No watch tells that a volume is full, a daemon unused, or a Secret gone. A look is one request that the node answers, or a
-few to the API server; all of them together stay below a rate.
+A poll is one request to a node, or a few to the API server. The rate of all polls is limited.
 """
 
 from datetime import datetime, timedelta
@@ -9,14 +8,14 @@ from datetime import datetime, timedelta
 from dind_operator.state.cluster import Key
 
 SECONDS_EACH = 0.5
-"""Two looks a second at most, however many environments there are: a thousand are looked at every eight minutes."""
+"""At most two polls in a second for all environments: a thousand are polled every eight minutes."""
 
 ACTIVITY_SECONDS = 60.0
-"""Between two looks at whether an environment is used, where an installation leaves out those at the volume."""
+"""Between two polls of the activity of an environment, if the installation does not poll volumes."""
 
 
 class PollSchedule:
-    """``seconds`` between two looks at one environment, at least; 0: none at all. ``each``: between any two."""
+    """``seconds`` is the minimum time between two polls of one environment; 0: no polls. ``each``: between any two polls."""
 
     def __init__(self, seconds: float, each: float = SECONDS_EACH) -> None:
         self._seconds = seconds
@@ -24,7 +23,7 @@ class PollSchedule:
         self._last: dict[Key, datetime] = {}
 
     def due(self, key: Key, now: datetime) -> bool:
-        """It is time to look. What was never looked at is given its time first, or a start would look at all at once."""
+        """Whether a poll is due. The first one is delayed, so that not all environments are polled when the operator starts."""
         if not self._seconds:
             return False
         if key not in self._last:
@@ -33,17 +32,17 @@ class PollSchedule:
         return now - self._last[key] >= self._pause
 
     def done(self, key: Key, now: datetime) -> None:
-        """It was looked at."""
+        """Record a poll."""
         self._last[key] = now
 
     def wait(self, key: Key, now: datetime) -> float | None:
-        """Seconds until the next look; None where there is none."""
+        """Seconds until the next poll; None without one."""
         if key not in self._last:
             return None
         return max((self._last[key] + self._pause - now).total_seconds(), 0.1)
 
     def forget(self, key: Key) -> None:
-        """There is no daemon to look at."""
+        """Stop polling the environment."""
         self._last.pop(key, None)
 
     @property

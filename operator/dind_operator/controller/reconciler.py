@@ -1,8 +1,8 @@
-"""One environment: observe, plan, apply, status. Holds no decisions of its own.
+"""Reconciliation of one environment: observe, plan, apply, write status. The decisions are in the plan.
 
-The watch cache is only a hint. It may keep ghosts, and it lags behind our own writes, so whatever we wrote or read live is
-laid over it. Before a pod is created or anything is deleted the environment is read live; if it is absent, of another uid or
-being deleted, nothing is written.
+The watch cache may be stale: it may contain deleted objects, and it lags behind the writes of the operator. So it is updated with
+every object that was read live or written. Before a pod is created or an object is deleted, the environment is read live. If it is
+absent, has another uid or is being deleted, nothing is written.
 """
 
 from collections.abc import Callable
@@ -34,22 +34,22 @@ from dind_operator.state.cluster import Cluster, Event, Key
 from dind_operator.state.observed import Observed, Policy
 
 MAX_ROUNDS = 4
-"""How often one call starts over with fresh objects before it leaves the rest to the queue's backoff."""
+"""Attempts of one reconciliation with newly observed objects. After that it is retried with the backoff of the queue."""
 
-_FATEFUL = (CreatePod, DeletePod, DeleteEnvironment)
+_VERIFIED = (CreatePod, DeletePod, DeleteEnvironment)
 """Actions before which the environment is read live."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``requeue_after``: seconds after which to look again, None to wait for a change. ``phase`` for the metrics."""
+    """``requeue_after``: seconds until the next reconciliation, None to wait for a change. ``phase`` is for the metrics."""
 
     requeue_after: float | None = None
     phase: str | None = None
 
 
 class Reconciler:
-    """Brings environments to what they ask for, one call at a time per environment. ``ahead``: as in ``Observed``."""
+    """Reconciles environments, one call at a time for each. ``clock_skew``: as in ``Observed``."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Reconciler:
         self._endpoints = Endpoints(cluster, policy, endpoint_seconds)
 
     async def reconcile(self, key: Key) -> Outcome:
-        """Do what is to be done about one environment now. Raises ClusterError when it is to be tried again."""
+        """Reconcile one environment. Raises ClusterError if the reconciliation must be retried."""
         for _ in range(MAX_ROUNDS):
             environment = self._view.environment(key)
             if environment is None:
@@ -100,44 +100,44 @@ class Reconciler:
             periods=self._policy.periods,
         )
         try:
-            observed = await self._reader.all_of(key, observed)
-            observed = await self._keep_beside(key, observed)
+            observed = await self._reader.observe(key, observed)
+            observed = await self._reconcile_owned(key, observed)
         except ClusterError as error:
             return await self._finish(key, observed, self._after_error(observed, NOTHING, error))
-        return await self._carry_out(key, observed, make_plan(observed, self._policy))
+        return await self._execute(key, observed, make_plan(observed, self._policy))
 
-    async def _keep_beside(self, key: Key, observed: Observed) -> Observed:
-        """Bring what belongs to the environment beside its pod to what is wanted; with what became of it."""
-        budget = await self._budgets.settle(key, observed, lambda: self._verify(key, observed))
-        state = await self._endpoints.bring(key, observed, lambda: self._verify(key, observed))
+    async def _reconcile_owned(self, key: Key, observed: Observed) -> Observed:
+        """Reconcile the owned objects other than the pod; returns what is observed then."""
+        budget = await self._budgets.reconcile(key, observed, lambda: self._verify(key, observed))
+        state = await self._endpoints.reconcile(key, observed, lambda: self._verify(key, observed))
         return replace(observed, budget=budget, endpoint=state)
 
-    def _look_again(self, key: Key, observed: Observed, plan: Plan) -> float | None:
-        """When to look again: for what no event tells, for the endpoint from time to time, and when a lifetime ends."""
+    def _requeue_after(self, key: Key, observed: Observed, plan: Plan) -> float | None:
+        """Seconds until the next reconciliation for polls, for the endpoint and for an expiry."""
         waits = (
-            self._reader.again(key, observed, plan),
+            self._reader.requeue_after(key, observed, plan),
             self._endpoints.wait(key, observed.now),
             requeue(observed),
         )
         return min(filter(None, waits), default=None)
 
-    async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
+    async def _execute(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
         failed: ClusterError | None = None
         try:
             verified = observed.endpoint is not None and observed.endpoint.verified
-            if not verified and any(isinstance(action, _FATEFUL) for action in plan.actions):
+            if not verified and any(isinstance(action, _VERIFIED) for action in plan.actions):
                 await self._verify(key, observed)
             last = DeleteEnvironment() in plan.actions
             if plan.status_first and plan.status is not None:
                 old = observed.environment.get("status") or {}
-                # Of an environment that is deleted an Event can be recorded before, and nothing afterwards.
+                # Events of an environment that is deleted must be recorded before the deletion.
                 observed = await self._store(key, observed, surviving(old, plan.status), plan.events if last else ())
             for action in plan.actions:
-                await self._act(key, observed, action)
+                await self._apply(key, observed, action)
             if last:
                 return Outcome()
             if any(isinstance(action, CreatePod) for action in plan.actions):
-                # What is true now is what the new pod says: one status instead of two.
+                # Observe the new pod first: one write of the status instead of two.
                 raise StaleError
         except ClusterError as error:
             plan, failed = self._after_error(observed, plan, error), error
@@ -149,10 +149,10 @@ class Reconciler:
     async def _finish(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
         if plan.status is not None:
             await self._store(key, observed, plan.status, plan.events)
-        return Outcome(self._look_again(key, observed, plan), plan.status.get("phase") if plan.status else None)
+        return Outcome(self._requeue_after(key, observed, plan), plan.status.get("phase") if plan.status else None)
 
     async def _verify(self, key: Key, observed: Observed) -> None:
-        """Read the environment live; anything but the object that was planned for means: plan again."""
+        """Read the environment live. Raises StaleError if it differs from the observed one."""
         seen = observed.environment["metadata"]
         live = await self._reader.environment(key, observed.environment)
         if live is None:
@@ -166,7 +166,7 @@ class Reconciler:
         if not same:
             raise StaleError
 
-    async def _act(self, key: Key, observed: Observed, action: Action) -> None:
+    async def _apply(self, key: Key, observed: Observed, action: Action) -> None:
         try:
             match action:
                 case CreatePod(manifest):
@@ -187,7 +187,7 @@ class Reconciler:
             raise failed_action(error) from error
 
     def _after_error(self, observed: Observed, plan: Plan, error: ClusterError) -> Plan:
-        """What a user is to hear of becomes a condition; all else goes back to the queue, or ends with the namespace."""
+        """The plan that reports the error in a condition. Other errors are raised, for a retry by the queue."""
         if error.error_class is ErrorClass.NAMESPACE_TERMINATING:
             return replace(plan, status=None, requeue_after=None)
         if error.reason is None:
@@ -197,7 +197,7 @@ class Reconciler:
     async def _store(
         self, key: Key, observed: Observed, status: dict[str, Any], events: tuple[Event, ...] = ()
     ) -> Observed:
-        """Write what differs, and the notes if anything does; returns what is observed then."""
+        """Write the changed fields of the status, and record the Events if there are any changes."""
         environment = observed.environment
         changes = status_changes(environment.get("status") or {}, status)
         if not changes:

@@ -1,4 +1,4 @@
-"""From a verdict to the complete status, keeping what outlives the moment (times of transitions, the last failure)."""
+"""The complete status for an assessment. Transition times and the last failure are kept from the old status."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from dind_operator.state.observed import NodeView, Observed
 from dind_operator.state.pod_failures import Failure
 
 _KEPT = ("lastFailure", "recreations")
-"""What is said of the environment and not of its present pod."""
+"""Fields about the environment, and not about its current pod."""
 _SURVIVING = ("lastFailure", "recreations", "recreateAfter")
-"""What no pod shows any more once the one that failed is deleted."""
+"""Fields that cannot be observed after the failed pod is deleted."""
 _OF_THE_POD = ("docker", "node", "daemonImage", "nodeToolImage", "reserveMemory")
 _ALWAYS = (
     ConditionType.POD_SCHEDULED,
@@ -24,11 +24,11 @@ _ALWAYS = (
     ConditionType.UP_TO_DATE,
     ConditionType.ENDPOINT_READY,
 )
-"""Conditions that are never absent: Unknown, with the reason of Ready, where nothing else is known."""
+"""Conditions that are always present: Unknown with the reason of Ready, if there is no assessment."""
 
 
 def build_status(observed: Observed, assessment: Assessment, extra: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The status that is to be stored, complete: what is absent here is to be absent there.
+    """The complete desired status: a field that is absent here is removed.
 
     ``extra`` holds further top-level fields (lastFailure, recreations, recreateAfter); None removes one.
     """
@@ -37,7 +37,7 @@ def build_status(observed: Observed, assessment: Assessment, extra: dict[str, An
     status["observedGeneration"] = observed.environment["metadata"].get("generation", 0)
     status["phase"] = assessment.phase.value
     status["conditions"] = _conditions(observed, old, assessment)
-    if observed.pod is not None and _is_ours(observed, observed.pod):
+    if observed.pod is not None and _controlled(observed, observed.pod):
         status |= _pod_fields(observed, observed.pod, old)
     for fields in STATUS:
         status |= fields(observed)
@@ -46,20 +46,20 @@ def build_status(observed: Observed, assessment: Assessment, extra: dict[str, An
 
 
 def surviving(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The old status with what of the new one must be stored before a pod is deleted; all else is told when it is."""
+    """The old status with the fields of the new one that must be stored before the pod is deleted."""
     rest = {key: value for key, value in old.items() if key not in _SURVIVING}
     kept = rest | {key: new[key] for key in _SURVIVING if key in new}
-    # That it has expired, and by being idle, no pod shows either. A warning is stored with its Event.
+    # An expiry by idle time cannot be observed without the pod either. A warning is stored with its Event.
     expired = (new.get("lifetime") or {}).get("expired")
     kept |= {"lifetime": new["lifetime"]} if expired else {}
-    # Nor what became of workloads.
+    # Nor can the results of workloads.
     return kept | {"workloads": new["workloads"]} if (new.get("workloads") or {}).get("result") else kept
 
 
 def failure_fields(failure: Failure, observed: Observed, pod: pods.Pod) -> dict[str, Any]:
-    """``lastFailure`` for a failure of ``pod``; what is recorded of the same failure already stays as it is."""
+    """``lastFailure`` for a failure of ``pod``. If the same failure is recorded already, it is not changed."""
     old = (observed.environment.get("status") or {}).get("lastFailure") or {}
-    # An end of a container is the time of this failure only if the failure is that end.
+    # The end of a container is the time of the failure only if the container exited.
     ended_at = _ended_at(pod, failure.exit_code) if failure.exit_code is not None else None
     same = old.get("podUID") == pods.uid(pod) and old.get("reason") == failure.reason.value
     if same and ended_at in (None, old.get("time")):
@@ -78,7 +78,7 @@ def failure_fields(failure: Failure, observed: Observed, pod: pods.Pod) -> dict[
 
 
 def _ended_at(pod: pods.Pod, code: int) -> str | None:
-    """When the container that ended with this code did; None where no container did."""
+    """When a container exited with this code; None if none did."""
     for name in (DAEMON_CONTAINER, INIT_CONTAINER):
         end = pods.last_end(pods.container_status(pod, name))
         if end.get("exitCode") == code and end.get("finishedAt"):
@@ -89,18 +89,18 @@ def _ended_at(pod: pods.Pod, code: int) -> str | None:
 def _conditions(observed: Observed, old: dict[str, Any], assessment: Assessment) -> list[dict[str, Any]]:
     generation = observed.environment["metadata"].get("generation", 0)
     unknown = Condition.unknown(assessment.ready.reason, assessment.ready.message)
-    wanted = {ConditionType.READY: assessment.ready} | {
+    conditions = {ConditionType.READY: assessment.ready} | {
         kind: assessment.conditions.get(kind, unknown) for kind in _ALWAYS
     }
     for kind, condition in CONDITIONS:
         found = condition(observed)
         if found is not None:
-            wanted[kind] = found
-    told = {kind: (part.status, part.reason, part.message) for kind, part in wanted.items()}
-    return set_conditions(old, told, generation, observed.now)
+            conditions[kind] = found
+    values = {kind: (condition.status, condition.reason, condition.message) for kind, condition in conditions.items()}
+    return set_conditions(old, values, generation, observed.now)
 
 
-def _is_ours(observed: Observed, pod: pods.Pod) -> bool:
+def _controlled(observed: Observed, pod: pods.Pod) -> bool:
     owner = pods.controller(pod)
     return owner is not None and owner.get("uid") == observed.environment["metadata"]["uid"]
 
@@ -110,7 +110,7 @@ def _pod_fields(observed: Observed, pod: pods.Pod, old: dict[str, Any]) -> dict[
     kept = {key: old[key] for key in _OF_THE_POD if same_pod and key in old}
     restarts = pods.daemon(pod).get("restartCount")
     if restarts != old.get("restarts"):
-        kept.pop("docker", None)  # said by a container that has ended: it is to be read anew
+        kept.pop("docker", None)  # reported by a container that has exited
     images = {
         item["name"]: item.get("image") for item in pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
     }

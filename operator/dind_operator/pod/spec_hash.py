@@ -20,11 +20,11 @@ _NOT_IN_THE_POD: Final[dict[str, Any]] = {
 
 def intent_hash(spec: DindEnvironmentSpec) -> str:
     """16 hexadecimal digits over what the user said; a default written out is the same as one left out."""
-    said = spec.model_dump(
+    fields = spec.model_dump(
         mode="json", by_alias=True, exclude=_NOT_IN_THE_POD, exclude_none=True, exclude_defaults=True
     )
-    free = said.get("daemon", {}).pop("config", {})
-    return digest([_without_empty(said), free])
+    free = fields.get("daemon", {}).pop("config", {})
+    return digest([_without_empty(fields), free])
 
 
 def digest(value: Any) -> str:

@@ -157,7 +157,7 @@ async def _environment(cluster: ApiCluster, key: Key) -> dict[str, Any]:
     try:
         return await cluster.call("GET", f"/apis/{names.API_VERSION}/namespaces/{key[0]}/{names.PLURAL}/{key[1]}")
     except ClusterError as error:
-        if error.code == 404 and names.PLURAL in error.said:
+        if error.code == 404 and names.PLURAL in error.server_message:
             raise UnreportableError(
                 f"there is no DindEnvironment {where}. `kubectl get dind -A` lists them all."
             ) from error
@@ -167,10 +167,10 @@ async def _environment(cluster: ApiCluster, key: Key) -> dict[str, Any]:
             ) from error
         if error.code in (401, 403):
             raise UnreportableError(
-                f"not permitted: dindenvironments {where}. Message of the API server: {error.said}"
+                f"not permitted: dindenvironments {where}. Message of the API server: {error.server_message}"
             ) from error
         raise UnreportableError(
-            f"the DindEnvironment {where} cannot be read: {error.said}. Check KUBECONFIG and the network."
+            f"the DindEnvironment {where} cannot be read: {error.server_message}. Check KUBECONFIG and the network."
         ) from error
 
 
@@ -191,7 +191,7 @@ class _Reader:
             elif error.error_class is ErrorClass.NOT_FOUND:
                 line = f"not found: {subject}"
             else:
-                line = f"not read: {subject}: {error.said}"
+                line = f"not read: {subject}: {error.server_message}"
             if line not in self.missing:
                 self.missing.append(line)
             return None

@@ -34,7 +34,7 @@ ISOLATION_MARKER = "dind-isolation "
 VOLUME_MARKER = "dind-volume "
 ACTIVITY_MARKER = "dind-activity "
 PRELOAD_MARKER = "dind-preload "
-REMEMBERED = 1024
+CACHED_REPORTS = 1024
 """Reports that are not parsed again: a pod keeps its own, and a reconciliation reads it several times."""
 MAX_MESSAGE_BYTES = 4096
 """The kubelet's own bound on a termination message."""
@@ -187,7 +187,7 @@ class PreloadReport(_Part):
     kind: Annotated[str, Field(pattern=r"^[A-Za-z]{1,32}$")] = "None"
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=CACHED_REPORTS)
 def preflight_report(message: str | None) -> PreflightReport | None:
     """The report in a termination message; None if there is none that can be read."""
     return _parse(PreflightReport, message)

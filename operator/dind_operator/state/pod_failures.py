@@ -137,14 +137,14 @@ _LOST = {
 def pod_failure(pod: pods.Pod) -> Failure:
     """Why a pod that is over is over."""
     reason = pods.status_reason(pod)
-    said = pods.status_message(pod)
+    message = pods.status_message(pod)
     if reason == "AppArmor":
-        return Failure(Reason.APPARMOR_UNAVAILABLE, _with_detail(apparmor.refused(pod), said), repeats=True)
+        return Failure(Reason.APPARMOR_UNAVAILABLE, _with_detail(apparmor.refused(pod), message), repeats=True)
     if reason == sidecars.REFUSED_BY_KUBELET:
         return Failure(Reason.SIDECARS_UNSUPPORTED, sidecars.unsupported("The node's kubelet"), repeats=True)
     if reason == "Evicted":
         lost = _LOST.get(pods.volume_kind(pod), "The data of Docker in the pod is lost.")
-        return Failure(Reason.EVICTED, _with_detail(_EVICTED.format(lost=lost), said))
+        return Failure(Reason.EVICTED, _with_detail(_EVICTED.format(lost=lost), message))
     if not reason:
         failure = container_failure(pods.daemon(pod), DAEMON_CONTAINER) or container_failure(
             pods.container_status(pod, INIT_CONTAINER), INIT_CONTAINER
@@ -152,7 +152,7 @@ def pod_failure(pod: pods.Pod) -> Failure:
         if failure is not None:
             return failure
     text = f"The pod stopped with the {'reason ' + reason if reason else 'phase ' + pods.phase(pod)}. The operator replaces it."
-    return Failure(Reason.POD_FAILED, _with_detail(text, said))
+    return Failure(Reason.POD_FAILED, _with_detail(text, message))
 
 
 def container_failure(status: dict[str, Any], name: str) -> Failure | None:
@@ -177,10 +177,10 @@ def never_ran(status: dict[str, Any]) -> bool:
 
 def not_started(name: str, detail: str, code: int | None = None) -> Failure:
     """The node's runtime cannot start a container; its sentence may hold an id that is another one at each try."""
-    said = _CONTAINER_ID.sub("…", detail)[:MAX_DETAIL]
+    message = _CONTAINER_ID.sub("…", detail)[:MAX_DETAIL]
     return Failure(
         Reason.POD_FAILED,
-        f"The container runtime of the node cannot start the container {name}: {said} The Events of the pod contain its messages.",
+        f"The container runtime of the node cannot start the container {name}: {message} The Events of the pod contain its messages.",
         code,
     )
 
@@ -271,7 +271,7 @@ def failure_in(pod: pods.Pod, name: str) -> Failure | None:
     return explained(pod, failure, str(pods.last_end(status).get("message") or ""))
 
 
-def explained(pod: pods.Pod, failure: Failure, said: str) -> Failure:
+def explained(pod: pods.Pod, failure: Failure, message: str) -> Failure:
     """A container that the runtime cannot start, for a cause that can be told from its words."""
-    cause = apparmor.not_loaded(pod, said)
+    cause = apparmor.not_loaded(pod, message)
     return replace(failure, reason=Reason.APPARMOR_UNAVAILABLE, message=cause) if cause else failure

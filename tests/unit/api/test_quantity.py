@@ -118,7 +118,7 @@ def test_the_pattern_of_the_crd_and_the_parser_agree(text: str) -> None:
         parse_quantity(text)
         reads = True
     except InvalidQuantity as error:
-        reads = "must be at most 2\^63-1" in str(error)
+        reads = "must be at most 2^63-1" in str(error)
     assert reads == matches
 
 

@@ -73,14 +73,14 @@ def test_every_answer_has_its_class(code: int, status: dict[str, Any], kind: Err
 def test_a_refusal_says_what_where_and_what_to_do(message: str) -> None:
     error = error_of(403, {"message": message})
     assert message in error.message
-    assert error.said == message
+    assert error.server_message == message
     assert len(error.message) > len(message) + 20
 
 
 @pytest.mark.parametrize("message", [QUOTA, MUST, LIMITS, SECURITY, RBAC, WEBHOOK])
 def test_a_long_sentence_is_cut_and_the_remedy_is_not(message: str) -> None:
     short, long = error_of(403, {"message": message}), error_of(403, {"message": message + "x" * 5000})
-    assert long.said == message + "x" * 5000
+    assert long.server_message == message + "x" * 5000
     assert len(long.message) <= 1024, "an Event holds no more"
     remedy = short.message.split(message)[1]
     assert len(remedy) > 20

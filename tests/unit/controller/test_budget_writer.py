@@ -79,7 +79,7 @@ def others(owners: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def settle(cluster: Recorder, seen: Observed, policy: Policy = POLICY) -> Condition | None:
-    return asyncio.run(Budgets(cluster, policy).settle(("team-a", "builder"), seen, cluster.verify))  # type: ignore[arg-type]
+    return asyncio.run(Budgets(cluster, policy).reconcile(("team-a", "builder"), seen, cluster.verify))  # type: ignore[arg-type]
 
 
 def test_an_environment_that_never_asked_costs_no_call() -> None:

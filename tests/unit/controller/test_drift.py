@@ -5,7 +5,7 @@ from tests.unit import objects
 from tests.unit.objects import SETTINGS, pod
 
 from dind_operator.api.spec import UpdatePolicy
-from dind_operator.controller.drift import missing_metadata, up_to_date, update_wanted
+from dind_operator.controller.drift import intent_changed, missing_metadata, up_to_date
 from dind_operator.pod.defaults import BuildSettings
 
 NEWER = BuildSettings(daemon_image="d:2", node_tool_image=SETTINGS.node_tool_image)
@@ -15,20 +15,20 @@ CHANGED = {"daemon": {"config": {"mtu": 1400}}}
 @pytest.mark.parametrize("policy", list(UpdatePolicy))
 def test_the_same_pod_is_up_to_date(policy: UpdatePolicy) -> None:
     found = up_to_date(pod(), pod(), policy)
-    assert (found.part.reason.value, found.replace, found.same_build) == ("UpToDate", False, True)
+    assert (found.condition.reason.value, found.replace, found.same_build) == ("UpToDate", False, True)
 
 
 @pytest.mark.parametrize(("policy", "replace"), [(UpdatePolicy.RECREATE, True), (UpdatePolicy.ON_DELETE, False)])
 def test_the_users_change_replaces_by_policy(policy: UpdatePolicy, replace: bool) -> None:
     found = up_to_date(pod(), pod(CHANGED), policy)
-    assert update_wanted(pod(), pod(CHANGED))
-    assert (found.part.reason.value, found.replace, found.same_build) == ("SpecChanged", replace, False)
+    assert intent_changed(pod(), pod(CHANGED))
+    assert (found.condition.reason.value, found.replace, found.same_build) == ("SpecChanged", replace, False)
 
 
 @pytest.mark.parametrize("policy", list(UpdatePolicy))
 def test_the_operators_change_replaces_nothing(policy: UpdatePolicy) -> None:
     found = up_to_date(pod(), pod(None, NEWER), policy)
-    assert (found.part.reason.value, found.replace) == ("OperatorChanged", False)
+    assert (found.condition.reason.value, found.replace) == ("OperatorChanged", False)
 
 
 def test_an_edited_hash_annotation_deceives_nobody() -> None:
@@ -36,7 +36,7 @@ def test_an_edited_hash_annotation_deceives_nobody() -> None:
     edited["metadata"]["annotations"]["dind.dev/intent-hash"] = pod(CHANGED)["metadata"]["annotations"][
         "dind.dev/intent-hash"
     ]
-    assert update_wanted(edited, pod(CHANGED))
+    assert intent_changed(edited, pod(CHANGED))
 
 
 def test_nothing_is_missing_from_our_own_pod() -> None:

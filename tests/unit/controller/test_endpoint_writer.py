@@ -87,7 +87,7 @@ def endpoints(shelf: Shelf) -> Endpoints:
 
 
 async def bring(endpoints: Endpoints, shelf: Shelf, seen: Observed) -> EndpointState | None:
-    return await endpoints.bring(KEY, seen, shelf.verify)
+    return await endpoints.reconcile(KEY, seen, shelf.verify)
 
 
 def told(state: EndpointState | None, fields: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
@@ -302,7 +302,7 @@ async def test_what_an_earlier_environment_left_is_waited_for(endpoints: Endpoin
 @pytest.mark.parametrize("verb", ["create", "get"])
 async def test_a_refusal_is_told_with_the_servers_words(endpoints: Endpoints, shelf: Shelf, verb: str) -> None:
     words = 'secrets is forbidden: User "x" cannot get resource "secrets"'
-    refusal = ClusterError(ErrorClass.REFUSED, "m", Reason.FORBIDDEN, code=403, said=words)
+    refusal = ClusterError(ErrorClass.REFUSED, "m", Reason.FORBIDDEN, code=403, server_message=words)
     shelf.refuse[verb, ObjectKind.SECRET] = refusal
     env = environment(generation=2)
     state = await bring(endpoints, shelf, observed(env))
@@ -321,7 +321,9 @@ async def test_what_was_refused_is_not_said_to_be_there(endpoints: Endpoints, sh
     first = await bring(endpoints, shelf, observed())
     env = told(first, {"endpoint": {"credentialsGeneration": 2}})
     env["metadata"]["generation"] = 2
-    shelf.refuse["update", ObjectKind.SECRET] = ClusterError(ErrorClass.REFUSED, "m", Reason.FORBIDDEN, said="quota")
+    shelf.refuse["update", ObjectKind.SECRET] = ClusterError(
+        ErrorClass.REFUSED, "m", Reason.FORBIDDEN, server_message="quota"
+    )
     state = await bring(endpoints, shelf, observed(env, running_pod()))
     assert state is not None
     assert first is not None
@@ -332,7 +334,7 @@ async def test_what_was_refused_is_not_said_to_be_there(endpoints: Endpoints, sh
 async def test_a_removal_that_was_refused_is_tried_again(endpoints: Endpoints, shelf: Shelf) -> None:
     env = told(await bring(endpoints, shelf, observed()), OFF)
     env["metadata"]["generation"] = 2
-    refusal = ClusterError(ErrorClass.REFUSED, "m", Reason.FORBIDDEN, said="not allowed")
+    refusal = ClusterError(ErrorClass.REFUSED, "m", Reason.FORBIDDEN, server_message="not allowed")
     shelf.refuse["delete", ObjectKind.SERVICE] = refusal
     state = await bring(endpoints, shelf, observed(env))
     assert state is not None

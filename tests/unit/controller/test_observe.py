@@ -10,7 +10,7 @@ from tests.unit.objects import NOW, environment, failed_pod, node, observed, pod
 
 from dind_operator.controller.actions import NOTHING, Plan
 from dind_operator.controller.api_errors import ClusterError, ErrorClass
-from dind_operator.controller.observe import REPORT_PAUSE_SECONDS, Reader
+from dind_operator.controller.observe import REPORT_POLL_SECONDS, Reader
 
 KEY = ("team-a", "builder")
 IDLE = {"lifetime": {"idleTimeout": "30m"}}
@@ -79,20 +79,20 @@ def settled(fields: dict[str, Any] | None = None) -> dict[str, Any]:
 
 async def test_of_a_pod_that_is_well_and_told_of_nothing_is_read() -> None:
     stub = Stub()
-    await reader(stub).all_of(KEY, observed(settled(), running_pod()))
+    await reader(stub).observe(KEY, observed(settled(), running_pod()))
     assert stub.calls == []
 
 
 async def test_one_look_at_the_log_tells_of_volume_and_use() -> None:
     stub = Stub()
     looking = reader(stub)
-    await looking.all_of(KEY, observed(settled(IDLE), running_pod(IDLE)))
-    found = await looking.all_of(KEY, observed(settled(IDLE), running_pod(IDLE), now=LATER))
+    await looking.observe(KEY, observed(settled(IDLE), running_pod(IDLE)))
+    found = await looking.observe(KEY, observed(settled(IDLE), running_pod(IDLE), now=LATER))
     assert stub.calls == ["tail"]
     assert found.volume is not None
     assert found.activity is not None
     assert found.activity.idleSeconds == 90
-    assert looking.again(KEY, found, NOTHING) == SECONDS
+    assert looking.requeue_after(KEY, found, NOTHING) == SECONDS
 
 
 @pytest.mark.parametrize(("fields", "read"), [({}, False), (IDLE, True)])
@@ -102,7 +102,7 @@ async def test_without_looks_at_volumes_only_an_idle_timeout_is_looked_for(
     stub = Stub()
     looking = reader(stub, volume_seconds=0)
     for now in (NOW, LATER):
-        found = await looking.all_of(KEY, observed(settled(fields), running_pod(fields), now=now))
+        found = await looking.observe(KEY, observed(settled(fields), running_pod(fields), now=now))
     assert stub.calls == ["tail"] * read
     assert found.volume is None
     assert (found.activity is not None) is read
@@ -112,7 +112,7 @@ async def test_without_the_right_no_log_is_read() -> None:
     stub = Stub()
     looking = reader(stub, read_logs=False)
     for now in (NOW, LATER):
-        await looking.all_of(KEY, observed(environment(IDLE), running_pod(IDLE), now=now))
+        await looking.observe(KEY, observed(environment(IDLE), running_pod(IDLE), now=now))
     assert stub.calls == ["node", "node"]
 
 
@@ -120,11 +120,11 @@ async def test_without_the_right_no_log_is_read() -> None:
 async def test_where_there_is_to_be_no_pod_one_that_no_watch_tells_of_is_looked_for(fields: dict[str, Any]) -> None:
     over = environment(fields, creationTimestamp="2025-05-01T00:00:00Z")
     stub = Stub(live=pod())
-    assert (await reader(stub).all_of(KEY, observed(over))).pod == pod()
+    assert (await reader(stub).observe(KEY, observed(over))).pod == pod()
     assert stub.calls == ["pod", "learn"]
     over["status"] = {"phase": "Suspended"}
     stub = Stub(live=pod())
-    assert (await reader(stub).all_of(KEY, observed(over))).pod is None
+    assert (await reader(stub).observe(KEY, observed(over))).pod is None
     assert stub.calls == []
 
 
@@ -132,28 +132,28 @@ async def test_a_pod_without_our_label_is_read_live() -> None:
     seen = pod()
     del seen["metadata"]["labels"]["app.kubernetes.io/managed-by"]
     stub = Stub()
-    assert (await reader(stub).all_of(KEY, observed(pod=seen))).pod is None
+    assert (await reader(stub).observe(KEY, observed(pod=seen))).pod is None
     assert stub.calls == ["pod", "miss"]
 
 
 async def test_what_is_a_courtesy_holds_up_nothing_and_what_is_not_does() -> None:
     stub = Stub(failing=True)
-    found = await reader(stub).all_of(KEY, observed(pod=running_pod()))
+    found = await reader(stub).observe(KEY, observed(pod=running_pod()))
     assert stub.calls == ["node", "head"]
     assert (found.node, found.daemon) == (None, None)
     with pytest.raises(ClusterError):
-        await reader(stub).all_of(KEY, observed(pod=failed_pod()))
+        await reader(stub).observe(KEY, observed(pod=failed_pod()))
 
 
 async def test_lines_that_are_not_in_the_log_yet_are_looked_for_soon_and_not_for_ever() -> None:
     looking = reader(Stub())
-    found = await looking.all_of(KEY, observed(pod=running_pod()))
-    assert looking.again(KEY, found, NOTHING) == REPORT_PAUSE_SECONDS
-    assert looking.again(KEY, found, Plan(requeue_after=1.0)) == 1.0
-    late = await looking.all_of(KEY, observed(pod=running_pod(), now=NOW + timedelta(minutes=6)))
-    assert looking.again(KEY, late, NOTHING) == SECONDS
+    found = await looking.observe(KEY, observed(pod=running_pod()))
+    assert looking.requeue_after(KEY, found, NOTHING) == REPORT_POLL_SECONDS
+    assert looking.requeue_after(KEY, found, Plan(requeue_after=1.0)) == 1.0
+    late = await looking.observe(KEY, observed(pod=running_pod(), now=NOW + timedelta(minutes=6)))
+    assert looking.requeue_after(KEY, late, NOTHING) == SECONDS
     looking.forget(KEY)
-    assert looking.again(KEY, late, NOTHING) is None
+    assert looking.requeue_after(KEY, late, NOTHING) is None
 
 
 async def test_the_log_of_a_daemon_that_pulls_images_is_read_until_it_is_ready() -> None:
@@ -163,5 +163,5 @@ async def test_the_log_of_a_daemon_that_pulls_images_is_read_until_it_is_ready()
     for manifest, read_logs, read in ((pulling, True, True), (done, True, False), (pulling, False, False)):
         stub = Stub()
         seen = observed(settled(fields), manifest)
-        await reader(stub, read_logs=read_logs, volume_seconds=0).all_of(KEY, seen)
+        await reader(stub, read_logs=read_logs, volume_seconds=0).observe(KEY, seen)
         assert ("tail" in stub.calls) == read

@@ -29,7 +29,7 @@ def test_the_real_periods_of_lifetimes() -> None:
 
 
 def test_the_real_periods_between_checks() -> None:
-    assert (REAL.blocked_check_seconds, recreation.SOON_SECONDS, reading.REPORT_PAUSE_SECONDS) == (15, 1, 2)
+    assert (REAL.blocked_check_seconds, recreation.SOON_SECONDS, reading.REPORT_POLL_SECONDS) == (15, 1, 2)
     assert (looks.ACTIVITY_SECONDS, looks.SECONDS_EACH, endpoints.SECONDS_EACH) == (60, 0.5, 2)
     assert (preload.MIN_PAUSE_SECONDS, preload.MAX_PAUSE_SECONDS) == (3, 60)
 

@@ -83,7 +83,9 @@ def test_an_api_server_that_is_away(start: Operators, space: Space, kubelet: Kub
     operator.proxy.down(True)
     kubelet.fail(space.wait_pod(), "Evicted")
     space.create("two")
-    eventually(lambda: "resync:" in "".join(operator.lines), "a resync that fails", story=lambda: operator.lines[-5:])
+    eventually(
+        lambda: "resync failed" in "".join(operator.lines), "a resync that fails", story=lambda: operator.lines[-5:]
+    )
     assert operator.http("/livez")[0] == 200
     operator.proxy.down(False)
     kubelet.run(space.wait_pod("two"))

@@ -22,7 +22,7 @@ from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import environments, pods
 from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.running import OFTEN, RunningOperator
-from tests.integration.harness.space import WAIT_SECONDS, Space
+from tests.integration.harness.space import WAIT_SECONDS, Space, occurred
 from tests.kube.api import Api
 from tests.kube.client import Object
 from tests.kube.eventually import eventually
@@ -163,7 +163,7 @@ def die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> 
     teller = Teller(space, kubelet, "lived")
     story.before(teller)
     story.tell(teller)
-    assert len(space.wait_event("Ready", "lived", story.readies)) == story.readies
+    assert occurred(space.wait_event("Ready", "lived", story.readies)) == story.readies
     expected = _essence(space.status("lived"))
     assert story.ends(space.status("lived")), space.status("lived")
     _clear(teller)
@@ -175,7 +175,7 @@ def die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> 
             proxy = line.living().proxy
             death = proxy.die_at(write, after=after)
             story.tell(teller)
-            if _died(proxy, death, teller.name, story.readies):
+            if _died(proxy, death, teller, story.readies):
                 deaths += 1
             else:
                 proxy.heal()
@@ -189,13 +189,12 @@ def die_everywhere(line: Line, space: Space, kubelet: Kubelet, story: Story) -> 
     assert write > story.writes
 
 
-def _died(proxy: Proxy, death: Fault, name: str, readies: int) -> bool:
+def _died(proxy: Proxy, death: Fault, teller: Teller, readies: int) -> bool:
     """Whether it died at one of its writes. The last is an Event, of which no status tells."""
 
     def ended() -> bool:
-        stored = [call.body for call in proxy.writes(resource="events") if call.code == 201 and call.body]
-        told = [body for body in stored if (body["involvedObject"]["name"], body["reason"]) == (name, "Ready")]
-        return bool(death.hits) or len(told) >= readies
+        events = [event for event in teller.space.events(teller.name) if event["reason"] == "Ready"]
+        return bool(death.hits) or occurred(events) >= readies
 
     eventually(ended, "the last write or a death")
     return bool(death.hits) and proxy.dead.wait(WAIT_SECONDS)

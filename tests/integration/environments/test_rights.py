@@ -61,6 +61,8 @@ def test_every_right_is_used_and_none_is_missing(
     space.wait_reason("Ready")
     space.edit_pod({"labels": {"dind.dev/environment": None}})
     space.wait_pod_that(lambda found: "dind.dev/environment" in found["metadata"]["labels"], "repaired")
+    budget = f"/apis/policy/v1/namespaces/{space.name}/poddisruptionbudgets/one"
+    space.api.patch(budget, {"spec": {"minAvailable": 0}})
     kubelet.fail(pod, "Evicted")
     kubelet.run(space.wait_pod(other_than=pod))
     space.wait_reason("Ready")

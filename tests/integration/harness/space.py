@@ -176,12 +176,19 @@ class Space:
         )
 
     def wait_event(self, reason: str, name: str = "one", count: int = 1) -> list[Object]:
-        """Wait for so many Events with that reason; returns them."""
+        """Wait until Events with that reason have occurred so often; returns them."""
 
         def chosen(events: list[Object]) -> list[Object]:
             return [event for event in events if event["reason"] == reason]
 
-        return chosen(self.wait_events(lambda events: len(chosen(events)) >= count, f"{count} times {reason}", name))
+        return chosen(
+            self.wait_events(lambda events: occurred(chosen(events)) >= count, f"{count} times {reason}", name)
+        )
+
+
+def occurred(events: list[Object]) -> int:
+    """How often the Events have occurred: equal ones are one Event with a count."""
+    return sum(event["count"] for event in events)
 
 
 def _about(name: str) -> str:

@@ -63,7 +63,7 @@ async def connect(*, kubeconfig_first: bool = False, context: str | None = None)
             await _load_kubeconfig(configuration)
     # Only if there is a proxy: with trust_env, aiohttp also reads .netrc for every request, in a thread.
     configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
-    return ApiCluster(client.ApiClient(configuration))
+    return ApiCluster(_PlainClient(configuration))
 
 
 async def _load_kubeconfig(configuration: client.Configuration, context: str | None = None) -> None:
@@ -84,6 +84,14 @@ def _kubeconfig_paths() -> str:
     if not any(Path(path).is_file() for path in paths.split(os.pathsep)):
         raise config.ConfigException(f"the file {paths} does not exist")
     return paths
+
+
+class _PlainClient(client.ApiClient):
+    """Sends plain dicts as they are: the client would copy each of their values in search of models."""
+
+    def sanitize_for_serialization(self, obj: Any) -> Any:
+        """The body as JSON has it."""
+        return obj if isinstance(obj, dict) else super().sanitize_for_serialization(obj)  # type: ignore[no-untyped-call]
 
 
 class ApiCluster:

@@ -1,8 +1,8 @@
 """What one feature adds to the pod. The skeleton in ``controller.manifest`` puts the parts together in the features' order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 Manifest = dict[str, Any]
 
@@ -34,19 +34,31 @@ class PodPart:
     """What the pod's grace period is longer by."""
 
 
+_MAPPINGS: Final = (
+    "annotations",
+    "pod_fields",
+    "container_fields",
+    "variables",
+    "daemon_variables",
+    "daemon_json",
+)
+_SEQUENCES: Final = ("volumes", "mounts", "init_mounts", "daemon_mounts", "listen")
+
+
 def merged(parts: Iterable[PodPart]) -> PodPart:
-    """All of them in one, in their order: mappings are joined, sequences follow each other, and numbers are added."""
+    """All of them in one, in their order: mappings are joined, sequences follow each other, and seconds are added."""
+    every = tuple(parts)
     whole: dict[str, Any] = {}
-    for part in parts:
-        for item in fields(part):
-            value = getattr(part, item.name)
-            known = whole.get(item.name)
-            if known is None:
-                whole[item.name] = value
-            elif isinstance(value, Mapping):
-                whole[item.name] = {**known, **value}
-            elif isinstance(value, int):
-                whole[item.name] = known + value
-            elif value is not None:
-                whole[item.name] = [*known, *value]
-    return PodPart(**whole)
+    for name in _MAPPINGS:
+        joined: dict[str, Any] = {}
+        for part in every:
+            joined.update(getattr(part, name))
+        whole[name] = joined
+    for name in _SEQUENCES:
+        whole[name] = [item for part in every for item in getattr(part, name)]
+    files = [part.ready_file for part in every if part.ready_file is not None]
+    return PodPart(
+        **whole,
+        ready_file=files[-1] if files else None,
+        grace_seconds=sum(part.grace_seconds for part in every),
+    )

@@ -1,1 +1,1 @@
-"""What a DindEnvironment can do, one package for each part of `spec`: what it adds to the pod, what it reports, what it owns."""
+"""Features of a DindEnvironment, one package for each part of `spec`: fields of the pod, conditions, and owned objects."""

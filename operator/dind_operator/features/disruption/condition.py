@@ -1,4 +1,4 @@
-"""The condition DisruptionProtected: whether a PodDisruptionBudget keeps evictions from the pod."""
+"""The condition DisruptionProtected: whether a PodDisruptionBudget prevents evictions of the pod."""
 
 from typing import Any
 
@@ -26,12 +26,12 @@ def condition(observed: Observed) -> Condition | None:
 
 
 def reported(observed: Observed) -> Condition | None:
-    """The condition as the stored status has it, None if there is none."""
+    """The condition in the stored status, or None."""
     return observed.kept(ConditionType.DISRUPTION_PROTECTED, _REASONS)
 
 
 def may_exist(observed: Observed) -> bool:
-    """The environment has a budget, is to have one, or may have one from before a change that was not acted on yet."""
+    """Whether the environment has a budget, needs one, or may have one from before a change that was not processed yet."""
     environment: dict[str, Any] = observed.environment
     if (environment.get("spec") or {}).get("disruptionPolicy") == DisruptionPolicy.PROTECT:
         return True

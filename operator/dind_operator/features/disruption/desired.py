@@ -1,4 +1,4 @@
-"""The PodDisruptionBudget of an environment that asks for one: while its pod runs, an eviction of it is refused."""
+"""The PodDisruptionBudget of an environment with ``disruptionPolicy: Protect``. It prevents evictions while the pod runs."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from dind_operator.state.owned_objects import Change, Remove, own, write
 
 
 def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
-    """The manifest. It selects by our labels, which the operator repairs, and is garbage collected with its owner.
+    """The manifest. It selects by the operator's labels, which the operator repairs, and is garbage collected with its owner.
 
-    Not ``maxUnavailable: 0``: for that the disruption controller asks the pod's owner how many pods there should be, and a
-    DindEnvironment has no scale. A pod that is not ready counts as well: an overloaded daemon misses probes, and its build runs.
+    It does not use ``maxUnavailable: 0``, because the disruption controller then reads the scale subresource of the pod's owner, and
+    a DindEnvironment has none. It also protects pods that are not ready: an overloaded daemon misses probes while its build runs.
     """
     labels = object_labels(environment.name)
     return {
@@ -36,7 +36,7 @@ def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
 
 
 def changes(environment: DindEnvironment, seen: dict[str, Any] | None, *, desired: bool) -> tuple[Change, ...]:
-    """What has to change of the budget that was seen; nothing where another owner has the name."""
+    """The changes to the observed budget; none if the object with its name has another owner."""
     kind = ObjectKind.POD_DISRUPTION_BUDGET
     if seen is not None and not own(environment, seen):
         return ()

@@ -1,4 +1,4 @@
-"""Whether evictions of the pod are refused."""
+"""Protection of the pod against evictions."""
 
 from dind_operator.api.conditions import ConditionType
 from dind_operator.features.disruption import condition

@@ -1,7 +1,7 @@
-"""What is said of the endpoint, and whether the pod must be made again for it. Pure.
+"""The condition EndpointReady, and whether the pod must be replaced for new certificates. Pure functions.
 
-dockerd reads its certificate once, at its start. So what the Secrets hold and what the daemon runs with are two things, and the
-condition EndpointReady is about the latter.
+dockerd reads its certificate only at its start. The certificate in the Secret and the certificate of the running daemon can therefore
+differ; the condition is about the latter.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from dind_operator.state.assessment import Condition
 from dind_operator.state.observed import Observed
 
 RESTARTED_BEFORE = timedelta(days=7)
-"""With updatePolicy Recreate, the pod is made again when its certificate has so little left and nobody has done it before."""
+"""With updatePolicy Recreate, the operator replaces the pod so long before the certificate of its daemon expires."""
 SECRET_DELAY = timedelta(minutes=5)
-"""A kubelet brings a changed Secret into a running pod within its sync period and its cache's, two minutes at most by default. A
-container that was started later than this after the change has read the new one."""
+"""A kubelet updates a changed Secret in a running pod within its sync period plus the period of its cache, by default at most two
+minutes. A container that starts later than this after the change reads the new Secret."""
 
 EVENT_REASONS = (
     Reason.ENDPOINT_CONFLICT,
@@ -40,23 +40,23 @@ class _Compared:
 
 
 def enabled(environment: dict[str, Any]) -> bool:
-    """Whether the spec asks for an endpoint, as the API server stored it."""
+    """Whether the stored spec enables the endpoint."""
     asked = ((environment.get("spec") or {}).get("endpoint") or {}).get("enabled", True)
     return bool(asked)
 
 
 def guarded(environment: dict[str, Any]) -> bool:
-    """Whether the spec asks for something beside the pod: an endpoint, or a NetworkPolicy for published ports."""
+    """Whether the spec needs objects of the endpoint: with the endpoint, or for the NetworkPolicy of published ports."""
     return enabled(environment) or (environment.get("spec") or {}).get("publishedPorts") is not None
 
 
 def in_use(pod: pods.Pod | None) -> bool:
-    """The pod listens on the endpoint's port, or will."""
+    """Whether the pod listens on the port of the endpoint, or will."""
     return pod is not None and made_with(pod) is not None and not pods.ended(pod)
 
 
 def address(environment: dict[str, Any], pod: pods.Pod, socket: str) -> str:
-    """Where the daemon of the pod listens, as DOCKER_HOST takes it."""
+    """The address of the daemon, in the format of DOCKER_HOST."""
     metadata = environment["metadata"]
     if enabled(environment) and in_use(pod):
         return endpoint.url(metadata["name"], metadata["namespace"])
@@ -64,14 +64,14 @@ def address(environment: dict[str, Any], pod: pods.Pod, socket: str) -> str:
 
 
 def credentials_now(observed: Observed) -> Credentials | None:
-    """What the Secrets hold: as just seen, else as status tells it."""
+    """The credentials in the Secrets: as just observed, or as stored in status."""
     if observed.endpoint is not None:
         return observed.endpoint.credentials
     return reported_credentials(observed.environment.get("status") or {})
 
 
 def pod_credentials(observed: Observed) -> str | None:
-    """What a new pod is told of the certificate that it will run with; None without an endpoint."""
+    """The variable of a new pod that identifies its certificate; None without an endpoint."""
     held = credentials_now(observed) if enabled(observed.environment) else None
     return held.server.text if held is not None else None
 
@@ -85,13 +85,13 @@ def status(observed: Observed) -> dict[str, Any]:
 
 
 def pod_status(observed: Observed, pod: pods.Pod) -> dict[str, Any]:
-    """``status.endpoint``, while the daemon answers."""
+    """``status.endpoint``, while the daemon responds."""
     answers = pods.daemon(pod).get("ready")
     return {"endpoint": address(observed.environment, pod, SOCKET) if answers else None}
 
 
 def condition(observed: Observed) -> Condition | None:
-    """The condition; None where only the daemon's state says something."""
+    """The condition; None if it follows the state of the daemon."""
     found = problem(observed)
     if found is not None:
         return found
@@ -113,15 +113,15 @@ def condition(observed: Observed) -> Condition | None:
 
 
 def problem(observed: Observed) -> Condition | None:
-    """What is in the way of the endpoint, as just seen or as told before."""
+    """The problem with the endpoint's objects, as just observed or as stored in status."""
     if observed.endpoint is not None:
         return observed.endpoint.problem
     return observed.kept(ConditionType.ENDPOINT_READY, _FOUND_BY_LOOKING)
 
 
 def restart_wanted(observed: Observed, pod: pods.Pod) -> bool:
-    """The daemon runs with what is revoked, or with what ends soon, and the Secret has better. Not while something is in the
-    way: the next pod could not be made."""
+    """Whether the daemon uses a revoked certificate, or one that expires soon, and the Secret contains a new one. False while a
+    problem with the objects of the endpoint prevents a new pod."""
     if problem(observed) is not None or _runs_to_an_end(observed):
         return False
     compared = _compare(observed, pod) if enabled(observed.environment) and in_use(pod) else None
@@ -132,7 +132,7 @@ def restart_wanted(observed: Observed, pod: pods.Pod) -> bool:
 
 
 def _runs_to_an_end(observed: Observed) -> bool:
-    """Its workloads end, and the daemon with them: no run is broken off for a certificate."""
+    """Whether the workloads can complete. A run is not interrupted for a certificate."""
     workloads = (observed.environment.get("spec") or {}).get("workloads") or {}
     return bool(workloads) and workloads.get("restartPolicy", RestartPolicy.NEVER) != RestartPolicy.ALWAYS
 

@@ -1,4 +1,4 @@
-"""What is known of an endpoint's certificates: read from Secrets, told in status, written into the pod. Nothing secret."""
+"""Metadata of an endpoint's certificates: read from Secrets, stored in status and in the pod. It contains no secrets."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +13,12 @@ from dind_operator.pod.variables import CREDENTIALS_VARIABLE
 from dind_operator.state import pod_status as pods
 
 REMEMBERED = 1024
-"""Texts of pods' variables that are not parsed again."""
+"""Size of the cache of parsed variables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The certificate that a daemon runs with: the fingerprints of its authority and its own, and when it ends."""
+    """The certificate of a daemon: the fingerprints of its certificate authority and its own, and its expiry."""
 
     authority: str
     certificate: str
@@ -26,13 +26,13 @@ class Running:
 
     @property
     def text(self) -> str:
-        """For the pod's variable."""
+        """The value of the pod's variable."""
         return f"{self.authority}/{self.certificate}/{format_time(self.not_after)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the three Secrets hold. ``issued`` is when the daemon's certificate was."""
+    """The content of the three Secrets. ``issued`` is the time at which the certificate of the daemon was issued."""
 
     generation: int
     server: Running
@@ -41,7 +41,7 @@ class Credentials:
 
     @classmethod
     def of(cls, authority: Facts, server: Facts, client: Facts) -> "Credentials":
-        """From the three certificates."""
+        """The credentials from the three certificates."""
         return cls(
             generation=authority.generation or 0,
             server=Running(authority.fingerprint, server.fingerprint, server.not_after),
@@ -63,7 +63,7 @@ class Credentials:
 
 
 def reported_credentials(status: dict[str, Any]) -> Credentials | None:
-    """What an environment's status says of them; None if it says nothing, or what nobody can read."""
+    """The credentials in the status of an environment; None if they are absent or invalid."""
     told = status.get("credentials") or {}
     issued, server, client = (
         parse_time(told.get(name)) for name in ("serverNotBefore", "serverNotAfter", "clientNotAfter")
@@ -75,7 +75,7 @@ def reported_credentials(status: dict[str, Any]) -> Credentials | None:
 
 
 def made_with(pod: pods.Pod) -> Running | None:
-    """What the server Secret held when the pod was made; None for a pod without an endpoint."""
+    """The certificate in the server Secret when the pod was created; None for a pod without an endpoint."""
     return _running(pods.variable(pod, CREDENTIALS_VARIABLE) or "")
 
 

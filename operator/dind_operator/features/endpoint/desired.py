@@ -1,7 +1,7 @@
-"""The endpoint's objects: what was found, and the writes that lead to what is wanted. Pure but for the keys it is given.
+"""The objects of the endpoint: the writes from the observed to the desired state. Pure functions, except for the keys.
 
-An object of our name that is not the environment's own is told and never written. Applied twice, the second time writes
-nothing.
+An object with the same name and another owner is reported and never written. The functions are idempotent: after the writes are
+applied, there are none.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ NewKey = Callable[[], Key]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The five objects as read live; None where there is none. Private keys are in it: it shows in no ``repr``."""
+    """The five objects as read from the API server. They contain private keys and are excluded from ``repr``."""
 
     ca: dict[str, Any] | None = field(default=None, repr=False)
     server: dict[str, Any] | None = field(default=None, repr=False)
@@ -35,7 +35,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Writes in any order, and what the Secrets hold after them (None: they hold nothing that can be used)."""
+    """Writes in any order, and the credentials in the Secrets after them (None: no usable credentials)."""
 
     writes: tuple[Write, ...] = ()
     credentials: Credentials | None = None
@@ -48,11 +48,11 @@ PARTS: tuple[tuple[str, ObjectKind, Callable[[str], str]], ...] = (
     ("service", ObjectKind.SERVICE, str),
     ("policy", ObjectKind.NETWORK_POLICY, str),
 )
-"""Field of ``Found``, kind, and the object's name by the environment's."""
+"""Field of ``Found``, kind, and the function from the name of the environment to the name of the object."""
 
 
 def conflicts(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKind, dict[str, Any]]]:
-    """What has the name of something that is wanted and is not ours."""
+    """Objects with the name of a desired object and another owner."""
     needed = _needed(environment)
     return [
         (kind, manifest)
@@ -63,14 +63,14 @@ def conflicts(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKi
 
 
 def _needed(environment: DindEnvironment) -> set[str]:
-    """Which parts there are to be. Without an endpoint, what published ports ask for."""
+    """The desired objects, by field of ``Found``. Without an endpoint, published ports may need some."""
     needed = {"ca", "server", "client"} if environment.spec.endpoint.enabled else set()
     needed |= {"policy"} if network_policy.wanted(environment) else set()
     return needed | ({"service"} if endpoint.service(environment) is not None else set())
 
 
 def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Wanted:
-    """What is to be written. Strangers are left alone; with one among the Secrets, so are all three."""
+    """The writes. Objects of other owners are not written; if one of the Secrets has another owner, none of them is."""
     secrets = Wanted()
     foreign = any(kind is ObjectKind.SECRET for kind, _ in conflicts(environment, found))
     if environment.spec.endpoint.enabled and not foreign:
@@ -90,8 +90,8 @@ def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: N
 
 
 def unwanted(environment: DindEnvironment, found: Found, *, in_use: bool) -> tuple[Remove, ...]:
-    """For an endpoint that is off. ``in_use``: a pod still has the server Secret mounted and listens: it could not start
-    again without the one, and would be open to all without the policy."""
+    """The deletions for a disabled endpoint. ``in_use``: a pod still mounts the server Secret and listens. It could not restart
+    without the Secret, and would be reachable by all clients without the NetworkPolicy."""
     kept = _needed(environment) | ({"server", "policy"} if in_use else set())
     return tuple(
         Remove(kind, manifest)
@@ -123,7 +123,7 @@ def _secrets(environment: DindEnvironment, found: Found, now: datetime, new_key:
 
 def _facts(issued: Issued) -> Facts:
     read = certificates.facts(issued.certificate)
-    assert read is not None, "it was read before, or made here"
+    assert read is not None, "the certificate was parsed before, or issued here"
     return read
 
 
@@ -136,7 +136,7 @@ def _present(secret: dict[str, Any] | None, certificate: str = credentials.CERTI
 
 def _authority_holds(authority: Issued, generation: int, now: datetime) -> bool:
     read = certificates.facts(authority.certificate)
-    # What it signs must not outlive it.
+    # A certificate must not expire after its certificate authority.
     lasts = read is not None and now < read.not_after - certificates.CERTIFICATE_LIFE
     return (
         read is not None
@@ -181,7 +181,7 @@ def _same_service(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
     found, expected = seen.get("spec") or {}, manifest["spec"]
     ports = [{key: port.get(key) for key in expected["ports"][0]} for port in found.get("ports") or []]
     pairs = [(found.get(key), expected[key]) for key in ("type", "selector")]
-    # Addresses by which traffic from outside would come in.
+    # External addresses would admit traffic from outside the cluster.
     pairs += [(ports, expected["ports"]), (found.get("externalIPs") or [], [])]
     return all(one == other for one, other in pairs)
 
@@ -191,7 +191,7 @@ def _same_policy(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Without what the API server leaves out when it is empty. An empty selector is not nothing: it means all."""
+    """The value without empty fields that the API server omits. An empty selector is kept, because it selects everything."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, dict):

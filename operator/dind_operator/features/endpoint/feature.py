@@ -1,4 +1,4 @@
-"""The endpoint: dockerd on the network, for clients with a certificate."""
+"""The endpoint: access to dockerd over the network, with client certificates."""
 
 from dind_operator.api.conditions import ConditionType
 from dind_operator.features.endpoint import condition, service

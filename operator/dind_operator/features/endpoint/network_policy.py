@@ -1,4 +1,4 @@
-"""The NetworkPolicy of an environment's pod: who reaches it, and what it reaches."""
+"""The NetworkPolicy of an environment's pod: its clients, and the addresses that it can connect to."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,23 +10,23 @@ from dind_operator.api.security import CloudMetadata
 from dind_operator.features.endpoint import service as endpoint
 
 METADATA_ADDRESSES = ("169.254.169.254/32", "fd00:ec2::254/128")
-"""Where clouds give a node's credentials to whoever asks from it: all of them by the first, EC2 by the second, too."""
+"""Metadata services of clouds, which return credentials of the node: the first of all clouds, the second of EC2 over IPv6."""
 _LAST_PORT = 65535
 
 
 def wanted(environment: DindEnvironment) -> bool:
-    """Whether there is to be one: with an endpoint, and where published ports are spoken of."""
+    """Whether the environment needs a NetworkPolicy: with an endpoint, or with `spec.publishedPorts`."""
     return environment.spec.endpoint.enabled or environment.spec.published_ports is not None
 
 
 def closed(environment: DindEnvironment) -> DindEnvironment:
-    """The same with the clouds' metadata out of reach."""
+    """The environment with the metadata services of clouds blocked."""
     security = environment.spec.security.model_copy(update={"cloud_metadata": CloudMetadata.CLOSED})
     return replace(environment, spec=environment.spec.model_copy(update={"security": security}))
 
 
 def network_policy(environment: DindEnvironment) -> dict[str, Any]:
-    """Nobody reaches the pod but whom ``allowFrom`` names; it reaches all but the clouds' metadata."""
+    """Only clients in ``allowFrom`` can connect to the pod. The pod can connect to all addresses except metadata services."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -56,7 +56,7 @@ def _peers(peers: list[EndpointPeer]) -> list[dict[str, Any]]:
 
 
 def _ports(published: PublishedPortsSpec) -> list[dict[str, Any]]:
-    """Those named, or all but the daemon's: a rule without ports would open that one, too."""
+    """The ports in the spec, or all except the port of the daemon, which a rule without ports would include."""
     if not published.ports:
         below, above = (1, DAEMON_PORT - 1), (DAEMON_PORT + 1, _LAST_PORT)
         ranges = [(Protocol.TCP, below), (Protocol.TCP, above)]
@@ -73,5 +73,5 @@ def _everywhere(metadata: CloudMetadata) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]
     if metadata is CloudMetadata.CLOSED:
         blocks = [{**block, "except": [address]} for block, address in zip(blocks, METADATA_ADDRESSES, strict=True)]
-    # Some network plugins take a range of addresses for what is outside the cluster only.
+    # Some network plugins apply address ranges only to addresses outside the cluster.
     return [*({"ipBlock": block} for block in blocks), {"namespaceSelector": {}}]

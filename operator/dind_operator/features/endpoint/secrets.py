@@ -1,4 +1,4 @@
-"""The endpoint's three Secrets: what is in each, and the file for ``docker context import``."""
+"""The three Secrets of the endpoint, with the file for ``docker context import``."""
 
 import base64
 import io
@@ -11,31 +11,31 @@ from dind_operator.features.endpoint import service as endpoint
 from dind_operator.features.endpoint.x509 import Issued
 
 CA, CERTIFICATE, KEY = "ca.pem", "cert.pem", "key.pem"
-"""The names that the docker CLI looks for in DOCKER_CERT_PATH. In the authority's own Secret the key is in ``key.pem``."""
+"""The names of files that the docker CLI reads in DOCKER_CERT_PATH. ``key.pem`` is also the name of the CA's key in its Secret."""
 CONTEXT = "context.tar"
 
 
 def ca_secret(environment: DindEnvironment, authority: Issued) -> dict[str, Any]:
-    """The authority, mounted nowhere."""
+    """The Secret of the certificate authority. No pod mounts it."""
     data = {CA: authority.certificate, KEY: authority.key}
     return _secret(environment, endpoint.ca_secret_name(environment.name), data)
 
 
 def server_secret(environment: DindEnvironment, authority: bytes, server: Issued) -> dict[str, Any]:
-    """What the daemon's container sees. ``authority`` is the authority's certificate (PEM), never its key."""
+    """The Secret of the daemon. ``authority`` is the certificate of the certificate authority (PEM), never its key."""
     data = {CA: authority, CERTIFICATE: server.certificate, KEY: server.key}
     return _secret(environment, endpoint.server_secret_name(environment.name), data)
 
 
 def client_secret(environment: DindEnvironment, authority: bytes, client: Issued) -> dict[str, Any]:
-    """All that a client needs."""
+    """The Secret of clients, with everything that a client needs."""
     host = endpoint.url(environment.name, environment.namespace)
     data = client_data(host, f"{environment.namespace}-{environment.name}", authority, client)
     return _secret(environment, endpoint.client_secret_name(environment.name), data)
 
 
 def client_data(host: str, context: str, authority: bytes, client: Issued) -> dict[str, bytes]:
-    """The client Secret's content: the same for the same arguments, so that it can be compared."""
+    """The content of the client Secret. Equal arguments give equal content, so that it can be compared."""
     return {
         CA: authority,
         CERTIFICATE: client.certificate,
@@ -47,7 +47,7 @@ def client_data(host: str, context: str, authority: bytes, client: Issued) -> di
 
 
 def context_archive(host: str, context: str, authority: bytes, client: Issued) -> bytes:
-    """What ``docker context export`` would write: meta.json and the TLS files of the endpoint ``docker``."""
+    """An archive as ``docker context export`` writes it: meta.json and the TLS files of the endpoint ``docker``."""
     meta = {
         "Name": context,
         "Metadata": {"Description": f"DindEnvironment {context}"},
@@ -69,7 +69,7 @@ def context_archive(host: str, context: str, authority: bytes, client: Issued) -
 
 
 def decoded(secret: dict[str, Any]) -> dict[str, bytes]:
-    """A Secret's data; what is no base64 is left out."""
+    """The data of a Secret, without invalid base64."""
     found: dict[str, bytes] = {}
     for name, text in (secret.get("data") or {}).items():
         try:

@@ -1,4 +1,4 @@
-"""The endpoint as the network sees it: names, Service, and what the daemon is told of it."""
+"""Names and Service of the endpoint, and the settings of the daemon for it."""
 
 from typing import Any
 
@@ -11,33 +11,33 @@ from dind_operator.pod.part import PodPart
 
 PORT = DAEMON_PORT
 LISTEN = f"tcp://0.0.0.0:{PORT}"
-"""To Go's listener this address means every one of the pod, of IPv6 too where there is any."""
+"""A Go listener with this address listens on all addresses of the pod, including IPv6."""
 SERVER_MOUNT = "/run/dind-endpoint"
-"""Where the daemon's container sees the server Secret. Not below /run/dind, which other containers of the pod may share."""
+"""The mount path of the server Secret. It is not in /run/dind, which other containers of the pod may mount."""
 
 
 def ca_secret_name(name: str) -> str:
-    """Of the authority's Secret, mounted nowhere."""
+    """The name of the Secret of the certificate authority."""
     return f"{name}{names.CA_SUFFIX}"
 
 
 def server_secret_name(name: str) -> str:
-    """Of the daemon's Secret."""
+    """The name of the Secret of the daemon."""
     return f"{name}{names.SERVER_SUFFIX}"
 
 
 def client_secret_name(name: str) -> str:
-    """Of the clients' Secret."""
+    """The name of the Secret of clients."""
     return f"{name}{names.CLIENT_SUFFIX}"
 
 
 def url(name: str, namespace: str) -> str:
-    """DOCKER_HOST for clients in the cluster. Without the cluster's domain, which nobody here knows."""
+    """DOCKER_HOST for clients in the cluster, without the cluster domain, which the operator does not know."""
     return f"tcp://{name}.{namespace}.svc:{PORT}"
 
 
 def server_names(environment: DindEnvironment) -> tuple[str, ...]:
-    """What clients may call the daemon: the Service's names, a forwarded port's, and the user's. No pod's address."""
+    """Names in the certificate: of the Service, of a forwarded port, and `extraNames`, but not the address of the pod."""
     name, namespace = environment.name, environment.namespace
     return (
         name,
@@ -51,7 +51,7 @@ def server_names(environment: DindEnvironment) -> tuple[str, ...]:
 
 
 def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
-    """The listener, which is never there without the demand for a client certificate, and the server's Secret."""
+    """The listener, which always requires client certificates, and the Secret of the daemon."""
     if not environment.spec.endpoint.enabled:
         return PodPart()
     return PodPart(
@@ -63,7 +63,7 @@ def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
 
 
 def daemon_settings() -> dict[str, Any]:
-    """What daemon.json says of the endpoint; the listener is never there without the demand for a certificate."""
+    """Keys of daemon.json for the endpoint. The listener always requires client certificates."""
     return {
         "tlsverify": True,
         "tlscacert": f"{SERVER_MOUNT}/ca.pem",
@@ -73,7 +73,7 @@ def daemon_settings() -> dict[str, Any]:
 
 
 def volume(name: str) -> dict[str, Any]:
-    """The server Secret, for root alone."""
+    """The volume with the Secret of the daemon, readable only by root."""
     return {
         "name": names.VOLUME_ENDPOINT,
         "secret": {"secretName": server_secret_name(name), "defaultMode": 0o400},
@@ -81,12 +81,12 @@ def volume(name: str) -> dict[str, Any]:
 
 
 def mount() -> dict[str, Any]:
-    """Its mount in the daemon's container and in no other."""
+    """The mount of the volume, only in the container of the daemon."""
     return {"name": names.VOLUME_ENDPOINT, "mountPath": SERVER_MOUNT, "readOnly": True}
 
 
 def service(environment: DindEnvironment) -> dict[str, Any] | None:
-    """The Service: the daemon's port and the published ones that are named, under the environment's name. None without any."""
+    """The Service with the port of the daemon and the published ports; None without ports."""
     ports = _service_ports(environment)
     if not ports:
         return None
@@ -99,7 +99,7 @@ def service(environment: DindEnvironment) -> dict[str, Any] | None:
 
 
 def _service_ports(environment: DindEnvironment) -> list[dict[str, Any]]:
-    """A Service has no ranges of ports; those are reached on the pod's address."""
+    """A Service has no port ranges; clients connect to those on the address of the pod."""
     published = environment.spec.published_ports
     named = [item for item in published.ports if item.end_port is None] if published is not None else []
     every = [("docker-tls", "TCP", PORT)] if environment.spec.endpoint.enabled else []
@@ -108,7 +108,7 @@ def _service_ports(environment: DindEnvironment) -> list[dict[str, Any]]:
 
 
 def metadata(environment: DindEnvironment, name: str) -> dict[str, Any]:
-    """Of every object of the endpoint: owned, so that deletion is the garbage collector's."""
+    """The metadata of all objects of the endpoint. The owner reference lets the garbage collector delete them."""
     return {
         "name": name,
         "namespace": environment.namespace,
@@ -118,5 +118,5 @@ def metadata(environment: DindEnvironment, name: str) -> dict[str, Any]:
 
 
 def selector(name: str) -> dict[str, str]:
-    """The labels by which Service and NetworkPolicy find the pod."""
+    """The labels with which the Service and the NetworkPolicy select the pod."""
     return {names.LABEL_MANAGED_BY: names.LABEL_MANAGED_BY_VALUE, names.LABEL_ENVIRONMENT: name}

@@ -1,6 +1,6 @@
-"""Certificates of one environment's endpoint: an authority, and what it signs for the daemon and for clients.
+"""Certificates of an environment's endpoint: a certificate authority, and the certificates of the daemon and of clients.
 
-Pure but for the keys, which come from ``new_key`` or, in tests, from the caller. Times are arguments, in UTC.
+Pure functions, except for ``new_key``. Times are arguments, in UTC.
 """
 
 import ipaddress
@@ -17,21 +17,21 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 Key = ec.EllipticCurvePrivateKey
 
 AUTHORITY_LIFE = timedelta(days=3650)
-"""Longer than an environment lives; revocation is a new authority, not its end."""
+"""Longer than an environment exists. Revocation creates a new certificate authority and does not wait for the expiry."""
 CERTIFICATE_LIFE = timedelta(days=365)
-"""A key that leaked unnoticed is of no use after a year."""
+"""Limits the use of a leaked key to a year."""
 RENEWED_BEFORE = timedelta(days=120)
-"""A third of its life before its end a certificate is issued anew: months in which a pod may be made again anyway."""
+"""A certificate is renewed so long before its expiry, about a third of its validity, in which the pod may be replaced anyway."""
 CLOCK_SKEW = timedelta(minutes=5)
-"""A client whose clock is behind must not find the certificate in the future."""
+"""Certificates are valid from so long before their creation, for clients whose clock is behind."""
 
 _GENERATION = "credentials "
-"""Before the number in the authority's organizational unit: who may edit annotations cannot change it."""
+"""The prefix of the generation in the organizational unit of the certificate authority. An annotation could be edited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate and its private key as PEM. The key shows in no ``repr``."""
+    """A certificate and its private key as PEM. The key is excluded from ``repr``."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -39,7 +39,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a certificate says of itself, without anything secret. ``generation`` only of an authority."""
+    """Metadata of a certificate, without secrets. Only a certificate authority has a ``generation``."""
 
     fingerprint: str
     not_before: datetime
@@ -49,15 +49,15 @@ class Facts:
 
 
 def new_key() -> Key:
-    """A fresh key on P-256: made in a tenth of a millisecond, and taken by every TLS library."""
+    """A new key on P-256, which is fast to generate and supported by all TLS libraries."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def issue_authority(owner: str, name: str, generation: int, now: datetime, key: Key) -> Issued:
-    """The authority of the environment ``name`` with the uid ``owner``, for one ``credentialsGeneration``."""
+    """The certificate authority of the environment ``name`` with the uid ``owner``, for one ``credentialsGeneration``."""
     subject = x509.Name(
         [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, owner[:64]),  # X.520's own bound
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, owner[:64]),  # the limit in X.520
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{_GENERATION}{generation}"),
             x509.NameAttribute(NameOID.COMMON_NAME, f"{name} CA"),
         ]
@@ -78,12 +78,12 @@ def issue_server(authority: Issued, name: str, names: Iterable[str], now: dateti
 
 
 def issue_client(authority: Issued, name: str, now: datetime, key: Key) -> Issued:
-    """A client's certificate: whoever has it is root in the daemon."""
+    """A client certificate, which gives root access to the daemon."""
     return _signed(authority, name, now, key, ExtendedKeyUsageOID.CLIENT_AUTH, None)
 
 
 def facts(certificate: bytes) -> Facts | None:
-    """What a PEM says; None if it is no certificate."""
+    """The metadata of a certificate (PEM); None if it is invalid."""
     try:
         read = x509.load_pem_x509_certificate(certificate)
     except ValueError:
@@ -98,7 +98,7 @@ def facts(certificate: bytes) -> Facts | None:
 
 
 def belongs(issued: Issued, authority: bytes) -> bool:
-    """Whether the certificate is signed by the authority (PEM) and the key is the certificate's own."""
+    """Whether the certificate authority (PEM) signed the certificate, and the key belongs to the certificate."""
     try:
         certificate = x509.load_pem_x509_certificate(issued.certificate)
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
@@ -118,7 +118,7 @@ def _signed(
 ) -> Issued:
     issuer = x509.load_pem_x509_certificate(authority.certificate)
     issuer_key = serialization.load_pem_private_key(authority.key, password=None)
-    assert isinstance(issuer_key, Key), "authorities are made by issue_authority"
+    assert isinstance(issuer_key, Key), "certificate authorities are created by issue_authority"
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         _builder(subject, issuer.subject, key, now, CERTIFICATE_LIFE, signer=issuer_key)
@@ -169,7 +169,7 @@ def _general_name(text: str) -> x509.GeneralName:
 
 
 def normal_name(text: str) -> str:
-    """A name as a certificate gives it back: addresses in their shortest form."""
+    """A name as it is read from a certificate: addresses in their shortest form."""
     return str(_general_name(text).value)
 
 
@@ -193,7 +193,7 @@ def _issued(certificate: x509.Certificate, key: Key) -> Issued:
     return Issued(
         certificate.public_bytes(serialization.Encoding.PEM),
         key.private_bytes(
-            # What dockerd, the docker CLI, docker-py and openssl all read.
+            # A format that dockerd, the docker CLI, docker-py and openssl read.
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),

@@ -1,1 +1,1 @@
-"""Whether nested containers stay inside the pod's cgroups."""
+"""Verification that nested containers run in the pod's cgroups."""

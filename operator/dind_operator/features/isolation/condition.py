@@ -1,6 +1,6 @@
-"""Whether nested containers are inside the pod, as the pod's own helper found it by starting one.
+"""The condition IsolationVerified: whether nested containers run in the pod's cgroup. The helper in the pod starts one to check.
 
-The condition is absent where nothing was found out: no answer is not a good answer. It speaks of one start of the daemon.
+The condition is absent if the result is unknown, and it is valid for one start of the daemon.
 """
 
 from dind_operator.api.conditions import ConditionType, Reason
@@ -13,7 +13,7 @@ EVENT_REASONS = (Reason.ISOLATION_FAILED,)
 
 
 def condition(observed: Observed) -> Condition | None:
-    """The condition for what was observed, or as it is if nothing new was; None for none."""
+    """The condition from the observed report, or the stored one if there is no new report."""
     if observed.pod is None:
         return None
     if observed.isolation is not None:

@@ -1,4 +1,4 @@
-"""Whether nested containers are in the pod's cgroup."""
+"""Verification that nested containers run in the pod's cgroup."""
 
 from dind_operator.api.conditions import ConditionType
 from dind_operator.features.isolation import condition

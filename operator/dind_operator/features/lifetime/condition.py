@@ -1,7 +1,6 @@
-"""The condition ActivityKnown: whether the idle timeout of an environment can work. Without one it is absent.
+"""The condition ActivityKnown: whether the idle timeout of an environment works. It is absent without an idle timeout.
 
-Use is told by the daemon's log, as a full volume is. What was told last stands until it is told otherwise or the container
-is another.
+The daemon logs its use, like a full volume. The last report is valid until the next one, or until the container is replaced.
 """
 
 from typing import Any
@@ -12,7 +11,7 @@ from dind_operator.state.observed import Observed
 
 
 def wanted(environment: dict[str, Any]) -> bool:
-    """Whether it matters if the environment is used."""
+    """Whether the environment has an idle timeout."""
     return bool(((environment.get("spec") or {}).get("lifetime") or {}).get("idleTimeout"))
 
 

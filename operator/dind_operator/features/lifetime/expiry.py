@@ -1,7 +1,7 @@
-"""When an environment expires: its time to live and its idle timeout, from what is observed. Pure.
+"""Expiry of environments by their time to live and idle timeout, computed from the observed state. Pure functions.
 
-What must outlive a restart of the operator is in status or in the pod's log, never in memory. Whatever is uncertain makes an
-environment live longer: clocks that differ, news that are late, an operator that was away. Nothing expires without a warning.
+State that must survive a restart of the operator is in status or in the log of the pod, never in memory. Uncertainty always delays
+the expiry: clock skew, late reports, an operator that did not run. An environment never expires without a warning.
 """
 
 from dataclasses import dataclass
@@ -24,21 +24,21 @@ from dind_operator.state.observed import Observed
 from dind_operator.state.periods import Periods
 
 EXPIRES_SOON = "ExpiresSoon"
-"""The Event before. Not a reason of a condition: until it expires nothing is wrong."""
+"""The reason of the Event that warns. It is no reason of a condition, because nothing is wrong before the expiry."""
 LEAD_PART = 10
-"""A tenth of the whole time before its end: three minutes of half an hour, an hour of a day."""
+"""The warning is recorded when a tenth of the time is left, for example three minutes of half an hour."""
 _STEADY = timedelta(seconds=30)
-"""What is known of an idle time differs by the delays of two looks, which are no part of any minute; less than this is no news and is
-not written."""
+"""Two polls compute slightly different idle times, because of their delays. A smaller difference than this is not written to
+status."""
 _STEP_PART = 12
-"""The helper repeats that it is idle when the time has grown by a twelfth: image/dind-helper/activity.c."""
+"""The helper logs the idle time again after each further twelfth of it (image/dind-helper/activity.c)."""
 _YEARS = range(2000, 9000)
-"""Of an extension: beyond, times cannot be computed with."""
+"""Valid years of an extension. Computations with other times can overflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A time that is over, or about to be: ``reason`` and ``what`` name it, ``at`` is when."""
+    """An expiry in the past or future: its ``reason``, the setting (``what``), and its time (``at``)."""
 
     reason: Reason
     what: str
@@ -47,7 +47,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """``fields`` is ``status.lifetime``. ``over``: what has expired. ``wait``: seconds to the next moment that no event tells of."""
+    """``fields`` is ``status.lifetime``. ``over``: the expiry that has passed. ``wait``: seconds until the next reconciliation."""
 
     fields: dict[str, Any] | None = None
     over: End | None = None
@@ -60,11 +60,11 @@ NO_END = Lifetime()
 
 
 def of(observed: Observed) -> Lifetime:
-    """What is to be said and done about the environment's lifetime now."""
+    """The current state of the environment's lifetime."""
     spec = _spec(observed)
     if spec is None:
         return NO_END
-    return _Look(observed, spec).result()
+    return _Computation(observed, spec).result()
 
 
 def status(observed: Observed) -> dict[str, Any]:
@@ -72,41 +72,41 @@ def status(observed: Observed) -> dict[str, Any]:
     return {"lifetime": of(observed).fields}
 
 
-def events(observed: Observed, _verdict: Assessment) -> tuple[Event, ...]:
+def events(observed: Observed, _assessment: Assessment) -> tuple[Event, ...]:
     """The warning before an environment expires."""
     return of(observed).events
 
 
 def requeue(observed: Observed) -> float | None:
-    """Seconds to the next moment at which the lifetime asks for something."""
+    """Seconds until the next warning or expiry."""
     return of(observed).wait
 
 
 def rests(observed: Observed) -> bool:
-    """There is to be no pod: by the spec, or because the environment has expired."""
-    asked = (observed.environment.get("spec") or {}).get("operatingMode") == OperatingMode.SUSPENDED
-    return asked or of(observed).over is not None
+    """Whether no pod is desired, because the environment is suspended or expired."""
+    suspended = (observed.environment.get("spec") or {}).get("operatingMode") == OperatingMode.SUSPENDED
+    return suspended or of(observed).over is not None
 
 
 def to_be_suspended(observed: Observed) -> bool:
-    """There is to be no pod, and the status does not say so yet."""
-    told = (observed.environment.get("status") or {}).get("phase")
-    return rests(observed) and told != Phase.SUSPENDED
+    """Whether no pod is desired, and status does not report this yet."""
+    phase = (observed.environment.get("status") or {}).get("phase")
+    return rests(observed) and phase != Phase.SUSPENDED
 
 
 def to_be_deleted(observed: Observed) -> bool:
-    """The environment has expired and is about to be deleted: nothing is made for it any more."""
+    """Whether the environment has expired and will be deleted. No objects are created for it."""
     life = of(observed)
     return life.over is not None and life.deletes
 
 
 def lead(whole: timedelta, periods: Periods) -> timedelta:
-    """How long before the end of a time of that length the warning comes."""
+    """The time between the warning and the expiry, for a timeout of this length."""
     return min(max(whole / LEAD_PART, periods.notice), periods.max_lead)
 
 
 def _spec(observed: Observed) -> LifetimeSpec | None:
-    """The lifetime by itself: what else is wrong with the spec does not stop the clock."""
+    """The lifetime alone, so that an invalid field elsewhere in the spec does not prevent the expiry."""
     raw = (observed.environment.get("spec") or {}).get("lifetime")
     try:
         return LifetimeSpec.model_validate(raw) if raw else None
@@ -114,8 +114,8 @@ def _spec(observed: Observed) -> LifetimeSpec | None:
         return None
 
 
-class _Look:
-    """One look. Times are by the API server's clock where the own one is ahead of it."""
+class _Computation:
+    """One computation. Its times use the clock of the API server if the operator's clock is ahead."""
 
     def __init__(self, observed: Observed, spec: LifetimeSpec) -> None:
         self.observed = observed
@@ -126,8 +126,8 @@ class _Look:
         self.extended, self.not_a_time = _extension(observed.environment)
         mode = (observed.environment.get("spec") or {}).get("operatingMode")
         self.deletes = spec.expire is Expire.DELETE
-        # Nothing would be left to do.
-        self.rests = mode == OperatingMode.SUSPENDED and not self.deletes
+        # A suspended environment has nothing left to suspend.
+        self.suspended = mode == OperatingMode.SUSPENDED and not self.deletes
         self.fields: dict[str, Any] = {}
         self.events: list[Event] = []
         self.waits: list[float] = []
@@ -159,7 +159,7 @@ class _Look:
         return End(Reason.TTL_EXPIRED, f"spec.lifetime.ttl of {self.spec.ttl}", at)
 
     def _ttl_over(self, end: End | None) -> End | None:
-        if end is None or self.rests or self.spec.ttl is None:
+        if end is None or self.suspended or self.spec.ttl is None:
             return None
         begins = end.at - lead(self.periods.length(self.spec.ttl), self.periods)
         warned = parse_time(self.old.get("ttlWarnedAt"))
@@ -176,7 +176,7 @@ class _Look:
         return None
 
     def _nothing_to_lose(self, end: End) -> bool:
-        """It is over and there is no pod that would be missed: a warning would only make one for its minute."""
+        """Whether the environment has expired without a pod. A warning would only create a pod for a minute."""
         return self.now >= end.at and not self.deletes and self.observed.pod is None
 
     # The idle timeout
@@ -190,26 +190,26 @@ class _Look:
         return End(Reason.IDLE_TIMEOUT_EXCEEDED, f"spec.lifetime.idleTimeout of {self.spec.idle_timeout}", at)
 
     def _idle_since(self) -> datetime | None:
-        if self.spec.idle_timeout is None or self.rests:
+        if self.spec.idle_timeout is None or self.suspended:
             return None
         old = parse_time(self.old.get("idleSince"))
         if old is not None and self._ended_idle():
-            # What was expired stays so until the time is longer; then it begins anew.
+            # The environment remains expired until the timeout is raised. Its idle time then starts again.
             at = self._extend(old + self.periods.length(self.spec.idle_timeout))
             return old if self.now >= at else None
         pod, status = self.observed.pod, self.observed.environment.get("status") or {}
-        if pod is None or _goes(pod) or not pods.daemon(pod).get("ready"):
+        if pod is None or _stopping(pod) or not pods.daemon(pod).get("ready"):
             return None
         if ownership.conflict(pod, self.observed.environment["metadata"]) is not None:
-            return None  # what it logs is another's text
+            return None  # the log belongs to another owner's pod
         known = old if pods.same_start(status, pod) else None
-        told = self.observed.activity
-        if told is None or not told.seen:
-            return known if told is None else None
-        return self._told_since(timedelta(seconds=told.idleSeconds), known) if told.idle else None
+        activity = self.observed.activity
+        if activity is None or not activity.seen:
+            return known if activity is None else None
+        return self._reported_since(timedelta(seconds=activity.idleSeconds), known) if activity.idle else None
 
-    def _told_since(self, idle: timedelta, known: datetime | None) -> datetime:
-        """The last use was at this time or before it. The line may be as old as the time to the helper's next one."""
+    def _reported_since(self, idle: timedelta, known: datetime | None) -> datetime:
+        """The latest possible time of the last use. The line may be as old as the interval between lines of the helper."""
         latest = (self.now - idle + timedelta(seconds=1)).replace(microsecond=0)
         step = min(max(idle / _STEP_PART, self.periods.min_step), self.periods.max_step)
         if known is not None and known - _STEADY <= latest <= known + step + _STEADY:
@@ -228,20 +228,20 @@ class _Look:
             warned = None
         if self._ended_idle():
             return end
-        # What the helper says now, and not what was known: it may have been used since.
-        told = self.observed.activity
-        if told is None or not told.idle:
+        # Only a report that was just read: the environment may have been used since an older one.
+        activity = self.observed.activity
+        if activity is None or not activity.idle:
             return None
-        idle = timedelta(seconds=told.idleSeconds)
+        idle = timedelta(seconds=activity.idleSeconds)
         if warned is None and idle >= whole - lead(whole, self.periods) and self.now >= begins:
             warned = self._warn("idleWarnedAt", end)
         over = idle >= whole and self.now >= end.at and self._noticed(warned)
         return end if over else None
 
     def _ended_idle(self) -> bool:
-        """It has expired for being idle, and the pod that could be used is gone or going."""
+        """Whether the environment has expired because it was idle, and its pod is terminating or does not exist."""
         recorded = (self.old.get("expired") or {}).get("reason") == Reason.IDLE_TIMEOUT_EXCEEDED
-        return recorded and (self.observed.pod is None or _goes(self.observed.pod))
+        return recorded and (self.observed.pod is None or _stopping(self.observed.pod))
 
     # Both
 
@@ -276,12 +276,12 @@ class _Look:
         return self.now
 
 
-def _goes(pod: pods.Pod) -> bool:
+def _stopping(pod: pods.Pod) -> bool:
     return pods.terminating(pod) or pods.ended(pod)
 
 
 def ended(observed: Observed, end: End) -> str:
-    """What is wrong and what to do, of an environment that has expired and is suspended."""
+    """The message of an environment that has expired and is suspended."""
     field = "ttl" if end.reason is Reason.TTL_EXPIRED else "idleTimeout"
     _, not_a_time = _extension(observed.environment)
     return (
@@ -292,7 +292,7 @@ def ended(observed: Observed, end: End) -> str:
 
 
 def extend_command(metadata: dict[str, Any]) -> str:
-    """What extends an environment: a command but for the time."""
+    """The command that extends an environment, with a placeholder for the time."""
     where = f"-n {metadata['namespace']} {metadata['name']}"
     return (
         f"kubectl annotate dind {where} --overwrite {names.ANNOTATION_EXTEND}=<time, for example 2030-01-31T18:00:00Z>"
@@ -300,7 +300,7 @@ def extend_command(metadata: dict[str, Any]) -> str:
 
 
 def _extension(environment: dict[str, Any]) -> tuple[datetime | None, str]:
-    """The time until which the environment is extended, and a sentence if the annotation holds none."""
+    """The time until which the environment is extended, and a message if the annotation is invalid."""
     text = (environment["metadata"].get("annotations") or {}).get(names.ANNOTATION_EXTEND)
     if text is None:
         return None, ""

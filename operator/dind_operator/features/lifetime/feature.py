@@ -1,4 +1,4 @@
-"""Environments that expire."""
+"""Expiry of environments."""
 
 from dind_operator.api.conditions import ConditionType
 from dind_operator.features.lifetime import condition, expiry

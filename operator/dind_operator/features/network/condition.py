@@ -1,6 +1,6 @@
-"""The condition NetworkReady: whether the nested networks are clear of what is around the pod, and fit through its interface.
+"""The condition NetworkReady: whether addresses of nested networks conflict with others, and whether their MTU is too large.
 
-The init container chooses and checks before any daemon starts; what its report says is all there is to know.
+The init container chooses and checks the networks before the daemon starts. Its report is the only source of the condition.
 """
 
 from dind_operator.api.conditions import Reason
@@ -11,13 +11,13 @@ from dind_operator.state.observed import Observed
 from dind_operator.state.pod_failures import failure_of
 
 EVENT_REASONS = (Reason.MTU_TOO_LARGE,)
-"""What stops the daemon is Ready's to tell."""
+"""Only this one: for problems that stop the daemon, the condition Ready records the Event."""
 DOCKER_NETWORK_OPTS = 24
-"""The first release of Docker that can be told an MTU for every network (default-network-opts)."""
+"""The first release of Docker with an MTU setting for all networks (default-network-opts)."""
 
 
 def condition(observed: Observed) -> Condition | None:
-    """The condition for what was observed; None for none: a report of an older node tool says nothing of it."""
+    """The condition from the observed report; None without one, and for the report of an older node tool."""
     pod = observed.pod
     report = pods.preflight(pod) if pod is not None else None
     if pod is None or report is None:

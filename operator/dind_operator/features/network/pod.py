@@ -1,7 +1,7 @@
-"""The nested networks: what of `spec.network` goes into daemon.json as it stands, and what the scripts in image/ are told.
+"""The nested networks: keys of daemon.json from `spec.network`, and variables for the scripts in image/.
 
-What the user left out is chosen in the pod, where its addresses and routes are known. Of a network with nothing said nothing is
-told but the node's address.
+The scripts choose in the pod what the spec omits, because only the pod knows its addresses and routes. Without settings, the only
+variable is the address of the node.
 """
 
 import ipaddress
@@ -15,23 +15,23 @@ from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 
 NETWORK_VARIABLE = "DIND_NETWORK"
-"""Words of `dind-helper network`, with blanks between them; none of them can hold one."""
+"""Arguments of `dind-helper network`, separated by spaces; no argument contains a space."""
 FIREWALL_VARIABLE = "DIND_FIREWALL_BACKEND"
 NODE_VARIABLE = "DIND_NODE_ADDRESS"
 MAX_POOLS = 16
-"""As many as the helper checks; of more in daemon.json the rest is left to dockerd."""
+"""The number of pools that the helper checks; dockerd checks the others in daemon.json."""
 
 
 def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
-    """Keys of daemon.json, and what the init container chooses networks by."""
+    """Keys of daemon.json, and variables with which the init container chooses networks."""
     spec = environment.spec
-    # By its node's address the pod need not read the node.
+    # The pod has no permission to read the Node object.
     node: dict[str, str | dict[str, Any]] = {NODE_VARIABLE: {"fieldRef": {"fieldPath": "status.hostIP"}}}
     return PodPart(variables={**variables(spec, settings), **node}, daemon_json=daemon_settings(spec))
 
 
 def daemon_settings(spec: DindEnvironmentSpec) -> dict[str, Any]:
-    """Keys of daemon.json for what the fields say."""
+    """Keys of daemon.json for the fields of `spec.network`."""
     network = spec.network
     told: dict[str, Any] = {}
     if network.mtu is not None:
@@ -51,7 +51,7 @@ def daemon_settings(spec: DindEnvironmentSpec) -> dict[str, Any]:
 
 
 def variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, str]:
-    """What the scripts are told, by the variable's name."""
+    """Variables of the scripts by name."""
     told = {}
     words = [*_chosen(spec), *_ranges(spec, settings)]
     if words:
@@ -90,12 +90,12 @@ def _ranges(spec: DindEnvironmentSpec, settings: BuildSettings) -> Iterator[str]
 
 
 def _value(config: dict[str, Any], key: str) -> object:
-    """By dockerd's own reading, which does not heed case."""
+    """The value of a key; dockerd ignores the case of keys."""
     return next((value for name, value in config.items() if name.lower() == key), None)
 
 
 def _range(value: object) -> str | None:
-    """The text of a range; None for what dockerd will refuse with a sentence of its own."""
+    """The range as text; None for a value that dockerd rejects itself."""
     try:
         return str(ipaddress.ip_interface(value)) if isinstance(value, str) and "/" in value else None
     except ValueError:

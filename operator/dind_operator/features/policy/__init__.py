@@ -1,1 +1,1 @@
-"""What the installation lets environments ask for."""
+"""The policy of the installation: restrictions for environments."""

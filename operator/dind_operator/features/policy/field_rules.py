@@ -1,4 +1,4 @@
-"""The installation's policy for fields that say what daemon.json says, and for the Secrets of registries."""
+"""The policy for fields that set keys of daemon.json, and for the Secrets of registries."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -10,12 +10,12 @@ from dind_operator.features.policy.messages import refused, secret_covered, told
 from dind_operator.features.registry.pod import secret_names
 
 KEYS: Final[Mapping[str, str]] = {field: settings[0].key for field, settings in sorted(by_field().items())}
-"""Field below spec -> key of daemon.json, in the order in which they are judged. As in the chart's policy."""
+"""Field below spec -> key of daemon.json, in the order of the checks. The same as in the chart."""
 _UNSET: Final[tuple[Any, ...]] = (None, "Auto", [])
 
 
 def keys(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
-    """A field counts as the key that it stands for: else it would walk around the rule for keys."""
+    """A field that sets a key of daemon.json needs the permission for this key."""
     if allowed is None:
         return
     manifest = spec.to_dict()
@@ -26,7 +26,7 @@ def keys(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator
 
 
 def secrets(registry: RegistrySpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
-    """The Secrets of the namespace that the daemon's container may hold for registries."""
+    """The Secrets of the namespace that `spec.registry` may refer to."""
     return refused("spec.registry Secret", secret_names(registry), allowed, "secrets", secret_covered)
 
 

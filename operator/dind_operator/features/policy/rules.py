@@ -1,8 +1,8 @@
-"""The installation's policy: what environments may ask for, and the sentence for what they may not.
+"""The policy of the installation: restrictions for environments, and the messages of violations.
 
-The chart makes an admission policy of the same values (templates/admission-policy.yaml), which refuses an environment when
-it is written, in the same words; a test holds the two together. This is the second look, for environments that were made
-before the policy, and for clusters without admission policies. A rule is a function here and a validation there.
+The chart creates a ValidatingAdmissionPolicy from the same values (templates/admission-policy.yaml), with which the API server
+rejects environments, with equal messages; tests compare the two. The operator enforces the rules, too, for environments
+that are older than the policy and for clusters without admission policies. A rule is a function here and a validation there.
 """
 
 import re
@@ -27,15 +27,15 @@ from dind_operator.features.policy import field_rules, workload_rules
 from dind_operator.features.policy.messages import POLICY, covered, refused, remedy, shown, told
 
 MAX_ENTRIES: Final = 24
-"""Of each list. With the length of an entry: a sentence that names them all fits a condition (4096 characters; the API server
-passes on 5 KiB), and a rule stays far below its budget of CEL cost."""
+"""The maximum number of entries of a list. With the maximum length of an entry, a message with all entries fits a condition (4096
+characters; the API server returns up to 5 KiB), and a rule stays far below the CEL cost limit."""
 MAX_ENTRY_LENGTH: Final = 128
 NO_CLASS: Final = "(none)"
-"""Stands for "no RuntimeClass" among names, which have no parentheses."""
+"""Represents "no RuntimeClass". Names cannot contain parentheses."""
 
 _NAMESPACE_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$|^[a-z0-9][-a-z0-9]*\*$"
 _REFERRED_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$|^[a-z0-9][-a-z0-9.]*\*$"
-# A star only where a part of a reference ends: `registry.example.com*` would let registry.example.com.evil.test in.
+# A star only after a complete part of a reference: `registry.example.com*` would allow registry.example.com.evil.test.
 _IMAGE_PATTERN: Final = (
     r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$|^[A-Za-z0-9][A-Za-z0-9._:/@+-]*/\*$|"
     r"^[A-Za-z0-9][A-Za-z0-9._:+-]*/[A-Za-z0-9._/+-]*[:@]\*$"
@@ -44,9 +44,9 @@ _FLAG_PATTERN: Final = r"^--?[A-Za-z0-9][A-Za-z0-9-]*$"
 _KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
 _LABEL: Final = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _LABEL_VALUE: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
-# Of an extension, where the policy bounds it: in this one form times are in order as texts are, without reading them.
+# The format of an extension if the policy limits it. In this format, times can be compared as strings.
 _TIME_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
-# A star only after a domain: `team*` would allow every key that begins so.
+# A star only after a domain: `team*` would allow all keys with this prefix.
 _METADATA_PATTERN: Final = rf"^{_LABEL}$|^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/\*$"
 _TAINT_PATTERN: Final = rf"^{_LABEL}(={_LABEL_VALUE})?(:(NoSchedule|PreferNoSchedule|NoExecute))?$"
 
@@ -59,9 +59,9 @@ _BOUNDED: Final = Field(max_length=MAX_ENTRIES)
 
 
 class PolicyRules(ApiModel):
-    """What is allowed. None: anything; an empty list: nothing but leaving the field out.
+    """The allowed values. None allows any value; an empty list allows only that the field is not set.
 
-    Names and shapes are those of the chart's ``policy.rules``.
+    Names and types are those of the chart's ``policy.rules``.
     """
 
     namespaces: Annotated[tuple[Annotated[str, _entry(_NAMESPACE_PATTERN)], ...], _BOUNDED] | None = None
@@ -86,8 +86,8 @@ class PolicyRules(ApiModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the rules look at."""
+class Request:
+    """The input of the rules."""
 
     rules: PolicyRules
     environment: DindEnvironment
@@ -95,53 +95,53 @@ class Asked:
 
     @property
     def spec(self) -> DindEnvironmentSpec:
-        """Of the environment."""
+        """The spec of the environment."""
         return self.environment.spec
 
 
 def violations(environment: DindEnvironment, rules: PolicyRules, default_runtime_class: str) -> list[str]:
-    """A sentence for each rule that the environment breaks, in the order of the admission policy."""
-    asked = Asked(rules, environment, default_runtime_class)
-    return [sentence for rule in _RULES for sentence in rule(asked)]
+    """A message for each rule that the environment violates, in the order of the admission policy."""
+    request = Request(rules, environment, default_runtime_class)
+    return [sentence for rule in _RULES for sentence in rule(request)]
 
 
-def _namespaces(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rules.namespaces, asked.environment.namespace
+def _namespaces(request: Request) -> Iterator[str]:
+    allowed, value = request.rules.namespaces, request.environment.namespace
     if allowed is not None and not covered(value, allowed):
         yield told("metadata.namespace", value, allowed, "namespaces")
 
 
-def _images(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rules.images, asked.spec.daemon.image
+def _images(request: Request) -> Iterator[str]:
+    allowed, value = request.rules.images, request.spec.daemon.image
     if allowed is not None and value is not None and not covered(value, allowed):
         yield told("spec.daemon.image", value, allowed, "images")
 
 
-def _workload_images(asked: Asked) -> Iterator[str]:
-    return workload_rules.images(asked.spec.workloads, asked.rules.images)
+def _workload_images(request: Request) -> Iterator[str]:
+    return workload_rules.images(request.spec.workloads, request.rules.images)
 
 
-def _modes(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rules.modes, asked.spec.security.mode
+def _modes(request: Request) -> Iterator[str]:
+    allowed, value = request.rules.modes, request.spec.security.mode
     if allowed is not None and value not in allowed:
         yield told("spec.security.mode", value, allowed, "modes")
 
 
-def _runtime_classes(asked: Asked) -> Iterator[str]:
-    """The class that the pod will have, for a rule that is kept by leaving the field out would be none."""
-    if asked.rules.runtime_classes is None:
+def _runtime_classes(request: Request) -> Iterator[str]:
+    """Checks the class of the pod including the default, so that the rule applies if the field is not set."""
+    if request.rules.runtime_classes is None:
         return
-    allowed = tuple(name or NO_CLASS for name in asked.rules.runtime_classes)
-    security = asked.spec.security
-    default = asked.default_runtime_class if security.mode is SecurityMode.USER_NAMESPACE else NO_CLASS
+    allowed = tuple(name or NO_CLASS for name in request.rules.runtime_classes)
+    security = request.spec.security
+    default = request.default_runtime_class if security.mode is SecurityMode.USER_NAMESPACE else NO_CLASS
     value = security.runtime_class_name or default
     if value not in allowed:
         yield told("spec.security.runtimeClassName", value, allowed, "runtimeClasses")
 
 
-def _node_selector(asked: Asked) -> Iterator[str]:
-    chosen = asked.spec.scheduling.node_selector or {}
-    wanted = sorted((asked.rules.node_selector or {}).items())
+def _node_selector(request: Request) -> Iterator[str]:
+    chosen = request.spec.scheduling.node_selector or {}
+    wanted = sorted((request.rules.node_selector or {}).items())
     missing = [f"{key}={value}" for key, value in wanted if chosen.get(key) != value]
     if missing:
         yield (
@@ -149,54 +149,54 @@ def _node_selector(asked: Asked) -> Iterator[str]:
         )
 
 
-def _tolerations(asked: Asked) -> Iterator[str]:
-    allowed = asked.rules.tolerations
+def _tolerations(request: Request) -> Iterator[str]:
+    allowed = request.rules.tolerations
     if allowed is None:
         return
-    bad = [item for item in asked.spec.scheduling.tolerations or [] if not _tolerable(item, allowed)]
+    bad = [item for item in request.spec.scheduling.tolerations or [] if not _tolerable(item, allowed)]
     if bad:
         yield told("spec.scheduling.tolerations", _taint(bad[0]), allowed, "tolerations")
 
 
 def _tolerable(toleration: Toleration, allowed: tuple[str, ...]) -> bool:
-    """Whether an entry covers it: one without a value covers every value, one without an effect every effect."""
+    """Whether an entry matches. An entry without a value matches all values, one without an effect all effects."""
     key, effect = toleration.key or "", toleration.effect or ""
     values = ["", f"={toleration.value or ''}"] if toleration.operator.value == "Equal" else [""]
     return any(f"{key}{value}{end}" in allowed for value in values for end in ("", f":{effect}"))
 
 
 def _taint(toleration: Toleration) -> str:
-    """As kubectl writes a taint."""
+    """The taint in the notation of kubectl."""
     value = f"={toleration.value or ''}" if toleration.operator.value == "Equal" else ""
     return f"{toleration.key or '(every taint)'}{value}{':' if toleration.effect else ''}{toleration.effect or ''}"
 
 
-def _priority_classes(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rules.priority_classes, asked.spec.scheduling.priority_class_name
+def _priority_classes(request: Request) -> Iterator[str]:
+    allowed, value = request.rules.priority_classes, request.spec.scheduling.priority_class_name
     if allowed is not None and value is not None and value not in allowed:
         yield told("spec.scheduling.priorityClassName", value, allowed, "priorityClasses")
 
 
-def _daemon_args(asked: Asked) -> Iterator[str]:
-    """A value apart from its flag is not told from another flag's: such an argument is never allowed."""
-    allowed = asked.rules.daemon_args
+def _daemon_args(request: Request) -> Iterator[str]:
+    """A value that is a separate argument is never allowed, because it is not known to which flag it belongs."""
+    allowed = request.rules.daemon_args
     if allowed is None:
         return
-    bad = [item for item in asked.spec.daemon.args if item.split("=")[0] not in allowed]
+    bad = [item for item in request.spec.daemon.args if item.split("=")[0] not in allowed]
     if bad:
         yield told("spec.daemon.args", shown(bad[0].split("=")[0]), allowed, "daemonArgs")
 
 
-def _daemon_config(asked: Asked) -> Iterator[str]:
-    allowed = asked.rules.daemon_config
-    bad = [key for key in asked.spec.daemon.config if allowed is not None and key not in allowed]
+def _daemon_config(request: Request) -> Iterator[str]:
+    allowed = request.rules.daemon_config
+    bad = [key for key in request.spec.daemon.config if allowed is not None and key not in allowed]
     if allowed is not None and bad:
         yield told("spec.daemon.config", shown(min(bad)), allowed, "daemonConfig")
 
 
-def _max_resources(asked: Asked) -> Iterator[str]:
-    limits = asked.spec.daemon.resources.limits or {}
-    for name, most in sorted((asked.rules.max_resources or {}).items()):
+def _max_resources(request: Request) -> Iterator[str]:
+    limits = request.spec.daemon.resources.limits or {}
+    for name, most in sorted((request.rules.max_resources or {}).items()):
         if name not in limits:
             wrong, action = f"is not set, but {POLICY} requires a limit of at most {most}", "Set the limit"
         elif parse_quantity(limits[name]) > parse_quantity(most):
@@ -207,49 +207,49 @@ def _max_resources(asked: Asked) -> Iterator[str]:
         return
 
 
-def _max_workload_resources(asked: Asked) -> Iterator[str]:
-    return workload_rules.together(asked.spec, asked.rules.max_resources)
+def _max_workload_resources(request: Request) -> Iterator[str]:
+    return workload_rules.together(request.spec, request.rules.max_resources)
 
 
-def _workload_secrets(asked: Asked) -> Iterator[str]:
-    return workload_rules.secrets(asked.spec.workloads, asked.rules.secrets)
+def _workload_secrets(request: Request) -> Iterator[str]:
+    return workload_rules.secrets(request.spec.workloads, request.rules.secrets)
 
 
-def _registry_secrets(asked: Asked) -> Iterator[str]:
-    return field_rules.secrets(asked.spec.registry, asked.rules.secrets)
+def _registry_secrets(request: Request) -> Iterator[str]:
+    return field_rules.secrets(request.spec.registry, request.rules.secrets)
 
 
-def _daemon_fields(asked: Asked) -> Iterator[str]:
-    return field_rules.keys(asked.spec, asked.rules.daemon_config)
+def _daemon_fields(request: Request) -> Iterator[str]:
+    return field_rules.keys(request.spec, request.rules.daemon_config)
 
 
-def _pod_metadata(asked: Asked) -> Iterator[str]:
-    found = asked.spec.pod_metadata
+def _pod_metadata(request: Request) -> Iterator[str]:
+    found = request.spec.pod_metadata
     used = sorted({*(found.labels or ()), *(found.annotations or ())})
-    return refused("spec.podMetadata", used, asked.rules.pod_metadata, "podMetadata")
+    return refused("spec.podMetadata", used, request.rules.pod_metadata, "podMetadata")
 
 
-def _disruption_policies(asked: Asked) -> Iterator[str]:
-    allowed, value = asked.rules.disruption_policies, asked.spec.disruption_policy
+def _disruption_policies(request: Request) -> Iterator[str]:
+    allowed, value = request.rules.disruption_policies, request.spec.disruption_policy
     if allowed is not None and value not in allowed:
         yield told("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
 
 
-def _cloud_metadata(asked: Asked) -> Iterator[str]:
-    """What closes it is a NetworkPolicy, which is made for an endpoint or for published ports."""
-    allowed, spec = asked.rules.cloud_metadata, asked.spec
+def _cloud_metadata(request: Request) -> Iterator[str]:
+    """Checks that a NetworkPolicy blocks metadata services. It exists only with an endpoint or published ports."""
+    allowed, spec = request.rules.cloud_metadata, request.spec
     if allowed is None:
         return
     value: str = spec.security.cloud_metadata
-    if value == CloudMetadata.CLOSED and not network_policy.wanted(asked.environment):
+    if value == CloudMetadata.CLOSED and not network_policy.wanted(request.environment):
         value = f"{value} without a NetworkPolicy (set spec.publishedPorts, at least to {{}})"
     if value not in allowed:
         yield told("spec.security.cloudMetadata", value, allowed, "cloudMetadata")
 
 
-def _max_ttl(asked: Asked) -> Iterator[str]:
-    """What the environment asks for, and what it was extended to: counted from its creation, either way."""
-    most, ttl = asked.rules.max_ttl, asked.spec.lifetime.ttl if asked.spec.lifetime else None
+def _max_ttl(request: Request) -> Iterator[str]:
+    """Checks the ttl and the extension, both counted from the creation of the environment."""
+    most, ttl = request.rules.max_ttl, request.spec.lifetime.ttl if request.spec.lifetime else None
     if most is None:
         return
     if ttl is not None and parse_duration(ttl) > parse_duration(most):
@@ -258,8 +258,8 @@ def _max_ttl(asked: Asked) -> Iterator[str]:
             f"{remedy('Shorten the time', 'maxTtl')}"
         )
     extension, created = (
-        asked.environment.annotations.get(names.ANNOTATION_EXTEND),
-        asked.environment.creation_timestamp,
+        request.environment.annotations.get(names.ANNOTATION_EXTEND),
+        request.environment.creation_timestamp,
     )
     if not extension or not created:
         return
@@ -277,12 +277,12 @@ def _max_ttl(asked: Asked) -> Iterator[str]:
         )
 
 
-def _require_ttl(asked: Asked) -> Iterator[str]:
-    if asked.rules.require_ttl and (asked.spec.lifetime is None or asked.spec.lifetime.ttl is None):
+def _require_ttl(request: Request) -> Iterator[str]:
+    if request.rules.require_ttl and (request.spec.lifetime is None or request.spec.lifetime.ttl is None):
         yield f"spec.lifetime.ttl is not set, but {POLICY} requires it. {remedy('Set spec.lifetime.ttl', 'requireTtl')}"
 
 
-_RULES: Final[tuple[Callable[[Asked], Iterator[str]], ...]] = (
+_RULES: Final[tuple[Callable[[Request], Iterator[str]], ...]] = (
     _namespaces,
     _images,
     _workload_images,

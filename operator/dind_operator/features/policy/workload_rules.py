@@ -1,4 +1,4 @@
-"""The installation's policy for workloads: their images, what they and the daemon may use together, the Secrets they refer to."""
+"""The policy for workloads: images, total resources of workloads and daemon, and Secrets."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,19 +11,19 @@ from dind_operator.features.workloads.pod import secret_names
 
 
 def images(workloads: WorkloadsSpec | None, allowed: tuple[str, ...] | None) -> Iterator[str]:
-    """The images that the daemon may have are those of workloads, too."""
+    """The rule `images` also applies to workloads."""
     named = [item.image for item in workloads.containers] if workloads is not None else []
     return refused("spec.workloads.containers image", named, allowed, "images")
 
 
 def secrets(workloads: WorkloadsSpec | None, allowed: tuple[str, ...] | None) -> Iterator[str]:
-    """The Secrets of the namespace that workloads may read."""
+    """The Secrets of the namespace that workloads may refer to."""
     named = secret_names(workloads) if workloads is not None else []
     return refused("spec.workloads Secret", named, allowed, "secrets", secret_covered)
 
 
 def together(spec: DindEnvironmentSpec, most: Mapping[str, str | int] | None) -> Iterator[str]:
-    """The daemon and its workloads are one pod: none without a limit, and the sum of all is not above the most."""
+    """The daemon and its workloads share a pod. Each needs a limit, and the sum must not exceed the maximum."""
     if spec.workloads is None:
         return
     named = [
@@ -31,7 +31,7 @@ def together(spec: DindEnvironmentSpec, most: Mapping[str, str | int] | None) ->
     ]
     for name, largest in sorted((most or {}).items()):
         if not re.fullmatch(RESOURCE_PATTERN, name):
-            continue  # workloads cannot ask for it
+            continue  # not a resource of workloads
         missing = [container for container, limits in named if name not in limits]
         amounts = [
             limits.get(name, 0) for limits in (spec.daemon.resources.limits or {}, *(limits for _, limits in named))

@@ -1,7 +1,7 @@
-"""The condition ImagesPreloaded: how far the images of `spec.daemon.preload` are, told by the daemon's log.
+"""The condition ImagesPreloaded: the progress of the images in `spec.daemon.preload`, read from the log of the daemon.
 
-A container wrote the log, so only numbers and a known word are taken from it; the names are those that the pod was made with,
-and which images the pod waits for is read from it too, not from a spec that may have changed since.
+A container wrote the log, so the operator uses only numbers and known words of it. The names of the images come from the pod and
+not from the spec, which may have changed since the pod was created.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from dind_operator.state.observed import Observed
 MIN_PAUSE_SECONDS = 3.0
 MAX_PAUSE_SECONDS = 60.0
 PAUSE_PART = 20
-"""A twentieth of the time that the daemon has run: what has taken an hour need not be looked at every three seconds."""
+"""The interval of polls is a twentieth of the time that the daemon has run."""
 
 _KEPT: Final = (Reason.IMAGES_PRELOADED, Reason.PRELOADING_IMAGES, Reason.PRELOAD_FAILED)
 _KINDS: Final = {
@@ -33,22 +33,22 @@ _KINDS: Final = {
     "DiskFull": "the volume at /var/lib/docker is full. Use a larger volume in spec.storage",
     "Failed": "dockerd reports an error. Read the log of the container daemon",
 }
-"""By the helper's word: what is wrong and what to do. Any other word is told as the last."""
+"""The cause and the remedy by the word that the helper logs. The last entry is for any other word."""
 
 
 def images(pod: pods.Pod) -> list[str]:
-    """What the pod's daemon is to have before it is ready."""
+    """The images that the daemon of the pod pulls before it is ready."""
     return (pods.variable(pod, PRELOAD_VARIABLE) or "").split()
 
 
 def pulling(pod: pods.Pod) -> bool:
-    """The daemon answers and its images may be missing: it was started and is not ready."""
+    """Whether the daemon responds and images may be missing: its container is started and not ready."""
     status = pods.daemon(pod)
     return bool(images(pod)) and bool(status.get("started")) and not status.get("ready")
 
 
 def pause(observed: Observed) -> float | None:
-    """Seconds until the log is to be looked at again; None where nothing is pulled."""
+    """Seconds until the next poll of the log; None if no images are pulled."""
     if observed.pod is None or not observed.reads_logs or pods.terminating(observed.pod) or not pulling(observed.pod):
         return None
     ran = pods.ran_for(observed.pod, observed.now)
@@ -56,7 +56,7 @@ def pause(observed: Observed) -> float | None:
 
 
 def condition(observed: Observed) -> Condition | None:
-    """The condition ImagesPreloaded; None for a pod that waits for no image."""
+    """The condition ImagesPreloaded; None for a pod without images to preload."""
     pod = observed.pod
     if pod is None or pods.ended(pod) or not (wanted := images(pod)):
         return None
@@ -79,13 +79,13 @@ def condition(observed: Observed) -> Condition | None:
 
 
 def assess(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Assessment:
-    """The assessment, with what a daemon that answers still waits for."""
+    """The assessment, with the progress of the images that a responding daemon waits for."""
     if assessment.ready.reason is not Reason.PRELOADING_IMAGES:
         return assessment
     part = condition(observed)
     assert part is not None, f"the diagnosis of the pod {pod['metadata']['name']} says that images are pulled"
     if part.status is ConditionStatus.TRUE:
-        # They are there, and still it is not ready: it does not answer in time.
+        # All images are pulled, but the daemon does not respond in time.
         silent = late()
         return replace(silent, conditions={**assessment.conditions, ConditionType.DAEMON_READY: silent.ready})
     return replace(assessment, ready=part, warning=part.reason is Reason.PRELOAD_FAILED)

@@ -1,4 +1,4 @@
-"""Which mirrors the daemon of a pod asks, for status: the spec's, or those of the installation when the pod was made."""
+"""The registry mirrors of the daemon in a pod, for status: from the spec, or the defaults at the creation of the pod."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from dind_operator.state import pod_status as pods
 from dind_operator.state.observed import Observed
 
 MAX_MIRRORS = 16
-"""As many as status holds; `spec.daemon.config` may have more."""
+"""The maximum in status; `spec.daemon.config` may contain more."""
 
 
 def pod_status(_observed: Observed, pod: pods.Pod) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def pod_status(_observed: Observed, pod: pods.Pod) -> dict[str, Any]:
 
 
 def mirrors(pod: pods.Pod) -> list[str] | None:
-    """The mirrors, None without any. What is not plainly one is left out: a URL in `spec.daemon.config` may have a password."""
+    """The mirrors, or None. Other URLs in `spec.daemon.config` are omitted, because they may contain a password."""
     text = (pods.variable(pod, "DIND_DAEMON_CONFIG") or "{}").replace("$$", "$")
     if '"registry-mirrors"' not in text:
         return None

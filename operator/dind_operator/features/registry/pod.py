@@ -1,8 +1,8 @@
-"""Registries in the pod: dockerd's settings, the volume with authorities and credentials, what the wrapper is told.
+"""Registries in the pod: keys of daemon.json, the volume with CA certificates and credentials, and variables of the wrapper.
 
-A path that is mounted must not have a colon, and a registry with a port has one. So everything is in one projected volume,
-and the wrapper links it to where dockerd and the docker CLI look. Sources are optional to the kubelet: of a volume that it
-cannot mount it writes an Event only, while mount-cgroups, which looks for the files, says what is missing.
+A mount path must not contain a colon, but a registry with a port does. Therefore all files are in one projected volume, and the
+wrapper links them to the paths that dockerd and the docker CLI read. All sources are optional, because the kubelet reports a volume
+that it cannot mount only as an Event. The init container mount-cgroups checks the files and reports a missing one.
 """
 
 from typing import Any
@@ -18,13 +18,13 @@ from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
 
 FILES_MOUNT = "/run/dind-registry"
-"""As in image/registry.sh."""
+"""The same path as in image/registry.sh."""
 CREDENTIALS_KEY = ".dockerconfigjson"
-"""Of a Secret of type kubernetes.io/dockerconfigjson."""
+"""The key in a Secret of type kubernetes.io/dockerconfigjson."""
 PRELOAD_VARIABLE = "DIND_PRELOAD"
 _MIRRORS = by_field()["registry.mirrors"]
 PRELOADED_FILE = "/run/dind-private/preloaded"
-"""There once every image is. It goes with the container: of a daemon that starts again it is asked again."""
+"""Exists when all images are pulled. It is lost with the container, so each start of the daemon checks again."""
 
 
 def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
@@ -44,7 +44,7 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
 
 
 def daemon_settings(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
-    """What daemon.json says of registries. The user's own key or flag, even an empty one, leaves the default mirrors out."""
+    """Keys of daemon.json for registries. A key or flag of the user, even an empty one, disables the default mirrors."""
     registry, daemon = spec.registry, spec.daemon
     own = any(is_set(setting, daemon.config, daemon.args) for setting in _MIRRORS)
     mirrors = registry.mirrors or ([] if own else list(settings.default_registry_mirrors))
@@ -55,9 +55,9 @@ def daemon_settings(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[
 
 
 def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
-    """The volume of authorities and credentials, for root alone; none where nothing is asked for.
+    """The volume with CA certificates and credentials, readable only by root; none if the spec has neither.
 
-    Raises UnbuildableError for the Secrets of the environment's own authority and daemon.
+    Raises UnbuildableError for the Secrets of the environment's own certificate authority and daemon.
     """
     spec = environment.spec
     check_secrets(environment, "spec.registry", secret_names(spec.registry))
@@ -68,14 +68,14 @@ def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
 
 
 def mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
-    """Its mount, in both containers."""
+    """The mount of the volume in both containers."""
     if not (spec.registry.ca_bundles or spec.registry.pull_secret):
         return []
     return [{"name": names.VOLUME_REGISTRY, "mountPath": FILES_MOUNT, "readOnly": True}]
 
 
 def variables(spec: DindEnvironmentSpec) -> dict[str, str]:
-    """What must be in the volume, as ``registry=Kind/name/key`` and ``Secret/name/key``: for a sentence when it is not."""
+    """The files of the volume, as ``registry=Kind/name/key`` and ``Secret/name/key``, for the message if one is missing."""
     bundles = " ".join(f"{bundle.registry}={_named(bundle)}" for bundle in spec.registry.ca_bundles)
     secret = spec.registry.pull_secret
     return {
@@ -90,7 +90,7 @@ def preload_variables(spec: DindEnvironmentSpec) -> dict[str, str]:
 
 
 def secret_names(registry: RegistrySpec) -> list[str]:
-    """Of every Secret that it refers to."""
+    """The names of all Secrets that `spec.registry` refers to."""
     pull = [registry.pull_secret.name] if registry.pull_secret is not None else []
     return pull + [bundle.secret_ref.name for bundle in registry.ca_bundles if bundle.secret_ref is not None]
 

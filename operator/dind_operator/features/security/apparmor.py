@@ -1,6 +1,6 @@
-"""AppArmor twice: the field (Kubernetes 1.30 and later) and the annotation (before), always saying the same.
+"""The AppArmor profile, as the field (Kubernetes 1.30 and later) and as the annotation (earlier versions).
 
-The API server refuses a pod in which the two differ, and later versions no longer copy one to the other.
+The API server rejects a pod in which the two differ, and later versions do not copy one to the other.
 """
 
 from typing import Any

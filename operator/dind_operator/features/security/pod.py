@@ -1,7 +1,7 @@
-"""What each security mode asks of the node, in the pod's own words. Both containers get exactly the same.
+"""The security modes as fields of the pod. Both containers have the same fields.
 
-Privileged is what it was before there were modes, to the letter: the pod of an environment that names no mode must stay
-the same, so nothing is added to it, not even the variable that names the mode.
+The mode Privileged adds nothing but ``privileged: true``, not even the variable with the mode, so that the pod of an environment
+without a mode remains unchanged.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 
 MODE_VARIABLE = "DIND_SECURITY_MODE"
-"""Tells the scripts in image/ the mode; without it they take Privileged."""
+"""The mode for the scripts in image/; without the variable they use Privileged."""
 
 CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SYS_ADMIN"]
-"""Beside the runtime's defaults: bridges and routes, iptables, mounts and namespaces. NET_RAW is among containerd's
-defaults; a runtime that was told to leave it out must not break the daemon."""
+"""In addition to the runtime's defaults: bridges and routes, iptables, mounts and namespaces. NET_RAW is a default of containerd,
+but a runtime can be configured without it."""
 
 
 def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
@@ -36,7 +36,7 @@ def security_context(spec: DindEnvironmentSpec) -> dict[str, Any]:
     """``securityContext`` of the init container and the daemon."""
     return {
         **_of_mode(spec.security.mode),
-        # An image's USER must not decide whether dockerd may work.
+        # dockerd needs root, whatever USER the image sets.
         "runAsUser": 0,
         "runAsGroup": 0,
         "runAsNonRoot": False,
@@ -49,15 +49,15 @@ def _of_mode(mode: SecurityMode) -> dict[str, Any]:
         return {"privileged": True}
     context: dict[str, Any] = {
         "privileged": False,
-        # SYS_ADMIN demands it, and without it nothing nested could gain what its own profile allows.
+        # SYS_ADMIN requires it, and nested containers need it to gain the privileges that their own profile allows.
         "allowPrivilegeEscalation": True,
         "capabilities": {"add": CAPABILITIES},
-        # The runtime's own filter forbids keyctl, with which runc starts each nested container; dockerd puts a filter
-        # of its own on each of them.
+        # The default profile of the runtime denies keyctl, which runc needs to start a nested container. dockerd applies its own
+        # profile to each nested container.
         "seccompProfile": {"type": "Unconfined"},
     }
     if mode is SecurityMode.USER_NAMESPACE:
-        # In a user namespace the kernel lets nobody mount /proc anew while parts of the present one are covered.
+        # In a user namespace, the kernel denies new mounts of /proc while parts of the existing one are masked.
         context["procMount"] = "Unmasked"
     return context
 
@@ -74,13 +74,13 @@ def pod_fields(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, 
 
 
 def runtime_class_name(spec: DindEnvironmentSpec, settings: BuildSettings) -> str | None:
-    """The RuntimeClass after defaults; None for the cluster's own runtime."""
+    """The RuntimeClass with defaults; None for the default runtime of the cluster."""
     if spec.security.runtime_class_name is None and spec.security.mode is SecurityMode.USER_NAMESPACE:
         return settings.default_runtime_class
     return spec.security.runtime_class_name
 
 
 def variables(spec: DindEnvironmentSpec) -> dict[str, str]:
-    """What the scripts are told of the mode, by the variable's name."""
+    """Variables of the scripts by name."""
     mode = spec.security.mode
     return {} if mode is SecurityMode.PRIVILEGED else {MODE_VARIABLE: mode.value}

@@ -1,7 +1,7 @@
-"""A pod in a user namespace whose sandbox the node cannot make: told from what the node says of its runtime.
+"""Detects a node that cannot create the sandbox of a pod in a user namespace.
 
-Of a sandbox that fails the kubelet writes an Event only, which the operator may not read; the pod just stays Pending. But
-kubelets from 1.31 on list in the node's status which handlers their runtime has and what each can do.
+The kubelet reports a failed sandbox only as an Event, which the operator is not permitted to read, and the pod remains Pending. But
+kubelets from 1.31 list the handlers of the container runtime and their features in the status of the node.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from dind_operator.state.assessment import Assessment, blocked
 from dind_operator.state.observed import NodeView, Observed
 
 PATIENCE = timedelta(seconds=30)
-"""A sandbox takes well under a second, ten at once on a busy node were seen to take several."""
+"""A sandbox usually takes less than a second, and several seconds on a busy node."""
 REMEDY = (
     "The mode UserNamespace needs Linux 6.3 or later, runc 1.2 or later, and containerd 2.1 or later (or an equivalent runtime) with "
     "a handler that has cgroup_writable = true. Add the handler on the node, set spec.security.runtimeClassName to the RuntimeClass "
@@ -24,7 +24,7 @@ REMEDY = (
 
 
 def waits(pod: pods.Pod) -> bool:
-    """A pod in a user namespace has a node, and the node has not made its sandbox yet."""
+    """Whether a pod in a user namespace is scheduled, but has no sandbox yet."""
     return (
         pod["spec"].get("hostUsers") is False
         and pods.node_name(pod) is not None
@@ -34,7 +34,7 @@ def waits(pod: pods.Pod) -> bool:
 
 
 def assess(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Assessment:
-    """The assessment, with why the node cannot make the pod's sandbox where that is known."""
+    """The assessment, with the reason why the node cannot create the sandbox of the pod, if it is known."""
     problem = _problem(pod, observed.node, observed.now) if waits(pod) else None
     if problem is None:
         return assessment

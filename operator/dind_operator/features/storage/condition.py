@@ -1,7 +1,7 @@
-"""The condition StorageHealthy: whether the docker volume carries layers without copying them, and has room.
+"""The condition StorageHealthy: whether the docker volume has free space and supports a storage driver that does not copy layers.
 
-Three hands write it, each when it can: the init container's check, the daemon that names its storage driver, and the line in the
-daemon's log that tells of a full volume. What the last one said stands until it says otherwise or the container is another.
+It has three sources: the check of the init container, the storage driver that dockerd reports, and the line in the log of the daemon
+about a full volume. The last report about a full volume is valid until the next one, or until the container is replaced.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from dind_operator.state.node_reports import StorageReport, VolumeReport
 from dind_operator.state.observed import Observed
 
 COPYING = "vfs"
-"""The storage driver that works everywhere, by copying every layer whole."""
+"""The storage driver that works on all file systems, because it copies complete layers."""
 _FAILURES = frozenset(
     {
         Reason.STORAGE_NOT_OVERLAY_CAPABLE,
@@ -28,11 +28,11 @@ _FAILURES = frozenset(
         Reason.HOST_PATH_IN_USE,
     }
 )
-"""Of the reasons why a daemon is not ready, those that are the volume's."""
+"""Reasons of Ready that are caused by the volume."""
 
 
 def checked(report: StorageReport) -> Condition:
-    """What the init container's check has found out."""
+    """The condition from the check of the init container."""
     if report.overlay:
         return Condition.true(
             Reason.STORAGE_HEALTHY, f"The volume at /var/lib/docker ({report.filesystem}) supports overlay mounts."
@@ -45,7 +45,7 @@ def checked(report: StorageReport) -> Condition:
 
 
 def assess(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Assessment:
-    """The assessment, with what is known of the volume beyond the check."""
+    """The assessment, with the observed state of the volume after the check."""
     part = _part(assessment, observed, pod)
     return (
         assessment
@@ -55,7 +55,7 @@ def assess(assessment: Assessment, observed: Observed, pod: pods.Pod) -> Assessm
 
 
 def events(observed: Observed, assessment: Assessment) -> tuple[Event, ...]:
-    """An Event when a working daemon's volume becomes unfit; what stops the daemon is Ready's to tell."""
+    """An Event if the volume of a ready daemon becomes unhealthy. If the daemon is not ready, Ready records the Event."""
     part = assessment.conditions.get(ConditionType.STORAGE_HEALTHY)
     if part is None or part.status != ConditionStatus.FALSE or assessment.ready.status != ConditionStatus.TRUE:
         return ()
@@ -89,7 +89,7 @@ def _full_part(volume: VolumeReport) -> Condition:
 
 
 def _driver(observed: Observed, pod: pods.Pod) -> Condition | None:
-    """By the driver that dockerd named; None where the check's word stands."""
+    """The condition from the driver that dockerd reports; None if the result of the check is valid."""
     driver = _named_driver(observed, pod)
     if driver == COPYING:
         if pods.variable(pod, DRIVER_VARIABLE) == COPYING:

@@ -1,8 +1,8 @@
-"""One environment a folder of the node: who has which, and who comes second.
+"""Claims on directories of the node: at most one environment uses a directory.
 
-A pod that is there has its folder. Between environments without a pod the older one comes first, unless it is stopped by something
-else. Environments that are kept on different nodes, each by name, may have the same path. Two pods that are made at the same
-moment are told apart by the lock on the folder itself, in image/storage.sh.
+An existing pod keeps its directory. Among environments without a pod the oldest has precedence, unless it is stopped. Environments
+with node selectors for different host names may use the same path. If two pods are created at the same time, a lock on the directory
+decides (image/storage.sh).
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ _STOPPED = (Phase.FAILED.value, Phase.SUSPENDED.value, Phase.SUCCEEDED.value)
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Another environment. ``held`` is its pod's folder, ``wanted`` the one it will have; ``since`` orders by age."""
+    """Another environment. ``held`` is the directory of its pod, ``wanted`` the one in its spec; ``since`` orders by age."""
 
     name: str
     uid: str
@@ -34,41 +34,41 @@ class Rival:
 
 
 def wanted(environment: Mapping[str, Any]) -> str | None:
-    """The folder that a raw environment asks for."""
+    """The directory in the spec of a manifest."""
     storage = (environment.get("spec") or {}).get("storage") or {}
     path: str | None = (storage.get("hostPath") or {}).get("path")
     return path
 
 
 def of(environment: DindEnvironment) -> str | None:
-    """The folder that an environment asks for."""
+    """The directory in the spec of an environment."""
     host_path = environment.spec.storage.host_path
     return None if host_path is None else host_path.path
 
 
 def of_pod(pod: pods.Pod) -> str | None:
-    """The folder of the node that a pod's daemon has."""
+    """The directory of the node that a pod uses."""
     prefix = (pods.docker_volume(pod).get("hostPath") or {}).get("path")
     mounts = pods.daemon_container(pod).get("volumeMounts") or []
-    folder = next((mount.get("subPath") for mount in mounts if mount.get("name") == VOLUME_DOCKER_DATA), None)
-    return f"{prefix}/{folder}" if prefix and folder else None
+    directory = next((mount.get("subPath") for mount in mounts if mount.get("name") == VOLUME_DOCKER_DATA), None)
+    return f"{prefix}/{directory}" if prefix and directory else None
 
 
-def rivals(environments: Iterable[dict[str, Any]], with_folders: Iterable[pods.Pod]) -> list[Rival]:
-    """Everyone who has a folder or asks for one. A pod counts for its environment also when that asks for another by now."""
+def rivals(environments: Iterable[dict[str, Any]], with_directories: Iterable[pods.Pod]) -> list[Rival]:
+    """All environments that use or request a directory. A pod keeps its directory even if the spec has changed."""
     held: dict[str, tuple[str, pods.Pod]] = {}
-    for pod in with_folders:
+    for pod in with_directories:
         owner, path = pods.controller(pod), of_pod(pod)
         if owner is not None and path is not None and pods.owner_name(pod) and not pods.ended(pod):
             held[str(owner.get("uid"))] = (path, pod)
     found = [_rival(environment, held.pop(environment["metadata"]["uid"], None)) for environment in environments]
-    # Of environments that are gone, or ask for none any more.
+    # Pods of environments that were deleted, or whose spec no longer has a directory.
     found += [_of_pod_alone(uid, path, pod) for uid, (path, pod) in held.items()]
     return [rival for rival in found if rival.held or rival.wanted]
 
 
 def taken(environment: DindEnvironment, others: Iterable[Rival]) -> Assessment | None:
-    """What to say when the environment's folder is another's; None when it may have it."""
+    """The assessment if another environment uses the directory; None if the directory is free."""
     path = of(environment)
     if path is None:
         return None
@@ -87,7 +87,7 @@ def taken(environment: DindEnvironment, others: Iterable[Rival]) -> Assessment |
 
 
 def _before(environment: DindEnvironment, path: str, other: Rival) -> str | None:
-    """The folder that the other has before this environment has ``path``; None if there is none."""
+    """The conflicting directory of another environment that has precedence; None without a conflict."""
     if other.held is not None and _overlap(path, other.held):
         return other.held
     older = (other.since, other.uid) < (environment.creation_timestamp, environment.uid)

@@ -1,6 +1,6 @@
-"""The docker volume: what backs it, how it is mounted, and what the scripts in image/ are told of it.
+"""The docker volume: its source, its mounts, and variables for the scripts in image/.
 
-Of a disk emptyDir with no storage driver chosen nothing is told: such a pod must stay the same, to the letter.
+There are no variables for an emptyDir volume on disk without a configured storage driver, so that such pods remain unchanged.
 """
 
 import re
@@ -16,13 +16,13 @@ from dind_operator.pod.part import PodPart
 from dind_operator.pod.variables import DATA_ROOT
 
 DRIVER_VARIABLE = "DIND_STORAGE_DRIVER"
-"""The driver that the user chose for dockerd. Without it the scripts see to it that dockerd finds one that is no copy."""
+"""The storage driver in the spec. Without it, the scripts make sure that dockerd finds a driver other than vfs."""
 OWNER_VARIABLE = "DIND_OWNER"
-"""Whose folder it is, for whoever finds it in use: namespace/name."""
-FOLDER_VARIABLE = "DIND_HOST_FOLDER"
-"""The folder's name below the prefix."""
+"""The owner of the directory (namespace/name uid), for the message if the directory is in use."""
+DIRECTORY_VARIABLE = "DIND_HOST_FOLDER"
+"""The name of the directory below the prefix."""
 PREFIX_MOUNT = "/dind-host-prefix"
-"""Where the init container sees the folder of the node in which the environment's own must really lie."""
+"""Where the init container mounts the prefix, to check that the directory is in it."""
 
 _DRIVER_KEY = "storage-driver"
 _DRIVER_FLAG = re.compile(r"^--?storage-driver(?:=(.*))?$")
@@ -43,8 +43,8 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
 def volume(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
     """The pod's volume at /var/lib/docker.
 
-    Of a hostPath it is the prefix that is mounted, and the environment's folder by ``subPath``: so the kubelet makes the folder,
-    and never follows a link out of the prefix. Raises UnbuildableError (HostPathNotAllowed).
+    For hostPath, the volume is the prefix, and ``subPath`` is the directory of the environment. The kubelet then creates the
+    directory, and does not follow a symbolic link out of the prefix. Raises UnbuildableError (HostPathNotAllowed).
     """
     storage = spec.storage
     if storage.host_path is not None:
@@ -63,7 +63,7 @@ def volume(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]
 
 
 def mount(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
-    """Its mount in both containers."""
+    """The mount of the volume in both containers."""
     mounted = {"name": names.VOLUME_DOCKER_DATA, "mountPath": DATA_ROOT}
     if spec.storage.host_path is not None:
         mounted["subPath"] = _split(spec.storage.host_path, settings)[1]
@@ -71,27 +71,27 @@ def mount(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
 
 
 def prefix_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
-    """What the init container sees besides: with the prefix it can tell whether the folder is what its path says."""
+    """The mount of the prefix in the init container, which checks that the directory is no symbolic link."""
     if spec.storage.host_path is None:
         return []
     return [{"name": names.VOLUME_DOCKER_DATA, "mountPath": PREFIX_MOUNT, "readOnly": True}]
 
 
 def variables(environment: DindEnvironment) -> dict[str, str]:
-    """What the scripts are told, by the variable's name."""
+    """Variables of the scripts by name."""
     spec = environment.spec
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     driver = chosen_driver(spec)
     if driver is not None:
-        told[DRIVER_VARIABLE] = driver
+        found[DRIVER_VARIABLE] = driver
     if spec.storage.host_path is not None:
-        told[FOLDER_VARIABLE] = spec.storage.host_path.path.rpartition("/")[2]
-        told[OWNER_VARIABLE] = f"{environment.namespace}/{environment.name} {environment.uid}"
-    return told
+        found[DIRECTORY_VARIABLE] = spec.storage.host_path.path.rpartition("/")[2]
+        found[OWNER_VARIABLE] = f"{environment.namespace}/{environment.name} {environment.uid}"
+    return found
 
 
 def chosen_driver(spec: DindEnvironmentSpec) -> str | None:
-    """The storage driver that the user's daemon.json or arguments name, as dockerd will read them; None if none."""
+    """The storage driver in `spec.daemon.config` or `spec.daemon.args`, as dockerd reads them; None without one."""
     chosen = spec.daemon.config.get(_DRIVER_KEY)
     args = spec.daemon.args
     for argument, following in zip(args, [*args, ""][1:], strict=True):
@@ -103,7 +103,7 @@ def chosen_driver(spec: DindEnvironmentSpec) -> str | None:
 
 
 def _split(host_path: HostPathStorage, settings: BuildSettings) -> tuple[str, str]:
-    """The allowed prefix and the folder's name in it."""
+    """The allowed prefix, and the name of the directory in it."""
     parent, _, name = host_path.path.rpartition("/")
     if parent in settings.host_path_prefixes:
         return parent, name

@@ -1,7 +1,7 @@
-"""How the workloads of an environment are, and whether their run is over. Pure.
+"""The state of workloads, and whether their run is completed. Pure functions.
 
-A run belongs to a spec: its hash is in the pod, and with the result in status, which outlives the pod. So what is over stays over
-when the pod is removed and the operator restarted, and a new spec is a new run.
+A run belongs to a spec, whose hash is in the pod and, with the result, in status. Therefore a completed run remains completed after
+the pod is deleted or the operator restarts, and a new spec starts a new run.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from dind_operator.state.observed import Observed
 Fields = dict[str, Any]
 
 _UNKNOWN_END = "ContainerStatusUnknown"
-"""The kubelet's word for a container whose end it has not seen: its exit code says nothing of it."""
+"""The reason of the kubelet for a container whose termination it did not observe; the exit code is not valid."""
 _CANNOT_START = frozenset(
     {
         "ErrImagePull",
@@ -35,7 +35,7 @@ _CANNOT_START = frozenset(
     }
 )
 _NEVER_STARTED = "1970"
-"""What a runtime writes as the start of a container that it could not start."""
+"""The year of the start time that a runtime reports for a container that it could not start."""
 MAX_DETAIL = 400
 
 _RESULTS: dict[str, Reason] = {
@@ -44,9 +44,9 @@ _RESULTS: dict[str, Reason] = {
 
 
 def fields(observed: Observed) -> Fields | None:
-    """``status.workloads`` as it is to be; None for none.
+    """The desired ``status.workloads``, or None.
 
-    A run that is stopped because there is to be no pod is forgotten: it begins anew with the next pod.
+    A run that was stopped because the environment is suspended or expired is removed; the next pod starts a new run.
     """
     old = (observed.environment.get("status") or {}).get("workloads")
     asked = (observed.environment.get("spec") or {}).get("workloads")
@@ -68,13 +68,13 @@ def _fields(observed: Observed) -> Fields | None:
     if same and (old or {}).get("result"):
         return old
     if pods.terminating(pod):
-        # What ends now was ended. Whoever ended it has said what that means.
+        # A terminating pod does not complete its run.
         return old if same else None
     return _of_pod(observed, pod)
 
 
 def over(observed: Observed, environment: DindEnvironment) -> Fields | None:
-    """The run that is over and stands for the present spec; None where there is none, and a pod is to be."""
+    """The completed run of the current spec; None if there is none and a pod is needed."""
     found = fields(observed)
     asked = environment.spec.workloads
     if asked is None or found is None or not found.get("result"):
@@ -83,26 +83,26 @@ def over(observed: Observed, environment: DindEnvironment) -> Fields | None:
 
 
 def ended(observed: Observed, pod: pods.Pod) -> Fields | None:
-    """The run of that pod, if it is over; None for any other pod."""
+    """The run of that pod if it is completed; None for any other pod."""
     found = fields(observed)
     over_there = found is not None and found.get("result") and found.get("podUID") == pods.uid(pod)
     return found if over_there else None
 
 
 def reported_over(environment: dict[str, Any], pod: pods.Pod) -> bool:
-    """Status has the end of this pod's workloads already: nothing more comes of it."""
+    """Whether the stored status already contains the result of this pod's workloads."""
     found: Fields = (environment.get("status") or {}).get("workloads") or {}
     return bool(found.get("result")) and found.get("podUID") == pods.uid(pod)
 
 
 def may_be_lost(environment: dict[str, Any]) -> bool:
-    """Status tells of workloads that run: a pod that is not to be seen must be looked for."""
+    """Whether the stored status reports running workloads. If their pod is not in the cache, it must be read from the API server."""
     found: Fields = (environment.get("status") or {}).get("workloads") or {}
     return bool(found) and not found.get("result")
 
 
 def assessment(found: Fields) -> Assessment:
-    """What is said of an environment whose run is over."""
+    """The assessment of an environment whose run is completed."""
     part = _result_part(found)
     if part.reason is Reason.WORKLOADS_SUCCEEDED:
         return waiting(Phase.SUCCEEDED, part.reason, part.message)
@@ -135,13 +135,13 @@ def condition(observed: Observed) -> Condition | None:
 
 
 def _without_pod(observed: Observed, old: Fields | None) -> Fields | None:
-    """What is known of a run whose pod is gone."""
+    """The status of a run whose pod does not exist any more."""
     spec = observed.environment.get("spec") or {}
     if old is None or old.get("result"):
         return old if spec.get("workloads") else None
     policy = (spec.get("workloads") or {}).get("restartPolicy", RestartPolicy.NEVER)
     begun = any(item.get("startedAt") for item in old.get("containers", []))
-    # A pod that went for another spec is no loss.
+    # A pod that was deleted because of another spec is not lost.
     if policy != RestartPolicy.NEVER or not begun or old.get("intent") != _present_intent(observed):
         return None
     return {**old, "result": Reason.WORKLOADS_LOST.value, "finishedAt": format_time(observed.now)}
@@ -171,7 +171,7 @@ def _of_pod(observed: Observed, pod: pods.Pod) -> Fields:
 def _container(name: str, status: dict[str, Any]) -> Fields:
     state = status.get("state") or {}
     end, running = state.get("terminated") or {}, state.get("running") or {}
-    # Between two starts of a workload its last end is what there is to see.
+    # Between two starts of a workload, report its last termination.
     end = end or ({} if running else (status.get("lastState") or {}).get("terminated") or {})
     started = running.get("startedAt") or end.get("startedAt")
     known = {
@@ -188,7 +188,7 @@ def _container(name: str, status: dict[str, Any]) -> Fields:
 
 
 def _result(pod: pods.Pod) -> Reason | None:
-    """What the run of a pod came to; None if it is not over, or was none that counts: the pod is then replaced as any other."""
+    """The result of the run of a pod; None if it is not completed, or if the pod is replaced like any other failed pod."""
     policy = pod["spec"].get("restartPolicy")
     if not pods.ended(pod) or policy == RestartPolicy.ALWAYS:
         return None
@@ -230,7 +230,7 @@ def _told_of(item: Fields) -> str:
 
 
 def _stuck(pod: pods.Pod) -> Condition | None:
-    """A workload that the kubelet cannot make."""
+    """The condition if the kubelet cannot create a workload's container."""
     for name in pods.workload_names(pod):
         waits = pods.waiting(pods.container_status(pod, name))
         if waits.get("reason") in _CANNOT_START:

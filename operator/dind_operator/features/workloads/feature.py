@@ -1,4 +1,4 @@
-"""Containers beside the daemon."""
+"""Workloads: containers that run beside the daemon."""
 
 from dind_operator.api.conditions import ConditionType
 from dind_operator.features.workloads import condition, pod

@@ -1,7 +1,7 @@
-"""Containers beside the daemon: the pod's other shape, in which the daemon is a native sidecar and the pod can end.
+"""Workloads in the pod: the daemon is a native sidecar, and the pod can complete.
 
-A sidecar is an init container with `restartPolicy: Always`: it starts after mount-cgroups, its startup probe holds the workloads
-back until dockerd answers, and it is stopped after them.
+A sidecar is an init container with `restartPolicy: Always`. It starts after mount-cgroups, its startup probe delays the workloads
+until dockerd responds, and it stops after them.
 """
 
 from typing import Any
@@ -16,18 +16,18 @@ from dind_operator.pod.reserved_secrets import check_secrets
 from dind_operator.pod.variables import SOCKET
 
 CLI_VARIABLE = "DIND_CLI"
-"""Where the daemon's wrapper puts the docker CLI of its image. Without it none is copied."""
+"""The directory to which the wrapper copies the docker CLI of the daemon's image. Without the variable it copies nothing."""
 CLI_MOUNT = "/run/dind-cli"
 CLI_PATH = "/usr/local/bin/docker"
-"""In the PATH of nearly every image; the rest sets PATH in env."""
+"""In the PATH of nearly all images; users of others set PATH in env."""
 PLUGINS_PATH = "/usr/local/libexec/docker/cli-plugins"
-"""The first folder but the user's own in which the docker CLI looks for plugins that distributions leave alone."""
+"""The first system directory of docker CLI plugins that distributions do not use."""
 CLI_SIZE = "512Mi"
-"""docker, buildx and compose with their libraries are 150 MB in Debian 13, and twice that while they are copied anew."""
+"""docker, buildx and compose with their libraries need 150 MB in Debian 13, and twice as much during a copy."""
 
 
 def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
-    """All but the containers. Raises UnbuildableError for the Secrets of the environment's own certificate authority and daemon."""
+    """All fields except the containers. Raises UnbuildableError for Secrets of the environment's own CA and daemon."""
     spec = environment.spec
     return PodPart(
         pod_fields={"restartPolicy": restart_policy(spec)},
@@ -39,7 +39,7 @@ def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
 
 
 def restart_policy(spec: DindEnvironmentSpec) -> str:
-    """Of the pod. The daemon is restarted in either shape: as a sidecar it has a policy of its own."""
+    """The restart policy of the pod. As a sidecar, the daemon has its own policy and is always restarted."""
     return "Always" if spec.workloads is None else spec.workloads.restart_policy.value
 
 
@@ -54,7 +54,7 @@ def arranged(
 
 
 def daemon_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
-    """What the daemon mounts for the workloads. The workspace at the same path, so that `docker run -v` finds it."""
+    """Mounts of the daemon for workloads. The workspace has the same path in both, so that `docker run -v` works."""
     if spec.workloads is None:
         return []
     cli = [{"name": names.VOLUME_CLI, "mountPath": CLI_MOUNT}] if spec.workloads.docker_cli else []
@@ -62,32 +62,32 @@ def daemon_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
 
 
 def daemon_variables(spec: DindEnvironmentSpec) -> dict[str, str]:
-    """What the daemon's wrapper is told of the workloads."""
-    wanted = spec.workloads is not None and spec.workloads.docker_cli
-    return {CLI_VARIABLE: CLI_MOUNT} if wanted else {}
+    """Variables of the wrapper for workloads."""
+    copied = spec.workloads is not None and spec.workloads.docker_cli
+    return {CLI_VARIABLE: CLI_MOUNT} if copied else {}
 
 
 def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
-    """Those of the workloads. Raises UnbuildableError for the Secrets of the environment's own authority and daemon."""
-    asked = environment.spec.workloads
-    if asked is None:
+    """Volumes of workloads. Raises UnbuildableError for the Secrets of the environment's own certificate authority and daemon."""
+    workloads = environment.spec.workloads
+    if workloads is None:
         return []
-    check_secrets(environment, "spec.workloads", secret_names(asked))
-    workspace = asked.workspace.to_dict() if asked.workspace is not None else {}
-    cli = [{"name": names.VOLUME_CLI, "emptyDir": {"sizeLimit": CLI_SIZE}}] if asked.docker_cli else []
-    own = [volume.to_dict() for volume in asked.volumes or []]
+    check_secrets(environment, "spec.workloads", secret_names(workloads))
+    workspace = workloads.workspace.to_dict() if workloads.workspace is not None else {}
+    cli = [{"name": names.VOLUME_CLI, "emptyDir": {"sizeLimit": CLI_SIZE}}] if workloads.docker_cli else []
+    own = [volume.to_dict() for volume in workloads.volumes or []]
     return [{"name": names.VOLUME_WORKSPACE, "emptyDir": workspace}, *cli, *own]
 
 
 def grace_seconds(spec: DindEnvironmentSpec) -> int:
-    """What the workloads are given of the pod's grace period, before the daemon's turn comes."""
+    """The part of the pod's grace period for workloads, before the daemon is stopped."""
     return 0 if spec.workloads is None else spec.workloads.termination_grace_period_seconds
 
 
-def _container(asked: Workload, workloads: WorkloadsSpec) -> dict[str, Any]:
-    fields = asked.to_dict()
+def _container(workload: Workload, workloads: WorkloadsSpec) -> dict[str, Any]:
+    fields = workload.to_dict()
     mounts = [
-        # Read-write: on a read-only mount the kernel leaves the socket's access time, by which its use is known.
+        # Read-write: on a read-only mount the kernel does not update the socket's access time, with which use is detected.
         {"name": names.VOLUME_SOCKET, "mountPath": SOCKET_PATH},
         {"name": names.VOLUME_WORKSPACE, "mountPath": WORKSPACE_PATH},
         *(_cli_mounts() if workloads.docker_cli else []),
@@ -114,7 +114,7 @@ def _cli_mounts() -> list[dict[str, Any]]:
 
 
 def secret_names(workloads: WorkloadsSpec) -> list[str]:
-    """Of every Secret that a workload refers to, in the order of the spec."""
+    """The names of all Secrets that workloads refer to, in the order of the spec."""
     found = [volume.secret.secret_name for volume in workloads.volumes or [] if volume.secret is not None]
     for container in workloads.containers:
         sources = [item.value_from.secret_key_ref for item in container.env or [] if item.value_from is not None]

@@ -53,7 +53,7 @@ def test_nothing_said_is_an_empty_dir_on_disk(fields: dict[str, Any]) -> None:
         assert not variables(container).keys() & {
             storage.DRIVER_VARIABLE,
             storage.OWNER_VARIABLE,
-            storage.FOLDER_VARIABLE,
+            storage.DIRECTORY_VARIABLE,
         }
 
 
@@ -80,7 +80,7 @@ def test_a_folder_of_the_node_is_mounted_below_its_prefix_so_that_no_link_leads_
     assert mounts(init) == [own, {"name": "docker-data", "mountPath": storage.PREFIX_MOUNT, "readOnly": True}]
     for container in (init, daemon):
         told = variables(container)
-        assert told[storage.FOLDER_VARIABLE] == "a"
+        assert told[storage.DIRECTORY_VARIABLE] == "a"
         assert told[storage.OWNER_VARIABLE] == "team-a/builder 11111111-0000-4000-8000-000000000001"
 
 

@@ -1,1 +1,1 @@
-"""What every part of the pod's manifest shares: defaults, metadata, memory, probes, the hash of the spec."""
+"""Parts of the pod that all features share: defaults, metadata, memory, probes, hashes of the spec."""

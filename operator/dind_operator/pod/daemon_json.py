@@ -1,7 +1,7 @@
-"""daemon.json: the user's keys and, over them, the ones the operator owns.
+"""daemon.json: the keys of the user and the keys of the operator, which take precedence.
 
-Everything goes into the file and nothing onto the command line, because dockerd refuses to start when one setting is
-given in both. The user's ``args`` are the only flags.
+The operator sets no flags, because dockerd does not start if a setting is both in the file and a flag. The only flags are the
+``args`` of the user.
 """
 
 import json
@@ -15,20 +15,20 @@ from dind_operator.pod.errors import UnbuildableError
 from dind_operator.pod.variables import DATA_ROOT, SOCKET
 
 CGROUP_PARENT = "/docker"
-"""Nested containers' parent below the pod's own group; the wrapper gives it limit - reserve."""
+"""Parent cgroup of nested containers, below the cgroup of the pod. The entrypoint limits it to the limit minus the reserve."""
 CGROUP_DRIVER = "native.cgroupdriver=cgroupfs"
-"""No systemd runs in the pod that could manage scopes."""
+"""No systemd runs in the pod."""
 MAX_CONFIG_BYTES = 64 * 1024
-"""It travels in one environment variable; the kernel takes at most 128 KiB for one (MAX_ARG_STRLEN)."""
+"""The file is passed in one environment variable. The limit of the kernel is 128 KiB (MAX_ARG_STRLEN)."""
 
 
 def daemon_config(spec: DindEnvironmentSpec, settings: Mapping[str, Any], listen: Sequence[str]) -> str:
     """The complete daemon.json, compact and with sorted keys.
 
-    ``settings``: the features' keys. ``listen``: addresses beside the socket.
+    ``settings``: the keys of the features. ``listen``: addresses in addition to the socket.
 
-    Keys that the operator owns cannot be in the user's part: the model refuses them by name.
-    Raises UnbuildableError (InvalidDaemonConfig) when it is too large.
+    The model rejects keys of the operator in the config of the user.
+    Raises UnbuildableError (InvalidDaemonConfig) if it is too large.
     """
     user = dict(spec.daemon.config)
     config: dict[str, Any] = user | {

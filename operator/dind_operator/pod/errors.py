@@ -1,12 +1,12 @@
-"""The one error of this layer."""
+"""The error of this package."""
 
 from dind_operator.api.conditions import Reason
 
 
 class UnbuildableError(Exception):
-    """A spec that the API server accepted and from which no working pod can be made.
+    """The API server accepted the spec, but no working pod can be created from it.
 
-    ``message`` is for the user: what is wrong, where, what to do.
+    ``message`` is for users: what is wrong, where, and what to do.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:

@@ -1,8 +1,8 @@
-"""How much memory is held back from nested containers.
+"""Memory that is reserved for the daemon.
 
-dockerd, containerd and the shims share the container's limit with everything nested. If nested containers may use all of
-it, the kernel ends the daemon with the build (``memory.oom.group``), so their parent group gets limit - reserve. A
-docker volume in memory is charged to whoever writes to it, dockerd included, so its whole size is held back too.
+dockerd, containerd and the shims share the limit of the container with nested containers. If nested containers could use all of it,
+the kernel would kill the daemon with a build (``memory.oom.group``). So their parent cgroup gets the limit minus the reserve. A
+memory-backed volume is charged to the process that writes to it, including dockerd, so its size is reserved, too.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from dind_operator.pod.errors import UnbuildableError
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """The daemon's memory in bytes. ``limit`` and ``nested`` are None when the spec has no memory limit.
+    """The memory of the daemon in bytes. ``limit`` and ``nested`` are None if the spec has no memory limit.
 
-    The namespace's LimitRange may give the pod one, which nobody knows before the pod is there: what is held back of a limit
-    is said in any case, and means nothing without one.
+    A LimitRange of the namespace may set a limit when the pod is created. So the reserve is always passed to the pod; it has no
+    effect without a limit.
     """
 
     limit: int | None
@@ -28,14 +28,14 @@ class MemoryPlan:
 
     @property
     def nested(self) -> int | None:
-        """What nested containers may use together, in bytes."""
+        """The limit for all nested containers together, in bytes."""
         return None if self.limit is None else self.limit - self.held_back
 
 
 def plan_memory(spec: DindEnvironmentSpec, settings: BuildSettings) -> MemoryPlan:
-    """Split the daemon's memory limit between the daemon and what is nested in it.
+    """Split the memory limit between the daemon and nested containers.
 
-    Raises UnbuildableError (MemoryLimitTooLow) when nothing would be left for nested containers.
+    Raises UnbuildableError (MemoryLimitTooLow) if no memory is left for nested containers.
     """
     reserve = str(spec.daemon.reserve.memory or settings.default_reserve_memory)
     volume = memory_volume_bytes(spec)
@@ -59,7 +59,7 @@ def plan_memory(spec: DindEnvironmentSpec, settings: BuildSettings) -> MemoryPla
 
 
 def memory_volume_bytes(spec: DindEnvironmentSpec) -> int:
-    """Size in bytes of a docker volume that lives in memory, else 0."""
+    """The size of a memory-backed volume in bytes, else 0."""
     empty_dir = spec.storage.empty_dir
     if empty_dir is None or empty_dir.medium != StorageMedium.MEMORY or empty_dir.size_limit is None:
         return 0

@@ -1,4 +1,4 @@
-"""What every object of an environment carries: labels, and whose it is."""
+"""Labels and owner references of the objects of an environment."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def object_labels(name: str) -> dict[str, str]:
 
 
 def owner_reference(environment: DindEnvironment) -> dict[str, Any]:
-    """A controller reference: deletion is the garbage collector's, no finalizer is needed."""
+    """A controller reference: the garbage collector deletes the object, and no finalizer is needed."""
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,

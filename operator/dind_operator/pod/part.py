@@ -1,4 +1,4 @@
-"""What one feature adds to the pod. The skeleton in ``controller.manifest`` puts the parts together in the features' order."""
+"""The additions of one feature to the pod. ``controller.manifest`` merges them in the order of the features."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,29 +9,29 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodPart:
-    """Each field adds to the pod; the default adds nothing."""
+    """Additions to the pod. The defaults add nothing."""
 
     annotations: Mapping[str, str] = field(default_factory=dict)
     pod_fields: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the pod's spec, over those of the skeleton."""
+    """Fields of the spec of the pod, which take precedence over the common ones."""
     container_fields: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the init container and of the daemon's: both have the same, or the first would prove nothing about the second."""
+    """Fields of the init container and the daemon. Both have the same fields, so that the checks are valid for both."""
     volumes: Sequence[Manifest] = ()
     mounts: Sequence[Manifest] = ()
-    """In the init container and in the daemon's."""
+    """Mounts of the init container and the daemon."""
     init_mounts: Sequence[Manifest] = ()
     daemon_mounts: Sequence[Manifest] = ()
     variables: Mapping[str, str | Manifest] = field(default_factory=dict)
-    """Of the init container and of the daemon's: a value, or a ``valueFrom``."""
+    """Environment variables of the init container and the daemon: a value, or a ``valueFrom``."""
     daemon_variables: Mapping[str, str] = field(default_factory=dict)
     daemon_json: Mapping[str, Any] = field(default_factory=dict)
-    """Keys of daemon.json, over the user's."""
+    """Keys of daemon.json, which take precedence over those of the user."""
     listen: Sequence[str] = ()
-    """Addresses on which dockerd listens beside its socket."""
+    """Addresses on which dockerd listens in addition to its socket."""
     ready_file: str | None = None
-    """The daemon is ready only once this file is there."""
+    """The daemon is not ready before this file exists."""
     grace_seconds: int = 0
-    """What the pod's grace period is longer by."""
+    """Seconds that are added to the grace period of the pod."""
 
 
 _MAPPINGS: Final = (

@@ -1,8 +1,8 @@
-"""Probes on the nested daemon, by the static helper on the socket.
+"""Probes of the Docker daemon: the static helper sends requests to the socket.
 
-Startup asks all the time, so that a daemon is Ready as soon as it answers: the kubelet starts a probe once a second at most,
-so the helper goes on asking for most of that second. After that, the probes are slow and patient: an
-exec probe starts a process, and on a saturated node a quick one would kill a build that is only busy.
+The kubelet starts the startup probe once a second at most, so the helper repeats its request for most of that second, and the
+daemon is ready as soon as it responds. The other probes are slow and have long timeouts: an exec probe starts a process, and on a
+busy node a short timeout would kill a running build.
 """
 
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ class _Probe:
 
 
 STARTUP = _Probe(period=1, timeout=5, threshold=300)
-"""Five minutes: a large /var/lib/docker is read and migrated before the daemon answers."""
+"""Five minutes: the daemon reads and migrates a large /var/lib/docker before it responds."""
 READINESS = _Probe(period=10, timeout=10, threshold=3)
 LIVENESS = _Probe(period=30, timeout=25, threshold=10)
-"""Five minutes without one answer: longer than any stall seen under saturated cpu and disk."""
+"""Five minutes without a response: longer than any delay that was observed with saturated cpu and disk."""
 
 START_SECONDS = 0.1
-"""What the runtime takes to start a probe: 60 ms on an idle machine."""
+"""The time that the runtime needs to start a probe: 60 ms on an idle machine."""
 
 
 def probes(spec: ProbesSpec, *, after: str | None = None) -> dict[str, Any]:
     """``startupProbe``, ``readinessProbe`` and ``livenessProbe`` of the daemon's container.
 
-    ``after``: a file without which the daemon answers and is not ready. Neither of the other two asks for it: what takes
-    its time must not end the container.
+    ``after``: a file without which the daemon is not ready. Only the readiness probe checks it, because a slow step must not
+    restart the container.
     """
     return {
         "startupProbe": _probe(STARTUP, spec.startup, waits=True),
@@ -47,11 +47,11 @@ def _probe(
     tuning = user or ProbeTuning()
     timeout = tuning.timeout_seconds or default.timeout
     period = tuning.period_seconds or default.period
-    # The helper gives up a second before the kubelet would kill it, so that its reason is reported.
+    # The helper exits a second before the timeout of the kubelet, so that its message is reported.
     gives_up = max(1, timeout - 1)
     command = ["/dind/dind-helper", "ping", "--timeout", str(gives_up)]
     if waits:
-        # Less than the period, so that failures are counted as often as the user asked for them.
+        # Less than the period, so that failures are counted once in each period.
         command += ["--wait", f"{min(period, gives_up) - START_SECONDS:.1f}"]
     if after is not None:
         command += ["--after", after]

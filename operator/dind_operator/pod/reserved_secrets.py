@@ -1,4 +1,4 @@
-"""Secrets that no field of the spec may bring into a container: the environment's own, beside the client's."""
+"""Secrets of the environment that no field of the spec may refer to. The Secret of the client is allowed."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from dind_operator.pod.errors import UnbuildableError
 
 
 def check_secrets(environment: DindEnvironment, field: str, referred: Iterable[str]) -> None:
-    """Raise UnbuildableError for the Secrets of the environment's own authority and daemon."""
+    """Raise UnbuildableError for the Secrets of the certificate authority and the daemon of the environment."""
     own = {f"{environment.name}{suffix}" for suffix in (names.CA_SUFFIX, names.SERVER_SUFFIX)}
     for name in referred:
         if name in own:

@@ -1,7 +1,7 @@
-"""Hashes that say whether a pod is what its environment asks for.
+"""Hashes that show whether a pod is up to date.
 
-Two of them: ``intent`` covers the user's spec only, so that an upgrade of the operator restarts nobody; ``build`` covers all
-that was made of it, so that the pod can say it was made by another version.
+``intent`` covers the spec of the user only, so that an upgrade of the operator replaces no pod. ``build`` covers the complete pod,
+so that a change by another version of the operator is detected.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ _NOT_IN_THE_POD: Final[dict[str, Any]] = {
     "endpoint": {"allow_from"},
     "security": {"cloud_metadata"},
 }
-"""Fields of the spec that change what the operator does and nothing in the pod."""
+"""Fields of the spec that do not change the pod."""
 
 
 def intent_hash(spec: DindEnvironmentSpec) -> str:
-    """16 hexadecimal digits over what the user said; a default written out is the same as one left out."""
+    """16 hexadecimal digits over the spec. An explicit default has the same hash as an omitted field."""
     fields = spec.model_dump(
         mode="json", by_alias=True, exclude=_NOT_IN_THE_POD, exclude_none=True, exclude_defaults=True
     )
@@ -34,7 +34,7 @@ def digest(value: Any) -> str:
 
 
 def _without_empty(value: Any) -> Any:
-    """Without empty parts of the spec. Never for daemon.json, where an empty value is not the same as none."""
+    """The value without empty fields. Not for daemon.json, in which an empty value has a meaning."""
     if not isinstance(value, dict):
         return value
     kept = {key: _without_empty(item) for key, item in value.items()}

@@ -1,1 +1,1 @@
-"""The state of one environment as it was observed, and what is derived from it. Pure; features and the controller read it."""
+"""The observed state of one environment, and pure functions of it. Features and the controller use them."""

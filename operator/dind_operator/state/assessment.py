@@ -1,4 +1,4 @@
-"""One look at an environment, in words: phase, Ready, and the other conditions."""
+"""The assessment of an environment: phase, Ready, and the other conditions."""
 
 from dataclasses import dataclass, field, replace
 
@@ -8,7 +8,7 @@ from dind_operator.api.status import ConditionStatus, Phase
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition without its times."""
+    """A condition without its times."""
 
     status: ConditionStatus
     reason: Reason
@@ -16,25 +16,25 @@ class Condition:
 
     @staticmethod
     def true(reason: Reason, message: str) -> "Condition":
-        """Holds."""
+        """With the status True."""
         return Condition(ConditionStatus.TRUE, reason, message)
 
     @staticmethod
     def false(reason: Reason, message: str) -> "Condition":
-        """Does not hold."""
+        """With the status False."""
         return Condition(ConditionStatus.FALSE, reason, message)
 
     @staticmethod
     def unknown(reason: Reason, message: str) -> "Condition":
-        """Nobody can tell yet."""
+        """With the status Unknown."""
         return Condition(ConditionStatus.UNKNOWN, reason, message)
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """``parts`` holds the conditions other than Ready; what it leaves out is Unknown with Ready's own reason.
+    """``conditions`` contains the conditions other than Ready. Omitted ones are Unknown with the reason of Ready.
 
-    ``trouble``: Ready is False for something that a person should hear of (a Warning event).
+    ``warning``: a Warning Event is recorded for the reason of Ready.
     """
 
     phase: Phase
@@ -46,12 +46,12 @@ class Assessment:
 def waiting(
     phase: Phase, reason: Reason, message: str, conditions: dict[ConditionType, Condition] | None = None
 ) -> Assessment:
-    """Not ready, and nothing is wrong."""
+    """Not ready, without a problem."""
     return Assessment(phase, Condition.false(reason, message), conditions or {})
 
 
 def late() -> Assessment:
-    """A daemon that has answered and does not, or not in time."""
+    """A daemon that responded before, and does not respond in time."""
     message = (
         "dockerd is running but does not respond in time: it is overloaded or hangs. Builds continue. If dockerd does not "
         "recover, the liveness probe restarts it."
@@ -60,5 +60,5 @@ def late() -> Assessment:
 
 
 def blocked(reason: Reason, message: str, conditions: dict[ConditionType, Condition] | None = None) -> Assessment:
-    """Not ready until somebody changes something."""
+    """Not ready until a user or an administrator changes something."""
     return Assessment(Phase.FAILED, Condition.false(reason, message), conditions or {}, warning=True)

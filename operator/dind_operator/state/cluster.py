@@ -1,4 +1,4 @@
-"""What reconciling needs of a cluster, and nothing more. Implemented by ``manager.client``."""
+"""The requests to a cluster that reconciliation needs. Implemented by ``manager.client``."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ Key = tuple[str, str]
 
 
 class ObjectKind(StrEnum):
-    """What an environment owns beside its pod, by the API's plural. All are read by name, and never listed or watched."""
+    """Kinds of owned objects other than the pod, by their plural. They are read by name, and never listed or watched."""
 
     SECRET = "secrets"  # noqa: S105 - the name of a kind
     SERVICE = "services"
@@ -18,7 +18,7 @@ class ObjectKind(StrEnum):
 
     @property
     def api_kind(self) -> str:
-        """The ``kind`` of its manifests."""
+        """The ``kind`` in manifests."""
         return _API_KINDS[self]
 
 
@@ -32,7 +32,7 @@ _API_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An Event to record on an environment. ``warning`` chooses its type."""
+    """An Event to record on an environment. ``warning``: its type is Warning, otherwise Normal."""
 
     reason: str
     message: str
@@ -40,7 +40,7 @@ class Event:
 
 
 class Cluster(Protocol):
-    """Live calls. Each may raise ClusterError."""
+    """Live requests. Each may raise ClusterError."""
 
     async def environment(self, key: Key) -> dict[str, Any] | None:
         """Read live; None if absent."""
@@ -55,16 +55,16 @@ class Cluster(Protocol):
         """Create; returns the stored object."""
 
     async def delete_pod(self, key: Key, uid: str, *, force: bool) -> None:
-        """Delete if the uid still is the one named. ``force``: with no grace period, for a node that is gone."""
+        """Delete the pod with this uid. ``force``: without a grace period, for a node that is gone."""
 
     async def delete_environment(self, seen: dict[str, Any]) -> None:
-        """Delete the environment if it still is as it was seen, in uid and resourceVersion, else CONFLICT."""
+        """Delete the environment with the uid and resourceVersion of ``seen``, else CONFLICT."""
 
     async def patch_pod_metadata(self, key: Key, seen: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
-        """Merge labels and annotations if the pod still is as it was seen, else CONFLICT; returns the stored object."""
+        """Merge labels and annotations if the pod is unchanged since ``seen``, else CONFLICT; returns the stored object."""
 
     async def patch_status(self, key: Key, seen: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
-        """Merge into status if the environment still is as it was seen, else CONFLICT; returns the stored object."""
+        """Merge into status if the environment is unchanged since ``seen``, else CONFLICT; returns the stored object."""
 
     async def owned(self, kind: ObjectKind, key: Key) -> dict[str, Any] | None:
         """Read an object by namespace and name; None if absent."""
@@ -73,10 +73,10 @@ class Cluster(Protocol):
         """Create; returns the stored object."""
 
     async def replace_owned(self, kind: ObjectKind, manifest: dict[str, Any]) -> dict[str, Any]:
-        """Replace the object of that uid and resourceVersion, else CONFLICT; returns the stored object."""
+        """Replace the object with the same uid and resourceVersion, else CONFLICT; returns the stored object."""
 
     async def delete_owned(self, kind: ObjectKind, seen: dict[str, Any]) -> None:
-        """Delete if the uid still is that of what was seen."""
+        """Delete the object with the uid of ``seen``."""
 
     async def daemon_log_head(self, key: Key) -> str:
         """The first lines of the daemon's log, bounded."""

@@ -1,4 +1,4 @@
-"""The form of a feature. ``controller.features`` lists them; the pod, the status and the Events are loops over that list."""
+"""The interface of features. ``controller.features`` lists them; pod, status and Events are built by loops over that list."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -16,22 +16,22 @@ from dind_operator.state.pod_status import Pod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """Functions of one feature, all of them pure; None where the feature has nothing to add."""
+    """Pure functions of one feature; None for what the feature does not have."""
 
     name: str
     pod: Callable[[DindEnvironment, BuildSettings], PodPart] | None = None
-    """What it adds to the pod. Raises UnbuildableError for a spec from which no working pod can be made."""
+    """Additions to the pod. Raises UnbuildableError for a spec from which no working pod can be created."""
     assess: Callable[[Assessment, Observed, Pod], Assessment] | None = None
-    """The assessment of a running pod, with what this feature knows beyond the pod's own status."""
+    """Refines the assessment of a running pod."""
     conditions: Mapping[ConditionType, Callable[[Observed], Condition | None]] = field(default_factory=dict)
-    """The conditions that it reports. None: the condition is absent, or what the assessment says of it."""
+    """The conditions of the feature. None: the condition of the assessment, or no condition."""
     status: Callable[[Observed], Mapping[str, Any]] | None = None
-    """Top-level fields of the status; a field that is None is absent."""
+    """Top-level fields of the status; a field that is None is removed."""
     pod_status: Callable[[Observed, Pod], Mapping[str, Any]] | None = None
-    """The same of fields that describe the environment's pod, while there is one."""
+    """Fields of the status that describe the pod of the environment."""
     events: Callable[[Observed, Assessment], tuple[Event, ...]] | None = None
-    """Events beside those for a condition's new reason."""
+    """Events in addition to those for changed reasons of conditions."""
     event_reasons: Mapping[ConditionType, Collection[Reason]] = field(default_factory=dict)
-    """Reasons of its conditions for which an Event is recorded when the condition takes them."""
+    """Reasons of conditions for which a Warning Event is recorded."""
     requeue: Callable[[Observed], float | None] | None = None
-    """Seconds after which to observe again what no watch reports; None where there is nothing."""
+    """Seconds until the next reconciliation for state that no watch reports; None without one."""

@@ -1,7 +1,7 @@
-"""What the pod's own programs say: the preflight's report, the daemon's end, the daemon's versions.
+"""Reports of programs in the pod: results of the init container, termination messages and log lines of the daemon.
 
-All of it comes out of a container that its tenant controls. It is parsed into bounded, checked fields; whatever does not
-fit is dropped, never copied.
+Tenants control the containers that write them. So reports are parsed into validated fields with limits, and everything else is
+dropped.
 """
 
 import json
@@ -20,24 +20,24 @@ from pydantic import (
 )
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+~_:/ ()-]{0,99}$")]
-"""A version, a driver, a file system: nothing that could be taken for a sentence or markup."""
+"""A version, a driver or a file system. Sentences and markup do not match."""
 Sentence = Annotated[
     str,
     StringConstraints(min_length=1, max_length=3000),
     AfterValidator(lambda text: "".join(character if character.isprintable() else " " for character in text)),
 ]
-"""What a check says; it may quote a program's output, so whatever is no letter, sign or space becomes a space."""
+"""The message of a check. It may quote the output of a program, so characters that are not printable become spaces."""
 Profile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./:][A-Za-z0-9.+~_:/&@ ()-]{0,255}$")]
-"""An AppArmor profile and its mode. Profiles are called by a word, a path or `:namespace:name`, and may be stacked."""
+"""An AppArmor profile and its mode. The name of a profile is a word, a path or `:namespace:name`; profiles may be stacked."""
 REPORT_MARKER = "dind-report "
 ISOLATION_MARKER = "dind-isolation "
 VOLUME_MARKER = "dind-volume "
 ACTIVITY_MARKER = "dind-activity "
 PRELOAD_MARKER = "dind-preload "
 CACHED_REPORTS = 1024
-"""Reports that are not parsed again: a pod keeps its own, and a reconciliation reads it several times."""
+"""Size of the cache of parsed reports: each reconciliation reads the report of a pod several times."""
 MAX_MESSAGE_BYTES = 4096
-"""The kubelet's own bound on a termination message."""
+"""The limit of the kubelet for a termination message."""
 
 
 def _none_if_unfit(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
@@ -48,7 +48,7 @@ def _none_if_unfit(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 _OR_NONE = WrapValidator(_none_if_unfit)
-"""A check that fails early reports what it does not know yet as null; its sentence must not be lost with that."""
+"""A check that fails early reports unknown values as null. The rest of the report is used."""
 
 
 class _Part(BaseModel):
@@ -59,36 +59,36 @@ ReportT = TypeVar("ReportT", bound=_Part)
 
 
 class CgroupReport(_Part):
-    """The hierarchy that was mounted."""
+    """The mounted cgroup hierarchy."""
 
     version: Annotated[int, Field(ge=1, le=2)]
     controllers: Annotated[list[Word], Field(max_length=32)] = []
 
 
 class MemoryReport(_Part):
-    """The container's own limit, null without one."""
+    """The memory limit of the container, null without one."""
 
     limitBytes: Annotated[int | None, Field(ge=0, le=2**63)] = None  # noqa: N815 - the tool's own key
 
 
 class StorageReport(_Part):
-    """The file system under the docker volume."""
+    """The file system of the volume at /var/lib/docker."""
 
     filesystem: Word
     overlay: bool
     driver: Annotated[Word | None, _OR_NONE] = None
-    """The storage driver that was chosen, or the one that is left where no overlay works."""
+    """The selected storage driver."""
 
 
 class AppArmorReport(_Part):
-    """Whether the node enforces AppArmor, and the container's own profile."""
+    """Whether AppArmor is enabled on the node, and the profile of the container."""
 
     enabled: bool
     profile: Annotated[Profile | None, _OR_NONE] = None
 
 
 class NetworkReport(_Part):
-    """What the nested networks will be, as the init container chose it. ``mtu`` is 0 where nobody does."""
+    """The nested networks that the init container configured. ``mtu`` is 0 if it is not configured."""
 
     interface: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]{0,15}$")]
     interfaceMtu: Annotated[int, Field(strict=True, ge=0, le=2**20)]  # noqa: N815
@@ -100,7 +100,7 @@ class NetworkReport(_Part):
 
 
 class CheckError(_Part):
-    """The check that failed; ``message`` says what, where and what to do."""
+    """The check that failed. ``message`` says what is wrong, where, and what to do."""
 
     check: Word
     reason: Word
@@ -122,7 +122,7 @@ class PreflightReport(_Part):
 
 
 class DaemonEnd(_Part):
-    """The termination message of ``daemon``. ``tail`` is a tenant's text: for classing and ``report``, never for status."""
+    """The termination message of ``daemon``. Tenants control ``tail``: it is used to classify failures and never copied to status."""
 
     docker: Word | None = None
     exitCode: int | None = None  # noqa: N815 - the wrapper's own key
@@ -131,7 +131,7 @@ class DaemonEnd(_Part):
 
 
 class DaemonReport(_Part):
-    """The line that the daemon's container logs once dockerd answers."""
+    """The line that the container of the daemon logs when dockerd responds."""
 
     serverVersion: Word  # noqa: N815 - the keys are those of the Docker API and of our status
     storageDriver: Word | None = None  # noqa: N815
@@ -140,7 +140,7 @@ class DaemonReport(_Part):
 
 
 class IsolationReport(_Part):
-    """The line that follows when a container was started through the Docker API: ``inside`` is None where that failed."""
+    """The line that follows when a container was started through the Docker API. ``inside`` is None if that failed."""
 
     inside: bool | None
     detail: Annotated[Sentence | None, _OR_NONE] = None
@@ -150,7 +150,7 @@ Count = Annotated[int, Field(strict=True, ge=0, le=2**63)]
 
 
 class VolumeReport(_Part):
-    """The line that the daemon's container logs when the docker volume is full, and when it has room again."""
+    """The line that the container of the daemon logs when the volume at /var/lib/docker is full, and when it has space again."""
 
     full: Annotated[bool, Field(strict=True)]
     usedBytes: Count  # noqa: N815 - the helper's own keys
@@ -160,14 +160,14 @@ class VolumeReport(_Part):
 
 
 MAX_IDLE_SECONDS = 10 * 366 * 24 * 3600
-"""Ten years: more than any idle timeout, and no calendar ends on the way."""
+"""Ten years: more than any idle timeout, and safe for date arithmetic."""
 
 
 class ActivityReport(_Part):
-    """The line that the daemon's container logs when it is used no more, while that lasts, and when it is used again.
+    """The line that the container of the daemon logs when it becomes idle, repeatedly while it is idle, and when it is used again.
 
-    ``idleSeconds`` is how long it had been unused when the line was written: a duration, so that no two clocks are compared.
-    ``seen`` is False where the helper cannot see calls of the Docker API.
+    ``idleSeconds`` is the idle time when the line was written: a duration, so that clocks are not compared.
+    ``seen`` is False if the helper cannot detect requests to the Docker API.
     """
 
     idle: Annotated[bool, Field(strict=True)]
@@ -176,9 +176,9 @@ class ActivityReport(_Part):
 
 
 class PreloadReport(_Part):
-    """The line that the daemon's container logs while images are pulled before it is ready.
+    """The line that the container of the daemon logs while it pulls images before it is ready.
 
-    ``pulling`` and ``failing`` count from 1, by the order of the pod's list; ``kind`` says why the latter failed.
+    ``pulling`` and ``failing`` are positions in the list of the pod, starting at 1. ``kind`` is the cause of the failure.
     """
 
     done: Annotated[int, Field(strict=True, ge=0, le=1000)]
@@ -189,37 +189,37 @@ class PreloadReport(_Part):
 
 @lru_cache(maxsize=CACHED_REPORTS)
 def preflight_report(message: str | None) -> PreflightReport | None:
-    """The report in a termination message; None if there is none that can be read."""
+    """The report in a termination message; None without a valid one."""
     return _parse(PreflightReport, message)
 
 
 def daemon_end(message: str | None) -> DaemonEnd:
-    """What the daemon's container left behind; empty if nothing can be read."""
+    """The termination message of the daemon; empty without a valid one."""
     return _parse(DaemonEnd, message) or DaemonEnd()
 
 
 def daemon_report(log: str) -> DaemonReport | None:
-    """The report in the daemon's log; the last one wins, None if there is none."""
+    """The last report of versions in the log of the daemon; None without one."""
     return _last(DaemonReport, REPORT_MARKER, log)
 
 
 def isolation_report(log: str) -> IsolationReport | None:
-    """The same for where nested containers are."""
+    """The last report of isolation in the log; None without one."""
     return _last(IsolationReport, ISOLATION_MARKER, log)
 
 
 def volume_report(log: str) -> VolumeReport | None:
-    """The last that the log says of the docker volume; None if it says nothing."""
+    """The last report of the volume in the log; None without one."""
     return _last(VolumeReport, VOLUME_MARKER, log)
 
 
 def activity_report(log: str) -> ActivityReport | None:
-    """The last that the log says of the daemon's use; None if it says nothing."""
+    """The last report of activity in the log; None without one."""
     return _last(ActivityReport, ACTIVITY_MARKER, log)
 
 
 def preload_report(log: str) -> PreloadReport | None:
-    """The last that the log says of images that are pulled; None if it says nothing."""
+    """The last report of pulled images in the log; None without one."""
     return _last(PreloadReport, PRELOAD_MARKER, log)
 
 

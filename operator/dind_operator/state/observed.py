@@ -1,4 +1,4 @@
-"""What one reconciliation has seen, complete: the plan looks at nothing else."""
+"""The observed state of one reconciliation. The plan is computed from it alone."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node as read live. ``manifest`` is None when the node is gone."""
+    """A node that was read live. ``manifest`` is None if the node was deleted."""
 
     name: str
     manifest: dict[str, Any] | None
 
     @property
     def gone(self) -> bool:
-        """The node is deleted, or an administrator declared it out of service: nothing runs there any more."""
+        """Whether the node was deleted, or an administrator added the taint out-of-service: no pods run on it."""
         if self.manifest is None:
             return True
         taints = self.manifest.get("spec", {}).get("taints") or []
@@ -38,7 +38,7 @@ class NodeView:
 
     @property
     def ready(self) -> bool:
-        """The node's kubelet reports that it works."""
+        """Whether the node is ready."""
         conditions = (self.manifest or {}).get("status", {}).get("conditions") or []
         return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
 
@@ -52,7 +52,7 @@ class NodeView:
 
     @property
     def runtime_handlers(self) -> dict[str, bool]:
-        """The runtime's handlers ("" is the default one) and whether each can make user namespaces; {} if untold."""
+        """Handlers of the runtime ("" is the default one) and whether they support user namespaces; {} if unknown."""
         handlers = (self.manifest or {}).get("status", {}).get("runtimeHandlers") or []
         return {
             str(item.get("name") or ""): bool((item.get("features") or {}).get("userNamespaces")) for item in handlers
@@ -61,10 +61,11 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """The endpoint's objects after they were looked at and brought to what is wanted.
+    """The state of the objects of the endpoint after they were reconciled.
 
-    ``credentials``: what the Secrets hold, None for nothing. ``problem``: why something is not as it should be; no pod is made
-    while there is one. ``passing``: it will be gone by itself, soon. ``verified``: the environment was read live for it.
+    ``credentials``: the credentials in the Secrets, None without any. ``problem``: why the desired state was not reached; no pod
+    is created while there is a problem. ``passing``: the problem will disappear soon without an action. ``verified``: the
+    environment was read live for it.
     """
 
     credentials: Credentials | None = None
@@ -75,7 +76,7 @@ class EndpointState:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Raw objects as dicts, and the time (UTC) at which they were looked at."""
+    """Raw objects as dicts, and the time (UTC) at which they were observed."""
 
     environment: dict[str, Any]
     pod: dict[str, Any] | None
@@ -85,30 +86,30 @@ class Observed:
     now: datetime
     isolation: IsolationReport | None = None
     volume: VolumeReport | None = None
-    """What was read just now; None when it was not looked at, or could not be."""
+    """The report that was read in this reconciliation; None if it was not read."""
     budget: Condition | None = None
-    """The condition of the PodDisruptionBudget; None where there is none to speak of."""
+    """The condition of the PodDisruptionBudget; None without one."""
     rivals: tuple[Rival, ...] = ()
-    """Others with folders of nodes, if the environment asks for one."""
+    """Other environments with directories of nodes, if the environment has one."""
     endpoint: EndpointState | None = None
-    """None when it was not looked at: then it is as status tells."""
+    """None if it was not checked: then the state in status is valid."""
     activity: ActivityReport | None = None
-    """What was read just now, as with the volume."""
+    """The report that was read in this reconciliation."""
     preload: PreloadReport | None = None
-    """The same of images that are pulled before the daemon is ready."""
+    """The report about pulled images that was read in this reconciliation."""
     reads_logs: bool = True
-    """The installation lets the operator read pod logs."""
+    """Whether the installation lets the operator read pod logs."""
     clock_skew: timedelta = timedelta(0)
-    """How far ``now`` is ahead of the API server's clock, which gave the environment the time of its creation."""
+    """How far ``now`` is ahead of the clock of the API server, which set the creation time of the environment."""
     periods: Periods = REAL
-    """The installation's."""
+    """The periods of the installation."""
 
     def reported(self, kind: ConditionType) -> dict[str, Any]:
-        """A condition as the stored status has it, {} if it has none."""
+        """A condition in the stored status, {} if absent."""
         return pods.condition(self.environment, kind)
 
     def kept(self, kind: ConditionType, reasons: Collection[Reason]) -> Condition | None:
-        """The condition as the stored status has it, for one that keeps its value until something else is reported.
+        """A condition in the stored status, which is kept until another state is reported.
 
         None unless its reason is one of ``reasons``.
         """
@@ -118,19 +119,19 @@ class Observed:
         return Condition(ConditionStatus(old["status"]), Reason(old["reason"]), str(old.get("message")))
 
     def kept_of_daemon(self, kind: ConditionType, reasons: Collection[Reason]) -> Condition | None:
-        """The same of a condition about one start of the daemon: None once the daemon has started again."""
+        """The same for a condition about one start of the daemon: None after the daemon was restarted."""
         same = self.pod is not None and pods.same_start(self.environment.get("status") or {}, self.pod)
         return self.kept(kind, reasons) if same else None
 
     @property
     def namespace_enabled(self) -> bool:
-        """An administrator opened the namespace for environments."""
+        """Whether an administrator enabled environments in the namespace."""
         labels = (self.namespace or {}).get("metadata", {}).get("labels") or {}
         return bool(labels.get(names.NAMESPACE_LABEL) == names.NAMESPACE_LABEL_VALUE)
 
     @property
     def ending(self) -> bool:
-        """The environment or its namespace is being deleted: nothing is to be written any more."""
+        """Whether the environment or its namespace is being deleted, so that nothing is written."""
         return any(
             found is not None and bool(found["metadata"].get("deletionTimestamp"))
             for found in (self.environment, self.namespace)
@@ -139,10 +140,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the installation decides about reconciling."""
+    """Settings of the installation for reconciliation."""
 
     build: BuildSettings
     require_namespace_label: bool = True
     policy_rules: PolicyRules | None = None
-    """What environments may ask for; None: anything."""
+    """The policy for environments; None: everything is allowed."""
     periods: Periods = REAL

@@ -1,4 +1,4 @@
-"""What has to change of the objects that an environment owns beside its pod. Pure; applied twice, the second time changes nothing.
+"""Changes of the owned objects of an environment other than its pod. Pure and idempotent.
 
 An object that another owner controls is never changed: it is a name conflict.
 """
@@ -20,7 +20,7 @@ _FROM_SERVER = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Create an object, or replace the one that was ``seen``. Manifests may hold private keys: they show in no ``repr``."""
+    """Create an object, or replace the one that was ``seen``. Manifests may contain private keys, so ``repr`` omits them."""
 
     kind: ObjectKind
     manifest: Manifest = field(repr=False)
@@ -39,12 +39,12 @@ Change = Write | Remove
 
 
 def own(environment: DindEnvironment, manifest: Manifest | None) -> bool:
-    """The object exists, and this environment controls it."""
+    """Whether the object exists and the environment controls it."""
     return (pods.controller(manifest) or {}).get("uid") == environment.uid if manifest is not None else False
 
 
 def write(kind: ObjectKind, seen: Manifest | None, desired: Manifest) -> Write:
-    """The desired object in the place of the one that was seen; what the API server set in that, and labels of others, stay."""
+    """Create the desired object or replace ``seen``. Fields that the API server set, and labels of others, are kept."""
     if seen is None:
         return Write(kind, desired)
     labels = {**(seen["metadata"].get("labels") or {}), **desired["metadata"]["labels"]}
@@ -59,7 +59,7 @@ def write(kind: ObjectKind, seen: Manifest | None, desired: Manifest) -> Write:
 
 
 def labelled(seen: Manifest, desired: Manifest) -> bool:
-    """The object that was seen has the desired labels."""
+    """Whether the object has the desired labels."""
     labels = seen["metadata"].get("labels") or {}
     return bool(desired["metadata"]["labels"].items() <= labels.items())
 
@@ -67,9 +67,9 @@ def labelled(seen: Manifest, desired: Manifest) -> bool:
 def name_conflict(
     environment: DindEnvironment, others: Iterable[tuple[ObjectKind, Manifest]], reason: Reason, remedy: str
 ) -> tuple[Condition | None, bool]:
-    """The condition for objects that have a name of ours and another owner, and whether they will be gone by themselves.
+    """The condition for objects with the names of owned objects and another owner, and whether they are being deleted.
 
-    ``remedy``: what to do instead of deleting them.
+    ``remedy``: what users can do instead of deleting them.
     """
     found = list(others)
     if not found:

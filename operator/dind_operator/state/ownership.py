@@ -1,4 +1,4 @@
-"""Whose pod stands under the environment's name."""
+"""Pods with the name of the environment that the environment does not control."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from dind_operator.state.assessment import Assessment, blocked, waiting
 
 
 def conflict(pod: pods.Pod | None, environment: dict[str, Any]) -> Assessment | None:
-    """What to say if the pod is not the own one of the environment with this metadata; None if it is, or there is none."""
+    """The assessment for a pod that the environment does not control; None without such a pod."""
     if pod is None:
         return None
     owner = pods.controller(pod)

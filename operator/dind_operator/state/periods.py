@@ -1,7 +1,4 @@
-"""How long the operator waits for what no event reports, as far as tests need to wait for less. The defaults are the product's.
-
-What tests never wait for stays a constant beside its use.
-"""
+"""Periods of the operator that tests shorten. The defaults are the ones of the product."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,36 +10,36 @@ _REAL_MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """``minute`` is the length of a minute in ``spec.lifetime`` and in all that is decided by it."""
+    """``minute`` is the length of a minute in ``spec.lifetime`` and everything that depends on it."""
 
     minute: timedelta = _REAL_MINUTE
     blocked_check_seconds: float = 15.0
-    """Until the next check of what blocks an environment and may end unseen by every watch (a node that is lost, a predecessor)."""
+    """Until the next check of a problem whose end no watch reports, such as a lost node or a pod of a previous instance."""
     backoff: timedelta = timedelta(seconds=1)
-    """From the first failure of a pod to the next pod. The second waits twice as long, and so on."""
+    """The delay after the first failure of a pod. It doubles with each failure in a row."""
 
     def length(self, duration: str) -> timedelta:
-        """The time that a duration of ``spec.lifetime`` takes."""
+        """The length of a duration in ``spec.lifetime``."""
         return parse_duration(duration) // _REAL_MINUTE * self.minute
 
     @property
     def notice(self) -> timedelta:
-        """Between the warning and the end, at least, also where the operator was away when it should have warned."""
+        """Minimum time between the warning and the expiry, also if the operator was not running when the warning was due."""
         return self.minute
 
     @property
     def max_lead(self) -> timedelta:
-        """Between the warning and the end, at most."""
+        """Maximum time between the warning and the expiry."""
         return 60 * self.minute
 
     @property
     def min_step(self) -> timedelta:
-        """The helper repeats that it is idle after this at the earliest (image/dind-helper/periods.c)."""
+        """Minimum time after which the helper repeats its report of idleness (image/dind-helper/periods.c)."""
         return self.minute
 
     @property
     def max_step(self) -> timedelta:
-        """And after this at the latest."""
+        """Maximum of the same time."""
         return 10 * self.minute
 
 

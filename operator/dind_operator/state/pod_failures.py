@@ -1,4 +1,4 @@
-"""Why a daemon or its pod failed, in one documented word and a sentence. A tenant's own text is never passed on."""
+"""Reason and message for a failure of the daemon or its pod. Texts that tenants control are never copied."""
 
 import re
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ KILLED_BY_SIGKILL = 137
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``exit_code`` is None where no program ended. ``repeats``: a new pod would meet the same until something changes."""
+    """``exit_code`` is None if no program exited. ``repeats``: a new pod would fail in the same way."""
 
     reason: Reason
     message: str
@@ -25,11 +25,11 @@ class Failure:
 
 
 _NOT_FATAL = re.compile(r"""\blevel=(trace|debug|info|warn|error)|"level": ?"(trace|debug|info|warn|error)""")
-"""Lines of a daemon that goes on: at a normal start it tells of rules it could not delete and of drivers that did not fit.
-What ended it is the plain line after them, or one of level fatal or panic."""
+"""Log lines that are not fatal. A normal start logs firewall rules that cannot be deleted and drivers that do not work.
+The fatal line has no level, or the level fatal or panic."""
 MAX_DETAIL = 400
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
-"""Why, in a runtime's words, a container ended that never ran."""
+"""Reasons of container runtimes for a container that was never started."""
 _CONTAINER_ID = re.compile(r"\b[0-9a-f]{64}\b")
 
 _TAIL_PATTERNS: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
@@ -91,7 +91,7 @@ _WRAPPER_REASONS: dict[str, tuple[Reason, str]] = {
         "message of dockerd.",
     ),
 }
-"""Reasons of the wrapper that are not reasons of a condition."""
+"""Reasons of the entrypoint that are not reasons of a condition."""
 
 _TOOL_REASONS = frozenset(
     {
@@ -119,7 +119,7 @@ _TOOL_REASONS = frozenset(
         Reason.DOCKER_CLI_NOT_FOUND,
     }
 )
-"""What a check may give as its reason. A tenant can write the message too, and must not name itself Ready or Evicted."""
+"""Reasons that a check may report. Tenants can write the report, and must not be able to report Ready or Evicted."""
 
 _EVICTED = (
     "The kubelet evicted the pod. {lost} Set or raise spec.storage.emptyDir.sizeLimit and spec.daemon.resources, or use nodes with "
@@ -131,11 +131,11 @@ _LOST = {
     "ephemeral": "The images, layers and volumes on its ephemeral volume are lost.",
     "hostPath": "The data of Docker in the directory of the node is kept.",
 }
-"""By the kind of the docker volume, what becomes of it with the pod."""
+"""What happens to the data, by the kind of the volume at /var/lib/docker."""
 
 
 def pod_failure(pod: pods.Pod) -> Failure:
-    """Why a pod that is over is over."""
+    """Why a pod stopped."""
     reason = pods.status_reason(pod)
     message = pods.status_message(pod)
     if reason == "AppArmor":
@@ -156,7 +156,7 @@ def pod_failure(pod: pods.Pod) -> Failure:
 
 
 def container_failure(status: dict[str, Any], name: str) -> Failure | None:
-    """Why a container ended last; None if it never did, or ended well. A daemon that ends well again and again does not."""
+    """The last failure of a container; None without one. A daemon that repeatedly exits with code 0 fails, too."""
     end = pods.last_end(status)
     code = end.get("exitCode")
     if not isinstance(code, int):
@@ -171,12 +171,12 @@ def container_failure(status: dict[str, Any], name: str) -> Failure | None:
 
 
 def never_ran(status: dict[str, Any]) -> bool:
-    """The last end of the container is one of a container that the runtime could not start."""
+    """Whether the runtime could not start the container in its last attempt."""
     return pods.last_end(status).get("reason") in _NOT_STARTED
 
 
 def not_started(name: str, detail: str, code: int | None = None) -> Failure:
-    """The node's runtime cannot start a container; its sentence may hold an id that is another one at each try."""
+    """The runtime cannot start a container. The id of the container is removed from the message, because it changes with each try."""
     message = _CONTAINER_ID.sub("…", detail)[:MAX_DETAIL]
     return Failure(
         Reason.POD_FAILED,
@@ -233,7 +233,7 @@ def _daemon_failure(message: object, code: int, *, oom: bool) -> Failure:
 
 
 def _wrapper_failure(reason: str, code: int) -> Failure:
-    """The wrapper gave up before dockerd ran. Its message may quote dockerd, so only the reason is taken."""
+    """The entrypoint failed before dockerd ran. Its message may quote dockerd, so only the reason is used."""
     if reason in _WRAPPER_REASONS:
         word, text = _WRAPPER_REASONS[reason]
         return Failure(word, text, code)
@@ -248,7 +248,7 @@ def _wrapper_failure(reason: str, code: int) -> Failure:
 
 
 def _checked(error: CheckError, code: int) -> Failure:
-    """A check of our own tool; its reason is taken only if it is one that a check may give."""
+    """The failure of a check. Its reason is used only if a check may report it."""
     known = error.reason in _TOOL_REASONS
     return Failure(Reason(error.reason) if known else Reason.PREFLIGHT_FAILED, error.message, code)
 
@@ -258,7 +258,7 @@ def _with_detail(text: str, detail: str) -> str:
 
 
 def failure_of(pod: pods.Pod) -> Failure | None:
-    """The last failure of the daemon or, before it ever ran, of mount-cgroups."""
+    """The last failure of the daemon or, before its first start, of mount-cgroups."""
     return failure_in(pod, DAEMON_CONTAINER) or failure_in(pod, INIT_CONTAINER)
 
 
@@ -272,6 +272,6 @@ def failure_in(pod: pods.Pod, name: str) -> Failure | None:
 
 
 def explained(pod: pods.Pod, failure: Failure, message: str) -> Failure:
-    """A container that the runtime cannot start, for a cause that can be told from its words."""
+    """The failure with a more specific reason, if the message of the runtime shows the cause."""
     cause = apparmor.not_loaded(pod, message)
     return replace(failure, reason=Reason.APPARMOR_UNAVAILABLE, message=cause) if cause else failure

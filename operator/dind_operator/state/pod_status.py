@@ -1,4 +1,4 @@
-"""Reading a pod's status without tripping over what is not there yet."""
+"""Access to the status of a pod, in which fields may be absent."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,39 +17,39 @@ def uid(pod: Pod) -> str:
 
 
 def watched(pod: Pod) -> bool:
-    """It carries the label by which pods are watched and listed."""
+    """Whether the pod has the label by which pods are watched and listed."""
     labels = pod["metadata"].get("labels") or {}
     return bool(labels.get(names.LABEL_MANAGED_BY) == names.LABEL_MANAGED_BY_VALUE)
 
 
 def terminating(pod: Pod) -> bool:
-    """Somebody deleted the pod; it is on its way out."""
+    """Whether the pod is terminating."""
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def phase(pod: Pod) -> str:
-    """The pod's phase; Pending before anyone wrote it."""
+    """The phase of the pod; Pending if absent."""
     return str(pod.get("status", {}).get("phase") or "Pending")
 
 
 def ended(pod: Pod) -> bool:
-    """The pod as a whole is over. The kubelet never starts it again: it must be replaced."""
+    """Whether the pod stopped. The kubelet does not restart it, so it must be replaced."""
     return phase(pod) in ("Failed", "Succeeded")
 
 
 def status_reason(pod: Pod) -> str:
-    """Why the kubelet ended or refused the pod: Evicted, OutOfcpu, AppArmor, …; empty if it did not."""
+    """Why the kubelet stopped or rejected the pod: Evicted, OutOfcpu, AppArmor, …; empty if it did not."""
     reason = str(pod.get("status", {}).get("reason") or "")
     return "Evicted" if not reason and _evicted(pod) else reason
 
 
 def status_message(pod: Pod) -> str:
-    """The kubelet's or a controller's sentence about the pod, bounded."""
+    """The message of the kubelet or a controller about the pod, truncated."""
     return str(pod.get("status", {}).get("message") or _disruption(pod))[:500]
 
 
 def _disruption(pod: Pod) -> str:
-    """The kubelet's sentence in a condition of its own, which stays when its reason does not."""
+    """The message of the kubelet in the condition DisruptionTarget, which is kept if the reason of the pod is not."""
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] == "DisruptionTarget" and condition.get("reason") == "TerminationByKubelet":
             return str(condition.get("message") or "")
@@ -57,11 +57,11 @@ def _disruption(pod: Pod) -> str:
 
 
 def _evicted(pod: Pod) -> bool:
-    """Whether the kubelet evicted a pod without saying so.
+    """Whether the kubelet evicted a pod without reporting it.
 
-    dockerd obeys and exits with 0, so the pod is Succeeded and `status.reason` is empty (seen with Kubernetes 1.34). With
-    `restartPolicy: Always` no pod succeeds by itself. The kubelet ends one for an eviction, for the node's shutdown, or for
-    a critical pod; for the last two it always leaves its sentence, for a sizeLimit that was exceeded it leaves none.
+    dockerd exits with code 0 on SIGTERM, so the pod is Succeeded and `status.reason` is empty (observed with Kubernetes 1.34). With
+    `restartPolicy: Always` no pod succeeds without the kubelet. The kubelet stops a pod for an eviction, for a shutdown of the node
+    or for a critical pod. For the last two it always reports a message; for an exceeded sizeLimit it reports none.
     """
     if pod["spec"].get("restartPolicy", "Always") != "Always":
         return False
@@ -70,7 +70,7 @@ def _evicted(pod: Pod) -> bool:
 
 
 def same_start(status: dict[str, Any], pod: Pod) -> bool:
-    """Whether an environment's status speaks of the present start of the pod's daemon."""
+    """Whether the status of an environment is about the current start of the daemon."""
     return status.get("podUID") == uid(pod) and status.get("restarts") == daemon(pod).get("restartCount")
 
 
@@ -81,19 +81,19 @@ def docker_volume(pod: Pod) -> dict[str, Any]:
 
 
 def volume_kind(pod: Pod) -> str:
-    """What the docker volume is made of: emptyDir, ephemeral or hostPath; empty if there is none."""
+    """The kind of the volume at /var/lib/docker: emptyDir, ephemeral or hostPath; empty without one."""
     volume = docker_volume(pod)
     return next((kind for kind in ("emptyDir", "ephemeral", "hostPath") if kind in volume), "")
 
 
 def node_name(pod: Pod) -> str | None:
-    """The node it was given, if any."""
+    """The node of the pod, if it is scheduled."""
     name: str | None = pod.get("spec", {}).get("nodeName")
     return name
 
 
 def controller(pod: Pod) -> dict[str, Any] | None:
-    """The owner reference that controls it, if any."""
+    """The owner reference of the controller, if any."""
     for owner in pod["metadata"].get("ownerReferences") or []:
         if owner.get("controller"):
             return dict(owner)
@@ -101,7 +101,7 @@ def controller(pod: Pod) -> dict[str, Any] | None:
 
 
 def owner_name(pod: Pod) -> str | None:
-    """The name of the DindEnvironment that controls it; None for anybody else's pod."""
+    """The name of the DindEnvironment that controls the pod; None for another owner."""
     owner = controller(pod)
     if (
         owner is None
@@ -113,7 +113,7 @@ def owner_name(pod: Pod) -> str | None:
 
 
 def condition(found: dict[str, Any], kind: str) -> dict[str, Any]:
-    """A condition of a pod, or of an environment, {} if absent."""
+    """A condition of a pod or an environment, {} if absent."""
     for item in found.get("status", {}).get("conditions") or []:
         if item.get("type") == kind:
             return dict(item)
@@ -126,7 +126,7 @@ def is_ready(pod: Pod) -> bool:
 
 
 def container_status(pod: Pod, name: str) -> dict[str, Any]:
-    """The status of a container, init containers included; {} before the kubelet wrote one."""
+    """The status of a container or init container; {} if absent."""
     status = pod.get("status", {})
     for item in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
         if item.get("name") == name:
@@ -135,7 +135,7 @@ def container_status(pod: Pod, name: str) -> dict[str, Any]:
 
 
 def daemon_container(pod: Pod) -> dict[str, Any]:
-    """The daemon's container as the pod was made, {} without one: beside workloads it is a sidecar among the first."""
+    """The container of the daemon in the spec of the pod, {} without one. With workloads it is a sidecar container."""
     for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
         if container.get("name") == DAEMON_CONTAINER:
             return dict(container)
@@ -143,7 +143,7 @@ def daemon_container(pod: Pod) -> dict[str, Any]:
 
 
 def workload_names(pod: Pod) -> list[str]:
-    """The containers beside the daemon, as the pod was made."""
+    """The names of the workloads in the spec of the pod."""
     found = [str(container.get("name")) for container in pod["spec"].get("containers") or []]
     return [] if DAEMON_CONTAINER in found else found
 
@@ -153,7 +153,7 @@ daemon = partial(container_status, name=DAEMON_CONTAINER)
 
 
 def last_end(status: dict[str, Any]) -> dict[str, Any]:
-    """How a container ended last: its current end, else the one before its restart; {} if it never did."""
+    """The last termination state of a container: the current one, else the one before its restart; {} without one."""
     for state in ("state", "lastState"):
         terminated = (status.get(state) or {}).get("terminated")
         if terminated:
@@ -167,26 +167,26 @@ def waiting(status: dict[str, Any]) -> dict[str, Any]:
 
 
 def looping(status: dict[str, Any]) -> bool:
-    """The container ends again and again; the kubelet waits before it starts it anew, or has just begun to."""
+    """Whether the container exits repeatedly."""
     restarts = status.get("restartCount")
     again = isinstance(restarts, int) and restarts > 1 and not status.get("started")
     return again or waiting(status).get("reason") == "CrashLoopBackOff"
 
 
 def preflight(pod: Pod) -> PreflightReport | None:
-    """The report of the newest finished run of mount-cgroups."""
+    """The report of the last completed run of mount-cgroups."""
     return preflight_report(last_end(container_status(pod, INIT_CONTAINER)).get("message"))
 
 
 def memory_limited(pod: Pod) -> bool:
-    """The containers have a memory limit, of the spec's or of a LimitRange, as mount-cgroups has found it."""
+    """Whether the containers have a memory limit, from the spec or a LimitRange, according to mount-cgroups."""
     report = preflight(pod)
     return report is not None and report.memory is not None and report.memory.limitBytes is not None
 
 
 def variable(pod: Pod, name: str) -> str | None:
-    """A variable of the daemon's container as the pod was made."""
-    # Written out: it is asked for more often than anything else.
+    """An environment variable of the daemon in the spec of the pod."""
+    # Without helper functions, because this function is called most often.
     for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
         if container.get("name") != DAEMON_CONTAINER:
             continue
@@ -198,7 +198,7 @@ def variable(pod: Pod, name: str) -> str | None:
 
 
 def ran_for(pod: Pod, now: datetime) -> timedelta | None:
-    """How long the daemon's container has been running, or had when it ended; None if it never ran or nobody knows."""
+    """How long the container of the daemon has been running, or ran until it exited; None if unknown."""
     status = daemon(pod)
     running = (status.get("state") or {}).get("running") or {}
     if running.get("startedAt"):

@@ -1,24 +1,24 @@
-"""Clusters that are too old for workloads: how the API server and the kubelet show it, and what is said of it.
+"""Detection of clusters without sidecar containers, which workloads need.
 
-Nobody's version is asked: a server that has no native sidecars drops their `restartPolicy`, and then refuses the probes of what is
-an ordinary init container to it. A kubelet that has none refuses the pod by name.
+Versions are not compared. An API server without sidecar containers drops their `restartPolicy` and then rejects the probes of an
+ordinary init container. A kubelet without sidecar containers rejects the pod with a specific reason.
 """
 
 import re
 
 REFUSED_BY_KUBELET = "InitContainerRestartPolicyForbidden"
-"""Read: pkg/kubelet/lifecycle/predicate.go."""
+"""See pkg/kubelet/lifecycle/predicate.go of Kubernetes."""
 _PROBE = re.compile(r"spec\.initContainers\[1\]\.(lifecycle|livenessProbe|readinessProbe|startupProbe)\b")
-"""The daemon comes second among the init containers, and always has probes."""
+"""The daemon is the second init container and always has probes."""
 
 
 def refused_by_server(message: str) -> bool:
-    """Whether the sentence of a server is that of one without native sidecars."""
+    """Whether the message is that of an API server without sidecar containers."""
     return _PROBE.search(message) is not None
 
 
 def unsupported(who: str) -> str:
-    """The sentence for a condition."""
+    """The message of the condition."""
     return (
         f"{who} is older than Kubernetes 1.29 and does not support sidecar containers, which spec.workloads needs. Select newer "
         "nodes with spec.scheduling, upgrade the cluster, or remove spec.workloads and use the endpoint."

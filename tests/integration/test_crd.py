@@ -162,7 +162,7 @@ def test_accepted(definition: Definition, spec: Object) -> None:
 @pytest.mark.parametrize("name", ["a" * 57, "1a", "a.b"])
 def test_a_name_that_cannot_name_a_service_is_refused(definition: Definition, name: str) -> None:
     answer = definition.refusal(environment({}, name))
-    assert f"metadata.name {name} cannot be used: use at most 56 lower-case letters" in answer
+    assert f"metadata.name {name} is invalid: must have at most 56 lower-case letters" in answer
 
 
 def test_the_longest_name_is_accepted(definition: Definition) -> None:

@@ -1,4 +1,4 @@
-"""What users write and read: the DindEnvironment's models, its conditions and reasons, and the CRD made from them.
+"""The API: the models of the DindEnvironment, its conditions and reasons.
 
-Imports nothing of ours: everything else rests on it.
+This package imports no other package of the operator.
 """

@@ -1,4 +1,4 @@
-"""Affinity and label selectors in the shapes of a pod's spec, with bounds that keep the API server's checks cheap."""
+"""Affinity and label selectors as in the spec of a pod, with limits for the cost of validation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=LABEL_VALUE
 NamespaceName = Annotated[
     str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
-# A node's name in matchFields, or the text of a number for Gt and Lt.
+# The name of a node in matchFields, or a number as text for Gt and Lt.
 NodeValue = Annotated[str, StringConstraints(max_length=253)]
 
 _ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
@@ -34,7 +34,7 @@ _ONE_NUMBER: Final = "operators Gt and Lt compare with one whole number: set val
 
 
 class SelectorOperator(StrEnum):
-    """How a label is compared with a list of values."""
+    """Operators of label selectors."""
 
     IN = "In"
     NOT_IN = "NotIn"
@@ -43,7 +43,7 @@ class SelectorOperator(StrEnum):
 
 
 class NodeOperator(StrEnum):
-    """How a node's label or field is compared with a list of values."""
+    """Operators of node selectors."""
 
     IN = "In"
     NOT_IN = "NotIn"
@@ -65,7 +65,7 @@ _HAS_VALUES: Final = "(has(self.values) && size(self.values) > 0)"
 
 
 class LabelRequirement(ApiModel):
-    """One comparison of a label with values."""
+    """Requirement of a label selector."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(rule(f"(self.operator in ['In', 'NotIn']) == {_HAS_VALUES}", _VALUES))
@@ -86,7 +86,7 @@ class LabelRequirement(ApiModel):
 
 
 class LabelSelector(ApiModel):
-    """Which pods or namespaces are meant."""
+    """Label selector of pods or namespaces."""
 
     match_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] | None = Field(
         default=None,
@@ -101,7 +101,7 @@ class LabelSelector(ApiModel):
 
 
 class NodeRequirement(ApiModel):
-    """One comparison of a node's label or field with values."""
+    """Requirement of a node selector."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -134,7 +134,7 @@ class NodeRequirement(ApiModel):
 
 
 class NodeSelectorTerm(ApiModel):
-    """Comparisons that must all hold for a node."""
+    """Node selector term: all requirements must match."""
 
     match_expressions: Annotated[list[NodeRequirement], Field(max_length=16)] | None = Field(
         default=None, description="Requirements for labels of the node.", json_schema_extra=_ATOMIC
@@ -145,7 +145,7 @@ class NodeSelectorTerm(ApiModel):
 
 
 class NodeSelector(ApiModel):
-    """Terms of which at least one must hold."""
+    """Node selector: at least one term must match."""
 
     node_selector_terms: Annotated[list[NodeSelectorTerm], Field(min_length=1, max_length=8)] = Field(
         description="Node selector terms. A node must match at least one of them.", json_schema_extra=_ATOMIC
@@ -153,14 +153,14 @@ class NodeSelector(ApiModel):
 
 
 class PreferredNodes(ApiModel):
-    """A preference for nodes, with its weight."""
+    """Preferred node selector term with a weight."""
 
     weight: WholeNumber = Field(ge=1, le=100, description="Weight of the preference, compared with other preferences.")
     preference: NodeSelectorTerm = Field(description="Node selector term of the preferred nodes.")
 
 
 class NodeAffinity(ApiModel):
-    """Rules for nodes that can run the pod."""
+    """Node affinity of the pod."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = Field(
         default=None, description="Rules that a node must meet to run the pod."
@@ -171,7 +171,7 @@ class NodeAffinity(ApiModel):
 
 
 class PodAffinityTerm(ApiModel):
-    """Pods to be near to or far from, and what near means."""
+    """Pod affinity term: pods and a topology."""
 
     topology_key: LabelKey = Field(
         description="Label of nodes whose values are the topology domains.", examples=["kubernetes.io/hostname"]
@@ -191,14 +191,14 @@ class PodAffinityTerm(ApiModel):
 
 
 class WeightedPodTerm(ApiModel):
-    """A preference about other pods, with its weight."""
+    """Preferred pod affinity term with a weight."""
 
     weight: WholeNumber = Field(ge=1, le=100, description="Weight of the preference, compared with other preferences.")
     pod_affinity_term: PodAffinityTerm = Field(description="Pods and topology domains that the preference applies to.")
 
 
 class PodAffinity(ApiModel):
-    """Other pods to be near to, or far from."""
+    """Pod affinity or anti-affinity."""
 
     required_during_scheduling_ignored_during_execution: (
         Annotated[list[PodAffinityTerm], Field(max_length=8)] | None

@@ -1,7 +1,7 @@
-"""The claim of a generic ephemeral volume, in the shape Kubernetes gives it and with bounds.
+"""The claim of a generic ephemeral volume as in Kubernetes, with limits.
 
-Left out on purpose: `volumeMode`, because Docker needs a file system; `volumeName`, because the next pod would claim the same
-volume; `dataSource`, because a daemon's folder is no template for another's.
+Unsupported fields: `volumeMode`, because Docker needs a file system; `volumeName`, because the next pod would claim the same volume;
+`dataSource`, because the directory of one daemon is not valid for another one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AnnotationValue = Annotated[str, StringConstraints(max_length=1024)]
 
 
 class AccessMode(StrEnum):
-    """Who may mount the volume. Two daemons on one volume would destroy it, so there is no Many."""
+    """Access modes of the volume. Two daemons would corrupt it, so it cannot be shared."""
 
     READ_WRITE_ONCE = "ReadWriteOnce"
     READ_WRITE_ONCE_POD = "ReadWriteOncePod"
@@ -59,7 +59,7 @@ class ClaimResources(ApiModel):
 
 
 class ClaimMetadata(ApiModel):
-    """What the claim carries besides its name, which follows from the pod's."""
+    """Metadata of the claim. Its name is derived from the name of the pod."""
 
     labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] | None = Field(
         default=None, description="Labels of the PersistentVolumeClaim.", json_schema_extra=LABEL_MAP

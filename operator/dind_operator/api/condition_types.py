@@ -6,7 +6,7 @@ from .documented import Documented
 
 
 class ConditionType(Documented):
-    """What a condition reports."""
+    """Types of conditions."""
 
     READY = (
         "Ready",

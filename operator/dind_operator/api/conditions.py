@@ -1,4 +1,4 @@
-"""Conditions are the contract of status: this is how one is set so that its time means something."""
+"""Functions to set and read conditions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def format_time(moment: datetime) -> str:
-    """RFC 3339 in UTC with whole seconds, as Kubernetes writes times."""
+    """RFC 3339 in UTC with whole seconds, the format of Kubernetes."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -37,10 +37,10 @@ def set_conditions(
     generation: int,
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """All conditions that a status is to have: those that it has in their order, others after them.
+    """The desired conditions: existing ones in their order, followed by new ones.
 
-    `desired` holds status, reason and message by type; what it does not name is left out. The time of a condition
-    changes only when its status does. Messages longer than a condition may hold are cut.
+    `desired` contains status, reason and message by type; other types are removed. `lastTransitionTime` changes only when the
+    status of the condition changes. Long messages are truncated.
     """
     before = {item["type"]: item for item in status.get("conditions") or [] if _is_condition(item)}
     time = format_time(now)
@@ -59,7 +59,7 @@ def set_conditions(
 
 
 def _is_condition(item: Any) -> bool:
-    """What another hand wrote and is no condition is set anew."""
+    """Whether the item is valid. Invalid conditions of other writers are replaced."""
     if not isinstance(item, dict):
         return False
     kind, status, time = item.get("type"), item.get("status"), item.get("lastTransitionTime")
@@ -67,12 +67,12 @@ def _is_condition(item: Any) -> bool:
 
 
 def find_condition(conditions: Sequence[Condition], type: ConditionType | str) -> Condition | None:
-    """The condition of that type, if there is one."""
+    """The condition of the type, if present."""
     return next((condition for condition in conditions if condition.type == str(type)), None)
 
 
 def read_conditions(status: Mapping[str, Any]) -> list[Condition]:
-    """The conditions of a raw status. What another hand wrote and is no condition is left out: it will be set anew."""
+    """The conditions of a raw status. Invalid conditions of other writers are omitted, because they are replaced."""
     found = []
     for item in status.get("conditions") or []:
         try:

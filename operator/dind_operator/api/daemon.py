@@ -1,4 +1,4 @@
-"""The nested Docker daemon: its image, what it may use, and its own settings."""
+"""The Docker daemon: its image, resources and settings."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ Argument = Annotated[
 ]
 
 
-# Only what cannot be part of any reference is refused here; the container runtime knows the rest.
+# Rejects characters that no reference contains. The container runtime checks the rest.
 IMAGE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$"
 
 
-# As Docker reads them: registry, lower-case path, tag, digest.
+# The format of Docker: registry, lower-case path, tag, digest.
 _PART: Final = "[a-z0-9]+([._-]+[a-z0-9]+)*"
 REFERENCE_PATTERN: Final = (
     rf"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{{1,5}})?/)?{_PART}(/{_PART})*"
@@ -68,14 +68,14 @@ Reference = Annotated[
 
 
 class LocalSecret(ApiModel):
-    """A Secret in the environment's own namespace."""
+    """Secret in the namespace of the environment."""
 
     name: SecretName = Field(description="Name of the Secret.", examples=["registry-credentials"])
 
 
-# What a C library takes for a variable's name.
+# The characters that a C library allows in the name of a variable.
 VARIABLE_PATTERN: Final = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
-# By these the operator's own programs in the container find each other and dockerd.
+# Variables that the programs of the operator in the container use.
 OWNED_PREFIX: Final = "DIND_"
 OWNED_VARIABLES: Final = (
     "DOCKER_CERT_PATH",
@@ -92,7 +92,7 @@ _OWNED: Final = (
 
 
 class DaemonVariable(ApiModel):
-    """An environment variable of the daemon's container."""
+    """Environment variable of the container of the daemon."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -138,7 +138,7 @@ _RULES: Final = validations(
 
 
 class DaemonSpec(ApiModel):
-    """The nested Docker daemon."""
+    """Settings of the Docker daemon."""
 
     model_config = ConfigDict(json_schema_extra=_RULES)
 

@@ -1,4 +1,4 @@
-"""A word of the API that brings its documentation along: docs/api.md is made from it."""
+"""Enumerations with documentation, from which docs/api.md is generated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Documented(StrEnum):
-    """A word of the API that carries its documentation: what it means, and what to do (empty: nothing)."""
+    """A value of the API with its meaning and a remedy, which is empty if no action is needed."""
 
     meaning: str
     remedy: str

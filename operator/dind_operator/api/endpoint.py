@@ -1,4 +1,4 @@
-"""Who may reach the daemon from other pods, and under which names: TLS with client certificates, never plain TCP."""
+"""The endpoint of the daemon for other pods: TLS with client certificates, never plain TCP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .model import ApiModel, WholeNumber
 from .rules import FORBIDDEN, REQUIRED, rule, shape, validations
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-# A name whose last part begins with a letter, as every domain's does, so that nothing is both a name and an address.
+# The last label of the name starts with a letter, so that no name is also an address.
 _DNS: Final = rf"(\*\.)?({_LABEL}\.)*[a-z]([-a-z0-9]*[a-z0-9])?"
 _OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"{_OCTET}(\.{_OCTET}){{3}}"
@@ -50,10 +50,10 @@ Cidr = Annotated[
 
 
 class IpBlock(ApiModel):
-    """Addresses outside the cluster, as a NetworkPolicy names them."""
+    """IP block as in a NetworkPolicy."""
 
     cidr: Cidr = Field(description="Address range in CIDR notation.", examples=["10.20.0.0/16"])
-    # `except` is a word of Python's.
+    # `except` is a keyword of Python.
     except_: Annotated[list[Cidr], Field(max_length=16)] | None = Field(
         default=None,
         alias="except",
@@ -72,7 +72,7 @@ class IpBlock(ApiModel):
 
 
 class EndpointPeer(ApiModel):
-    """Somebody who may reach the pod, in the shape of a NetworkPolicy's peer."""
+    """Peer that may connect to the pod, as in a NetworkPolicy."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -112,7 +112,7 @@ class EndpointPeer(ApiModel):
 
 
 class EndpointSpec(ApiModel):
-    """The daemon's port 2376: TLS, for clients with a certificate of the environment's own authority."""
+    """Port 2376 of the daemon: TLS, for clients with a certificate of the environment's certificate authority."""
 
     enabled: bool = Field(
         default=True,

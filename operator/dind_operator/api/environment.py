@@ -1,7 +1,6 @@
-"""A DindEnvironment as the operator holds it: what identifies it, the checked spec, and its raw status.
+"""A DindEnvironment as the operator uses it: its identity, the validated spec, and its raw status.
 
-An object may have been written under an older definition, so reading one can fail. The failure is a sentence for a
-condition, never a traceback.
+An object may be stored under an older CustomResourceDefinition, so its validation can fail. The error is a message for a condition.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from .messages import describe_errors
 from .names import NAME_MAX_LENGTH, NAME_PATTERN
 from .spec import DindEnvironmentSpec
 
-REMEMBERED = 512
-"""Specs that are not parsed again. An environment is looked at several times within seconds, while it starts and when it changes."""
-REMEMBERED_BYTES = 16 * 1024
-"""A longer one is parsed each time: no tenant fills the operator's memory."""
+CACHED_SPECS = 512
+"""Size of the cache of parsed specs. An environment is reconciled repeatedly while it starts and when it changes."""
+CACHED_SPECS_BYTES = 16 * 1024
+"""A longer spec is not cached, so that tenants cannot fill the memory of the operator."""
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class InvalidEnvironment(Exception):  # noqa: N818 - it says what the object is
-    """The object is no valid environment. `message` names field, value and remedy."""
+    """The object is not a valid environment. `message` names the field, the value and a remedy."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -38,7 +37,7 @@ class InvalidEnvironment(Exception):  # noqa: N818 - it says what the object is
 
 @dataclass(frozen=True, slots=True)
 class DindEnvironment:
-    """One environment. `status` is as it came from the API server; times are RFC 3339 text."""
+    """One environment. `status` is the raw status from the API server; times are RFC 3339 text."""
 
     name: str
     namespace: str
@@ -46,7 +45,7 @@ class DindEnvironment:
     generation: int
     spec: DindEnvironmentSpec
     spec_text: str = ""
-    """The spec as JSON, by which what is derived from it alone can be found again; empty for a long one."""
+    """The spec as JSON, as a key for caches; empty for a long spec."""
     deletion_timestamp: str | None = None
     creation_timestamp: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -55,17 +54,17 @@ class DindEnvironment:
 
     @classmethod
     def from_dict(cls, obj: Mapping[str, Any]) -> Self:
-        """Reads an object of the API. Raises InvalidEnvironment."""
+        """Parse an object of the API. Raises InvalidEnvironment."""
         metadata = obj.get("metadata") or {}
         name = metadata.get("name") or ""
         if len(name) > NAME_MAX_LENGTH or not re.fullmatch(NAME_PATTERN, name):
             raise InvalidEnvironment(
-                f"metadata.name {name!r} cannot be used: use at most {NAME_MAX_LENGTH} lower-case letters, digits and "
+                f"metadata.name {name!r} is invalid: must have at most {NAME_MAX_LENGTH} lower-case letters, digits and "
                 "'-', starting with a letter and ending with a letter or digit"
             )
         text = _encode(obj.get("spec") or {})
         try:
-            spec = _parsed(text) if len(text) <= REMEMBERED_BYTES else _parsed.__wrapped__(text)
+            spec = _parsed(text) if len(text) <= CACHED_SPECS_BYTES else _parsed.__wrapped__(text)
         except ValidationError as error:
             raise InvalidEnvironment(describe_errors(error)) from error
         return cls(
@@ -74,7 +73,7 @@ class DindEnvironment:
             uid=metadata.get("uid") or "",
             generation=metadata.get("generation") or 0,
             spec=spec,
-            spec_text=text if len(text) <= REMEMBERED_BYTES else "",
+            spec_text=text if len(text) <= CACHED_SPECS_BYTES else "",
             deletion_timestamp=metadata.get("deletionTimestamp"),
             creation_timestamp=metadata.get("creationTimestamp") or "",
             labels=dict(metadata.get("labels") or {}),
@@ -83,6 +82,6 @@ class DindEnvironment:
         )
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=CACHED_SPECS)
 def _parsed(text: str) -> DindEnvironmentSpec:
     return DindEnvironmentSpec.model_validate(json.loads(text))

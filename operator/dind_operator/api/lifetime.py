@@ -1,4 +1,4 @@
-"""How long an environment lives, and what becomes of it then. The operator never writes spec: what has expired is in status."""
+"""Expiry of environments. The operator does not change spec; status reports the expiry."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from .model import ApiModel
 from .rules import REQUIRED, cel_text, rule, validations
 
-# One number and one unit: read alike by people, by CEL and here. Go's durations have no days and many spellings of one
-# time; 90m says what 1h30m does.
+# One number and one unit, for people, CEL and Python. Durations of Go have no days and several notations for the same time.
 DURATION_PATTERN: Final = r"^[1-9][0-9]{0,5}[mhd]$"
 DURATION_MAX_LENGTH: Final = 7
 _MINUTES: Final = {"m": 1, "h": 60, "d": 24 * 60}
-# A year: what is to live longer needs no end, and times stay far from every bound.
+# A year. A longer lifetime does not need an expiry.
 MAX_MINUTES: Final = 365 * 24 * 60
 _SHAPE: Final = "must be a duration: write a whole number above zero and m, h or d, as in 30m, 8h or 7d"
 _TOO_LONG: Final = "must be at most 365d: write a shorter duration, or leave the field out for no end"
@@ -26,8 +25,8 @@ _IN_MINUTES: Final = (
 )
 
 
-class InvalidDuration(ValueError):  # noqa: N818 - it says what the text is
-    """The text is no duration of the API. The message names the value and a remedy."""
+class InvalidDuration(ValueError):  # noqa: N818 - the name describes the text
+    """The text is not a duration of the API. The message contains the value and a remedy."""
 
 
 def parse_duration(text: str) -> timedelta:
@@ -57,7 +56,7 @@ Duration = Annotated[str, AfterValidator(_checked), Field(json_schema_extra=_RUL
 
 
 class Expire(StrEnum):
-    """What becomes of an environment that has expired."""
+    """What happens to an expired environment."""
 
     SUSPEND = "Suspend"
     DELETE = "Delete"
@@ -70,7 +69,7 @@ NO_END: Final = (
 
 
 class LifetimeSpec(ApiModel):
-    """When an environment expires, and what becomes of it."""
+    """Expiry of the environment."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(rule("has(self.ttl) || has(self.idleTimeout)", NO_END, reason=REQUIRED))

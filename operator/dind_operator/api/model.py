@@ -1,4 +1,4 @@
-"""The base of every model of the API: camelCase on the wire, immutable in memory, nothing unknown let through."""
+"""The base of all models of the API: camelCase in JSON, immutable, unknown fields are rejected."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Strict
 from pydantic.alias_generators import to_camel
 
-# As the API server reads it: neither text nor true is a number.
+# As in the API server: text and booleans are not numbers.
 WholeNumber = Annotated[int, Strict()]
 
 
 class ApiModel(BaseModel):
-    """A part of the API. Field names are Python's here and Kubernetes' (camelCase) in JSON; both are accepted."""
+    """The base of all models. Fields can be set by their Python names and by their JSON names (camelCase)."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -23,5 +23,5 @@ class ApiModel(BaseModel):
     )
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form as it stands in a manifest: camelCase, plain types, absent fields left out."""
+        """The JSON of a manifest: camelCase, plain types, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,4 +1,4 @@
-"""Every name users and other programs meet: group, labels, annotations, limits. In one place, so that none drifts."""
+"""Names that users and other programs use: group, labels, annotations, limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHORT_NAME: Final = "dind"
 CATEGORY: Final = "dind"
 CRD_NAME: Final = f"{PLURAL}.{GROUP}"
 
-# A namespace is served only when an administrator labelled it so: an environment is root on a node.
+# An administrator sets this label to enable environments in a namespace: their users can become root on a node.
 NAMESPACE_LABEL: Final = f"{GROUP}/environments"
 NAMESPACE_LABEL_VALUE: Final = "enabled"
 
@@ -27,14 +27,14 @@ LABEL_INSTANCE: Final = "app.kubernetes.io/instance"
 LABEL_ENVIRONMENT: Final = f"{GROUP}/environment"
 
 ANNOTATION_INTENT_HASH: Final = f"{GROUP}/intent-hash"
-# On an environment: the time (RFC 3339) before which it does not expire, whatever its lifetime says.
+# On an environment: the time (RFC 3339) before which it does not expire.
 ANNOTATION_EXTEND: Final = f"{GROUP}/extend-until"
 ANNOTATION_ENVIRONMENT_UID: Final = f"{GROUP}/environment-uid"
-# Read by kubelets before 1.30; later ones read the field. Followed by the container's name.
+# Used by kubelets before 1.30; later ones use the field. The name of the container follows.
 ANNOTATION_APPARMOR_PREFIX: Final = "container.apparmor.security.beta.kubernetes.io/"
-# Cluster Autoscaler's.
+# Annotation of Cluster Autoscaler.
 ANNOTATION_SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
-# Karpenter's.
+# Annotation of Karpenter.
 ANNOTATION_DO_NOT_DISRUPT: Final = "karpenter.sh/do-not-disrupt"
 ANNOTATION_DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 
@@ -48,16 +48,16 @@ VOLUME_WORKSPACE: Final = "dind-workspace"
 VOLUME_CLI: Final = "dind-cli"
 VOLUME_REGISTRY: Final = "dind-registry"
 
-# Secrets of the endpoint, by what is appended to the environment's name.
+# Suffixes of the Secrets of the endpoint, after the name of the environment.
 CA_SUFFIX: Final = "-ca"
 SERVER_SUFFIX: Final = "-server"
 CLIENT_SUFFIX: Final = "-client"
 
-# A Service's name is a DNS-1035 label of at most 63 characters, and "-server" and "-client" are appended to ours.
+# The name of a Service is a DNS-1035 label with at most 63 characters, and "-server" or "-client" is appended.
 NAME_MAX_LENGTH: Final = 56
 NAME_PATTERN: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 # The name of a cluster-scoped object, such as a StorageClass or a RuntimeClass.
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
-# The kubelet's name for "no profile file": what stands in an annotation before the name of a profile on the node.
+# The prefix of a profile on the node in an AppArmor annotation.
 APPARMOR_LOCALHOST_PREFIX: Final = "localhost/"

@@ -1,4 +1,4 @@
-"""The nested networks: packet sizes, addresses, names and the packet filter. What is left out is chosen in the pod."""
+"""Networks of nested containers: MTU, addresses, DNS and firewall. The init container chooses values for omitted fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .rules import REQUIRED, cel_text, rule, shape, validations
 
 
 class FirewallBackend(StrEnum):
-    """Which of the kernel's two interfaces iptables speaks to."""
+    """Backends of iptables."""
 
     AUTO = "Auto"
     NFT = "Nft"
@@ -28,8 +28,7 @@ class IPv6(StrEnum):
     DISABLED = "Disabled"
 
 
-# Shapes that CEL and Python read alike. That 999 is no part of an address the models say (InvalidSpec): a pattern for that is
-# longer than everything else here.
+# Patterns for CEL and Python. They accept invalid numbers such as 999, which the models reject (InvalidSpec).
 _IPV4: Final = r"([0-9]{1,3}\.){3}[0-9]{1,3}"
 _BRIDGE_PATTERN: Final = rf"^{_IPV4}/([89]|[12][0-9]|30)$"
 _BRIDGE_REMEDY: Final = (
@@ -109,7 +108,7 @@ SIZE_REMEDY: Final = (
 
 
 class AddressPool(ApiModel):
-    """A range from which networks get theirs."""
+    """Address pool for networks."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -164,7 +163,7 @@ DNS_EMPTY: Final = "dns must not be empty: set dns.nameservers, dns.searches or 
 
 
 class NetworkDNS(ApiModel):
-    """How nested containers resolve names, in the words of a pod's dnsConfig. What is left out is as the pod has it."""
+    """DNS of nested containers, as in dnsConfig of a pod. Omitted fields have the values of the pod."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -197,7 +196,7 @@ class NetworkDNS(ApiModel):
 
 
 class NetworkSpec(ApiModel):
-    """The nested networks. A key of `daemon.config` for the same thing is used where the field is left out."""
+    """Networks of nested containers. If a field is omitted, the corresponding key in `daemon.config` applies."""
 
     mtu: WholeNumber | None = Field(
         default=None,

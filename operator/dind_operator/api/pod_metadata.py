@@ -1,4 +1,4 @@
-"""Labels and annotations of the pod, beside those that the operator sets."""
+"""Labels and annotations of the pod, in addition to those that the operator sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OWNED_KEYS: Final = (
     names.ANNOTATION_DO_NOT_DISRUPT,
     names.ANNOTATION_DEFAULT_CONTAINER,
 )
-# Every domain of ours, and AppArmor's annotations, which the API server compares with the profile in the pod's spec.
+# The domains of the operator, and AppArmor annotations, which the API server compares with the profile in the spec.
 OWNED_PATTERN: Final = r"^(([^/]+\.)?dind\.dev|container\.apparmor\.security\.beta\.kubernetes\.io)/"
 _OWNED: Final = (
     f"must not contain keys that the operator sets (dind.dev/*, {names.ANNOTATION_APPARMOR_PREFIX}*, "

@@ -1,4 +1,4 @@
-"""How often the nested daemon is asked whether it lives. What is asked is not the user's choice."""
+"""Times of the probes of the Docker daemon."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .model import ApiModel, WholeNumber
 
 
 class ProbeTuning(ApiModel):
-    """Times of one probe. What is left out is chosen by the operator."""
+    """Times of one probe. The operator chooses omitted values."""
 
     period_seconds: WholeNumber | None = Field(
         default=None, ge=1, le=3600, description="Seconds between two probes of the daemon.", examples=[10]
@@ -31,7 +31,7 @@ class ProbeTuning(ApiModel):
 
 
 class ProbesSpec(ApiModel):
-    """Times of the probes that ask the nested daemon for `/_ping` on its socket."""
+    """Times of the probes, which request `/_ping` from the daemon on its socket."""
 
     startup: ProbeTuning | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Who may reach the ports that nested containers publish, and which of them have a name."""
+"""Ports that nested containers publish, and access to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .model import ApiModel, WholeNumber
 from .rules import FORBIDDEN, rule, validations
 
 DAEMON_PORT: Final = 2376
-"""Docker's registered port for TLS: the endpoint's."""
+"""The registered port of Docker with TLS, which the endpoint uses."""
 _LAST_PORT: Final = 65535
 _BACKWARDS: Final = "endPort must not be less than port: write the lower end of the range as port"
 _DAEMON: Final = (
@@ -23,7 +23,7 @@ _TWICE: Final = "two entries of publishedPorts.ports have the same port and prot
 
 
 class Protocol(StrEnum):
-    """What `docker run --publish` can publish."""
+    """Protocols of published ports."""
 
     TCP = "TCP"
     UDP = "UDP"
@@ -31,7 +31,7 @@ class Protocol(StrEnum):
 
 
 class PublishedPort(ApiModel):
-    """A port of the pod, or a range of them, in the shape of a NetworkPolicy's."""
+    """Port or range of ports of the pod, as in a NetworkPolicy."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -78,7 +78,7 @@ _KEYED: Final[dict[str, Any]] = {
 
 
 class PublishedPortsSpec(ApiModel):
-    """The ports that nested containers publish, on the pod's address."""
+    """Ports that nested containers publish on the address of the pod."""
 
     allow_from: Annotated[list[EndpointPeer], Field(max_length=16)] = Field(
         default_factory=list,

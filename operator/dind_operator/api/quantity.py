@@ -1,7 +1,7 @@
-"""Kubernetes quantities, exactly: the arithmetic behind limits, reserves and volumes must not round.
+"""Exact arithmetic of Kubernetes quantities.
 
-The grammar is that of k8s.io/apimachinery resource.Quantity. Values are kept as the user wrote them (a string) and
-turned into numbers only where something is computed, so that what reaches the pod is what stands in the spec.
+The grammar is that of resource.Quantity in k8s.io/apimachinery. Values are kept as strings, so that the pod has the values of the
+spec, and converted to numbers only for computations.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ DECIMAL_SUFFIXES: Final = {
     "E": Decimal(10**18),
 }
 
-# No sign: an amount to hold, limit or reserve is never negative. RE2 and Python read this pattern alike.
+# Without a sign, because amounts are not negative. RE2 and Python interpret this pattern in the same way.
 QUANTITY_PATTERN: Final = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$"
-# Long enough for any amount down to one byte or one nano-cpu; short enough to keep the cost of CEL rules known.
+# Long enough for every amount from one byte or one nano-cpu, and short enough for the cost of CEL rules.
 QUANTITY_MAX_LENGTH: Final = 40
 QUANTITY_REMEDY: Final = "must be a quantity: write a number without a sign and a suffix, as in 500m, 2, 512Mi or 10G"
 _PARTS: Final = re.compile(
     r"\+?(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,2}))?"
 )
-# Digits kept while computing: 40 written digits times 10^99 stays exact.
+# The precision: 40 digits times 10^99 are exact.
 _PRECISION: Final = 160
-# A Kubernetes quantity saturates here; what the API server would silently cap is refused instead.
+# The maximum of a Kubernetes quantity. The API server caps larger values silently; they are rejected here.
 MAX_VALUE: Final = 2**63 - 1
 
 
-class InvalidQuantity(ValueError):  # noqa: N818 - it says what the text is
-    """The text is no Kubernetes quantity. The message names the value and a remedy."""
+class InvalidQuantity(ValueError):  # noqa: N818 - the name describes the text
+    """The text is not a Kubernetes quantity. The message contains the value and a remedy."""
 
 
 def parse_quantity(text: str | int) -> Decimal:
@@ -66,7 +66,7 @@ def parse_quantity(text: str | int) -> Decimal:
 
 
 def parse_bytes(text: str | int) -> int:
-    """Whole bytes, rounded up as Kubernetes does (a fraction of a byte takes a byte). Raises InvalidQuantity."""
+    """Whole bytes, rounded up as in Kubernetes. Raises InvalidQuantity."""
     return int(parse_quantity(text).to_integral_value(rounding=ROUND_CEILING))
 
 
@@ -90,7 +90,7 @@ def _checked(value: Any) -> Any:
     return str(value)
 
 
-# A quantity as the user wrote it. In the CRD: integer or string, as in every Kubernetes API.
+# The quantity of the user. Integer or string in the CRD, as in Kubernetes.
 Quantity = Annotated[
     str,
     BeforeValidator(_checked),

@@ -1,6 +1,6 @@
-"""Where the nested daemon gets images from: mirrors, registries with their own authority, and the credentials for them.
+"""Registries of the daemon: mirrors, certificate authorities and credentials.
 
-Every reference is a name in the environment's own namespace. The operator itself reads none of what they name.
+References are names in the namespace of the environment. The operator does not read the objects that they name.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from .model import ApiModel
 from .rules import NO_DEFAULT, REQUIRED, rule, shape, validations
 
 _HOST: Final = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])"
-# Neither a user nor a question: what stands in a spec is read by many, and dockerd takes no query.
+# Without user information and query: many can read a spec, and dockerd accepts no query.
 MIRROR_PATTERN: Final = rf"^https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?$"
-# The name of a folder too, below which dockerd looks for certificates.
+# Also the name of the directory in which dockerd looks for certificates.
 REGISTRY_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$"
 INSECURE_PATTERN: Final = rf"^{_HOST}(:[0-9]{{1,5}}|/[0-9]{{1,3}})?$"
 KEY_PATTERN: Final = r"^[-._a-zA-Z0-9]+$"
@@ -46,7 +46,7 @@ InsecureRegistry = Annotated[
 
 
 class KeyReference(ApiModel):
-    """One key of an object in the environment's own namespace."""
+    """Key of an object in the namespace of the environment."""
 
     name: SecretName = Field(description="Name of the object.", examples=["corporate-ca"])
     key: str = Field(
@@ -59,7 +59,7 @@ class KeyReference(ApiModel):
 
 
 class CaBundle(ApiModel):
-    """Whom to trust for one registry."""
+    """Certificate authority of one registry."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -75,7 +75,7 @@ class CaBundle(ApiModel):
         examples=["registry.example.com:5000"],
         json_schema_extra=shape(REGISTRY_PATTERN, _REGISTRY_REMEDY),
     )
-    # Its key has a default: written into the object, that would be a source without a name.
+    # The key has a default. In the object it would be a source without a name.
     config_map_ref: KeyReference | None = Field(
         default=None,
         description="Key of a ConfigMap that contains the certificates.",
@@ -95,7 +95,7 @@ class CaBundle(ApiModel):
 
 
 class RegistrySpec(ApiModel):
-    """Registries, as the nested daemon meets them."""
+    """Registries of the Docker daemon."""
 
     mirrors: Annotated[list[Mirror], Field(max_length=8)] = Field(
         default_factory=list,

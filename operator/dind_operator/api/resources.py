@@ -1,4 +1,4 @@
-"""What the daemon and everything nested in it may use, and what of it is held back for the daemon itself."""
+"""Resources of the daemon with its nested containers, and the part that is reserved for the daemon."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMES: Final = keys(
 ResourceName = Annotated[str, StringConstraints(min_length=1, max_length=KEY_MAX_LENGTH, pattern=RESOURCE_NAME_PATTERN)]
 CPU: Final = "cpu"
 MEMORY: Final = "memory"
-# A limit of zero means "none" to Kubernetes for these, which is never what was meant.
+# Kubernetes treats a limit of zero as no limit, which users do not expect.
 _NEVER_ZERO: Final = (CPU, MEMORY, "ephemeral-storage")
 
 _ZERO: Final = "must be greater than zero: write a quantity above zero, or leave it out"
@@ -121,7 +121,7 @@ def _check_requests(limits: dict[str, Decimal], requests: dict[str, Decimal]) ->
 
 
 class Reserve(ApiModel):
-    """What nested containers may not take, so that a build that runs out of memory does not kill the daemon."""
+    """Resources that are reserved for the daemon, so that a build that runs out of memory does not kill it."""
 
     memory: Quantity | None = Field(
         default=None,

@@ -1,7 +1,7 @@
-"""Rules between fields, written once for the API server (CEL) next to the model they belong to.
+"""CEL rules between fields, next to the models that they validate.
 
-The API server checks them when an object is written. The models check the same in Python, because an object may have
-been written under an older CRD. Messages have three parts: what is wrong, where, what to do.
+The API server applies them when an object is written. The models check the same in Python, because an object may be stored under
+an older CRD. Messages say what is wrong, where, and what to do.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ FORBIDDEN: Final = "FieldValueForbidden"
 REQUIRED: Final = "FieldValueRequired"
 
 VALIDATIONS: Final = "x-kubernetes-validations"
-# The longest key of a label or a resource: a domain of 253 characters, a slash and a name of 63.
+# The longest key of a label or resource: a domain with 253 characters, a slash and a name with 63.
 KEY_MAX_LENGTH: Final = 317
-# Set on a field whose default must not come from its parts, because leaving it out means something.
+# For a field without a default from its own fields, because its absence has a meaning.
 NO_DEFAULT: Final = "x-no-default"
 
 
 def rule(cel: str, message: str, *, path: str | None = None, reason: str = INVALID) -> dict[str, str]:
-    """A CEL rule with a fixed sentence, for rules whose message needs no value."""
+    """A CEL rule with a fixed message."""
     return _with_place({"rule": cel, "message": message}, path, reason)
 
 
 def value_rule(
     cel: str, expression: str, fallback: str, *, path: str | None = None, reason: str = INVALID
 ) -> dict[str, str]:
-    """A CEL rule whose sentence is computed, so that it names the value."""
+    """A CEL rule with a computed message that contains the value."""
     return _with_place({"rule": cel, "messageExpression": expression, "message": fallback}, path, reason)
 
 
@@ -37,22 +37,22 @@ def _with_place(entry: dict[str, str], path: str | None, reason: str) -> dict[st
 
 
 def shape(pattern: str, remedy: str, *, text: str = "self") -> dict[str, Any]:
-    """For a text with a pattern: the sentence beside it, because a pattern says nothing of what to do."""
+    """The rule for a text with a pattern. Its message is more useful than that of a pattern."""
     return validations(rule(f"{text}.matches('{cel_text(pattern)}')", remedy))
 
 
 def keys(pattern: str, remedy: str) -> dict[str, Any]:
-    """For a map: the pattern of its keys, of which a structural schema says nothing."""
+    """The pattern for the keys of a map, which a structural schema does not support."""
     return validations(rule(f"self.all(k, size(k) <= {KEY_MAX_LENGTH} && k.matches('{cel_text(pattern)}'))", remedy))
 
 
 def validations(*rules: dict[str, str]) -> dict[str, Any]:
-    """The schema extension that carries the rules."""
+    """The schema extension with the rules."""
     return {VALIDATIONS: list(rules)}
 
 
 def amount(field: str) -> str:
-    """CEL for a quantity's value; only where it is known to be one."""
+    """CEL for the value of a valid quantity."""
     return f"quantity(string({field}))"
 
 

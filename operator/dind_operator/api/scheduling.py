@@ -1,4 +1,4 @@
-"""Where the pod may run. Names and shapes are those of a pod's spec, so that what works there works here."""
+"""Scheduling of the pod, with the names and types of the spec of a pod."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .rules import FORBIDDEN, REQUIRED, rule, validations
 
 
 class TolerationOperator(StrEnum):
-    """How a toleration's key is compared."""
+    """Operators of tolerations."""
 
     EXISTS = "Exists"
     EQUAL = "Equal"
 
 
 class TaintEffect(StrEnum):
-    """What a taint does to a pod that does not tolerate it."""
+    """Effects of taints."""
 
     NO_SCHEDULE = "NoSchedule"
     PREFER_NO_SCHEDULE = "PreferNoSchedule"
@@ -28,7 +28,7 @@ class TaintEffect(StrEnum):
 
 
 class UnsatisfiableAction(StrEnum):
-    """What the scheduler does when a spread constraint cannot be met."""
+    """What the scheduler does if a spread constraint cannot be satisfied."""
 
     DO_NOT_SCHEDULE = "DoNotSchedule"
     SCHEDULE_ANYWAY = "ScheduleAnyway"
@@ -53,7 +53,7 @@ _MATCH_KEYS: Final = (
 
 
 class Toleration(ApiModel):
-    """A taint the pod may run in spite of."""
+    """Toleration of the pod."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -105,7 +105,7 @@ class Toleration(ApiModel):
 
 
 class TopologySpreadConstraint(ApiModel):
-    """How evenly pods that match a selector are spread over a topology."""
+    """Topology spread constraint."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(

@@ -1,4 +1,4 @@
-"""How much of the node the daemon is given, and which AppArmor profile holds it."""
+"""Privileges and AppArmor profile of the daemon."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .rules import FORBIDDEN, REQUIRED, rule, shape, validations
 
 
 class SecurityMode(StrEnum):
-    """With which privileges the daemon runs."""
+    """Security modes of the daemon."""
 
     PRIVILEGED = "Privileged"
     CAPABILITIES = "Capabilities"
@@ -21,7 +21,7 @@ class SecurityMode(StrEnum):
 
 
 class AppArmorType(StrEnum):
-    """Which AppArmor profile the containers run under."""
+    """Types of AppArmor profiles."""
 
     UNCONFINED = "Unconfined"
     RUNTIME_DEFAULT = "RuntimeDefault"
@@ -29,13 +29,13 @@ class AppArmorType(StrEnum):
 
 
 class CloudMetadata(StrEnum):
-    """Whether the pod reaches the addresses at which clouds give out a node's credentials."""
+    """Whether the pod can connect to the metadata service of a cloud provider."""
 
     CLOSED = "Closed"
     OPEN = "Open"
 
 
-# What a profile may be called: a path or a word. Blanks, quotes and control characters never reach an annotation.
+# The name of a profile: a path or a word, without blanks, quotes and control characters.
 LOCALHOST_PROFILE_PATTERN: Final = r"^[A-Za-z0-9_/.][A-Za-z0-9_/.:@+-]*$"
 LOCALHOST_REQUIRED = (
     "appArmorProfile.type Localhost needs localhostProfile: set it to the name of a profile that is loaded on the node"
@@ -46,7 +46,7 @@ LOCALHOST_FORBIDDEN = (
 
 
 class AppArmorProfile(ApiModel):
-    """The profile of the init container and the daemon, set as the field and, for older kubelets, as the annotation."""
+    """AppArmor profile of the init container and the daemon. For older kubelets it is also set as an annotation."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -95,7 +95,7 @@ class AppArmorProfile(ApiModel):
 
 
 class SecuritySpec(ApiModel):
-    """The daemon's privileges."""
+    """Privileges of the daemon."""
 
     mode: SecurityMode = Field(
         default=SecurityMode.PRIVILEGED,

@@ -1,4 +1,4 @@
-"""The whole of `spec`: what a user asks for. Everything may be left out, and `spec: {}` is a working daemon."""
+"""The model of `spec`. All fields are optional: `spec: {}` creates a Docker daemon with the defaults."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ class OperatingMode(StrEnum):
 
 
 class UpdatePolicy(StrEnum):
-    """When a change of the spec reaches the pod."""
+    """When a change of the spec is applied to the pod."""
 
     RECREATE = "Recreate"
     ON_DELETE = "OnDelete"
 
 
 class DisruptionPolicy(StrEnum):
-    """What an eviction of the pod meets: a drain of its node, an autoscaler."""
+    """Whether the pod can be evicted, by a drain of its node or an autoscaler."""
 
     ALLOW = "Allow"
     PROTECT = "Protect"
@@ -122,7 +122,7 @@ _RULES: Final = validations(
 
 
 class DindEnvironmentSpec(ApiModel):
-    """What is wanted."""
+    """Desired state of the DindEnvironment."""
 
     model_config = ConfigDict(json_schema_extra=_RULES)
 
@@ -138,7 +138,7 @@ class DindEnvironmentSpec(ApiModel):
         default_factory=StorageSpec,
         description="Volume at /var/lib/docker, where Docker stores images and layers. Set at most one kind of volume. "
         "Defaults to an emptyDir volume on the disk of the node.",
-        # Written into the object, it would stand beside the kind that `kubectl apply` brings later.
+        # A default in the object would conflict with a kind that `kubectl apply` sets later.
         json_schema_extra={NO_DEFAULT: True},
     )
     security: SecuritySpec = Field(
@@ -161,7 +161,7 @@ class DindEnvironmentSpec(ApiModel):
         default=None,
         description="Access to ports that nested containers publish on the pod's address (`docker run --publish`). If "
         "omitted and the endpoint is enabled, nobody can connect to them. A change does not replace the pod.",
-        # Written into the object, it would ask for a NetworkPolicy where there is no endpoint.
+        # A default in the object would enable a NetworkPolicy without an endpoint.
         json_schema_extra={NO_DEFAULT: True},
     )
     pod_metadata: PodMetadata = Field(
@@ -173,14 +173,14 @@ class DindEnvironmentSpec(ApiModel):
     lifetime: LifetimeSpec | None = Field(
         default=None,
         description="Expiry of the environment. If omitted, the environment does not expire.",
-        # Written into the object, it would be a lifetime without an end.
+        # A default in the object would be a lifetime without an expiry.
         json_schema_extra={NO_DEFAULT: True},
     )
     workloads: WorkloadsSpec | None = Field(
         default=None,
         description="Containers that run in the daemon's pod and use its socket, which gives them root access to the "
         "daemon. If omitted, the pod runs only the daemon.",
-        # Written into the object, it would be workloads without a container.
+        # A default in the object would be workloads without a container.
         json_schema_extra={NO_DEFAULT: True},
     )
     update_policy: UpdatePolicy = Field(

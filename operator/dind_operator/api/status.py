@@ -1,7 +1,6 @@
-"""The whole of `status`: what the operator saw. Everything here is written by the operator and by nobody else.
+"""The model of `status`. Only the operator writes it.
 
-Bounds are generous where a value comes from a node or a daemon: a status that the API server refuses helps nobody,
-so what may be longer is cut by `clip` before it is written.
+Values from a node or a daemon are truncated by `clip`, so that the API server does not reject the status.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from .model import ApiModel
 from .quantity import Quantity
 from .rules import NO_DEFAULT
 
-# Longest text taken from elsewhere into status: long enough for any sentence, short enough to keep objects small.
+# The maximum length of a message in status.
 MESSAGE_MAX_LENGTH: Final = 4096
 WORD_MAX_LENGTH: Final = 256
 
-# Before anybody has looked: a date no clock shows, so that it is not taken for a transition.
+# The time of conditions that are not observed yet: the Unix epoch, so that it is not mistaken for a transition.
 NEVER: Final = "1970-01-01T00:00:00Z"
 INITIAL_CONDITIONS: Final = [
     {
@@ -31,7 +30,7 @@ INITIAL_CONDITIONS: Final = [
     }
 ]
 
-# The largest whole number that JSON readers keep exactly (they read numbers as doubles).
+# The largest integer that JSON parsers keep exactly, because they use doubles.
 GENERATION_MAX: Final = 2**53 - 1
 
 Word = Annotated[str, StringConstraints(max_length=WORD_MAX_LENGTH)]
@@ -53,7 +52,7 @@ class Phase(StrEnum):
 
 
 class ConditionStatus(StrEnum):
-    """What is known of a condition."""
+    """Status of a condition."""
 
     TRUE = "True"
     FALSE = "False"
@@ -61,7 +60,7 @@ class ConditionStatus(StrEnum):
 
 
 class Condition(ApiModel):
-    """One condition, in the shape every Kubernetes API uses."""
+    """Condition as in other Kubernetes APIs."""
 
     type: str = Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$", description="Type of the condition.")
     status: ConditionStatus = Field(description="Status of the condition: True, False or Unknown.")
@@ -101,7 +100,7 @@ class DockerStatus(ApiModel):
 
 
 class NodeStatus(ApiModel):
-    """Versions of the node that the pod runs on."""
+    """Versions of the node of the pod."""
 
     os_image: Word | None = Field(
         default=None, description="Operating system of the node.", examples=["Debian GNU/Linux 13 (trixie)"]
@@ -123,7 +122,7 @@ class NodeStatus(ApiModel):
 
 
 class CredentialsStatus(ApiModel):
-    """What the endpoint's Secrets hold. Names, times and short fingerprints; never anything secret."""
+    """Names, times and short fingerprints of the credentials in the Secrets of the endpoint. None of them is secret."""
 
     client_secret_name: Word | None = Field(
         default=None,
@@ -154,7 +153,7 @@ class CredentialsStatus(ApiModel):
 
 
 class LastFailure(ApiModel):
-    """The last thing that went wrong with the pod; it outlives the pod."""
+    """Last failure of a pod. It is kept after the pod is deleted."""
 
     reason: str = Field(
         min_length=1,
@@ -181,7 +180,7 @@ class LastFailure(ApiModel):
 
 
 class Expired(ApiModel):
-    """That the environment's time is over, and since when."""
+    """Expiry of the environment: its reason and time."""
 
     reason: str = Field(
         min_length=1,
@@ -193,7 +192,7 @@ class Expired(ApiModel):
 
 
 class LifetimeStatus(ApiModel):
-    """What is left of the environment's time. Nothing here is written again while nothing changes."""
+    """Expiry of the environment. It is written only when a value changes."""
 
     expires_at: Time | None = Field(
         default=None,
@@ -217,7 +216,7 @@ class LifetimeStatus(ApiModel):
 
 
 class WorkloadStatus(ApiModel):
-    """How one workload is, or ended."""
+    """State of one workload."""
 
     name: Word = Field(description="Name of the container.")
     started_at: Time | None = Field(default=None, description="Time at which the container last started.")
@@ -234,7 +233,7 @@ class WorkloadStatus(ApiModel):
 
 
 class WorkloadsStatus(ApiModel):
-    """The present run of the workloads, or the last one."""
+    """The current or last run of the workloads."""
 
     containers: Annotated[list[WorkloadStatus], Field(max_length=8)] = Field(
         default_factory=list,
@@ -336,5 +335,5 @@ class DindEnvironmentStatus(ApiModel):
 
 
 def clip(text: str, limit: int = MESSAGE_MAX_LENGTH) -> str:
-    """The text, cut to what a field may hold; a cut is shown by an ellipsis. Characters count, not bytes."""
+    """The text, truncated to `limit` characters with an ellipsis at the end."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,4 +1,4 @@
-"""Where Docker keeps images and layers: exactly one kind of volume, never the container's own overlay."""
+"""The volume at /var/lib/docker: exactly one kind, and never the file system of the container."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .rules import NO_DEFAULT, REQUIRED, cel_text, positive, rule, validations, 
 
 
 class StorageMedium(StrEnum):
-    """What backs an emptyDir."""
+    """Storage medium of an emptyDir volume."""
 
     DISK = ""
     MEMORY = "Memory"
@@ -29,7 +29,7 @@ SIZE_NOT_POSITIVE = "emptyDir.sizeLimit must be more than zero: write a quantity
 
 
 class EmptyDirStorage(ApiModel):
-    """A volume that lives and dies with the pod."""
+    """emptyDir volume, which is deleted with the pod."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -64,15 +64,15 @@ class EmptyDirStorage(ApiModel):
 
 
 class EphemeralStorage(ApiModel):
-    """A volume that a storage class provides, claimed for the pod and given back with it."""
+    """Generic ephemeral volume of a StorageClass, which is deleted with the pod."""
 
     volume_claim_template: VolumeClaimTemplate = Field(
         description="Template of the PersistentVolumeClaim that is created and deleted with the pod."
     )
 
 
-# Absolute, without empty parts; the two names that would lead elsewhere are refused by a rule of their own, because no
-# pattern of RE2 can say "not these". The text may stand in a shell's variable and in a condition: no blanks, no quotes.
+# An absolute path without empty elements. A separate rule rejects '.' and '..', because RE2 has no negative patterns. The path is
+# used in shell variables and messages, so it has no blanks and no quotes.
 HOST_PATH_PATTERN: Final = r"^(/[A-Za-z0-9_.@+:-]+)+$"
 HOST_PATH_MAX_LENGTH: Final = 512
 _HOST_PATH_REMEDY: Final = (
@@ -82,7 +82,7 @@ _HOST_PATH_REMEDY: Final = (
 
 
 class HostPathStorage(ApiModel):
-    """A folder of the node. It outlives the pod and the environment."""
+    """Directory of the node. It is kept after the pod and the environment are deleted."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -112,7 +112,7 @@ class HostPathStorage(ApiModel):
 
 
 def is_plain_path(path: str) -> bool:
-    """Absolute and without anything that leads elsewhere when it is read as text. Links only the node can know."""
+    """The path is absolute and has no '.' or '..'. Symbolic links are checked on the node."""
     return re.fullmatch(HOST_PATH_PATTERN, path) is not None and not {".", ".."} & set(path.split("/"))
 
 
@@ -158,7 +158,7 @@ class StorageSpec(ApiModel):
     @model_validator(mode="before")
     @classmethod
     def _none_is_the_default(cls, value: Any) -> Any:
-        """The API server refuses a storage without a kind; in an object it let through it can only mean the default."""
+        """The API server rejects storage without a kind. In a stored object it means the default."""
         names = {*_KINDS, "empty_dir", "host_path"}
         if isinstance(value, dict) and not any(value.get(name) is not None for name in names):
             return {**value, "emptyDir": {}}

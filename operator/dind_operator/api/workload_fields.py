@@ -1,4 +1,4 @@
-"""Parts of a workload in a pod's own words: variables, volumes, mounts. Every reference is a name in the same namespace."""
+"""Fields of workloads as in a pod: variables, volumes, mounts. References are names in the same namespace."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LabelName = Annotated[str, StringConstraints(min_length=1, max_length=63, patter
 ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
 DataKey = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 
-# Absolute, and without a colon, in which a runtime would see the end of the path.
+# Absolute, and without a colon, because container runtimes separate paths with it.
 PATH_PATTERN: Final = r"^(/[A-Za-z0-9_.@+-]+)+$"
 _PATH_REMEDY: Final = (
     "must be an absolute path: use letters, digits and '_', '.', '@', '+', '-', without '/' at its end"
 )
-# What a C library takes for a variable's name.
+# The characters that a C library allows in the name of a variable.
 VARIABLE_PATTERN: Final = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
 OWNED_VARIABLE: Final = "env DOCKER_HOST is set by the operator to the daemon's socket: remove it"
 ONE_VALUE: Final = (
@@ -49,19 +49,19 @@ _SIZE: Final = "sizeLimit must be more than zero: write a quantity such as 5Gi, 
 
 
 def count(*fields: str) -> str:
-    """CEL for how many of the fields are set."""
+    """CEL for the number of fields that are set."""
     return " + ".join(f"(has({field}) ? 1 : 0)" for field in fields)
 
 
 class KeyReference(ApiModel):
-    """One key of a Secret or a ConfigMap. Whatever is named must be there, or the container does not start."""
+    """Key of a Secret or ConfigMap. If it does not exist, the container does not start."""
 
     name: ObjectName = Field(description="Name of the object.")
     key: DataKey = Field(description="Name of the key.")
 
 
 class FieldPath(StrEnum):
-    """Fields of the pod that a variable may show."""
+    """Fields of the pod that a variable can contain."""
 
     NAME = "metadata.name"
     NAMESPACE = "metadata.namespace"
@@ -78,7 +78,7 @@ class FieldReference(ApiModel):
 
 
 class VariableSource(ApiModel):
-    """Where a variable's value is taken from: exactly one."""
+    """Source of the value of a variable: exactly one."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -100,7 +100,7 @@ class VariableSource(ApiModel):
 
 
 class Variable(ApiModel):
-    """A variable of a workload's environment."""
+    """Environment variable of a workload."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -138,7 +138,7 @@ class ObjectReference(ApiModel):
 
 
 class VariablesSource(ApiModel):
-    """An object, each of whose keys becomes a variable."""
+    """Object whose keys become environment variables."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(rule("has(self.configMapRef) != has(self.secretRef)", ONE_FROM))
@@ -159,7 +159,7 @@ class VariablesSource(ApiModel):
 
 
 class Mount(ApiModel):
-    """Where a volume of `workloads.volumes` is seen."""
+    """Mount of a volume in `workloads.volumes`."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -209,7 +209,7 @@ class SecretVolume(ApiModel):
 
 
 class ScratchVolume(ApiModel):
-    """An empty folder on the node's disk, which goes with the pod."""
+    """Empty directory on the disk of the node, which is deleted with the pod."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(

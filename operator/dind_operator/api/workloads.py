@@ -1,7 +1,7 @@
-"""Containers beside the daemon: an allow-list of a pod's own fields, and what becomes of the environment when they end.
+"""Workloads: containers in the pod of the daemon, with a subset of the fields of a container.
 
-Left out on purpose: everything that gives a container more of the node than an ordinary one has (privileges, capabilities,
-host paths, devices, another service account), and probes, because a workload works and does not serve.
+Unsupported are fields that give a container more access to the node (privileges, capabilities, host paths, devices, another service
+account), and probes, because a workload runs to completion and does not serve requests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .workload_fields import (
 
 MAX_CONTAINERS: Final = 8
 MAX_VOLUMES: Final = 16
-# The kernel's own bound on an id is 2^32; Kubernetes takes a signed 32-bit number.
+# The limit of the kernel for an id is 2^32. Kubernetes uses a signed 32-bit number.
 _MAX_ID: Final = 2**31 - 1
 _OWN_NAME: Final = (
     "must not be that of an operator's container: choose another name than daemon and mount-cgroups, not "
@@ -46,7 +46,7 @@ Text = Annotated[str, StringConstraints(max_length=4096)]
 
 
 class RestartPolicy(StrEnum):
-    """What happens when a workload ends, or its pod is lost."""
+    """What happens when a workload exits, or its pod is lost."""
 
     NEVER = "Never"
     ON_FAILURE = "OnFailure"
@@ -59,7 +59,7 @@ Amounts = Annotated[dict[Annotated[str, StringConstraints(pattern=RESOURCE_PATTE
 
 
 class WorkloadResources(ApiModel):
-    """What a workload may use. What the API server does not accept of a pod becomes a condition."""
+    """Resources of a workload. A condition reports values that the API server rejects in a pod."""
 
     limits: Amounts | None = Field(
         default=None, description="Maximum amounts for the container, by resource name.", json_schema_extra=_AMOUNTS
@@ -72,7 +72,7 @@ class WorkloadResources(ApiModel):
 
 
 class WorkloadSecurity(ApiModel):
-    """What a workload may be restricted to. Nothing here gives it more."""
+    """Security context of a workload. No field grants more privileges."""
 
     run_as_user: Annotated[WholeNumber, Field(ge=0, le=_MAX_ID)] | None = Field(
         default=None, description="UID that the container runs as. Only root can open the socket of the daemon."
@@ -89,7 +89,7 @@ class WorkloadSecurity(ApiModel):
 
 
 class Workload(ApiModel):
-    """A container beside the daemon, with the names and shapes of a pod's container."""
+    """Container next to the daemon, with the fields of a container of a pod."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
@@ -164,7 +164,7 @@ class Workload(ApiModel):
 
 
 class WorkloadsSpec(ApiModel):
-    """Containers beside the daemon."""
+    """Containers next to the daemon."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(

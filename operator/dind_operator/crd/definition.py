@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition, generated from the models: `make crds` writes it, a test fails when it is stale."""
+"""The CustomResourceDefinition, generated from the models by `make crds`. A test fails if it is not up to date."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from dind_operator.crd.structural_schema import Schema, defaults, structural
 _HEADER: Final = "# Generated from operator/dind_operator/api by `make crds`. Do not edit.\n"
 _READY: Final = '.status.conditions[?(@.type=="Ready")]'
 
-# (name, JSON path, type, priority, description); priority 1 shows with `-o wide` only.
+# (name, JSON path, type, priority, description); priority 1 is shown with `-o wide` only.
 COLUMNS: Final = (
-    ("Phase", ".status.phase", "string", 0, "The state in one word"),
-    ("Ready", f"{_READY}.status", "string", 0, "Whether the nested daemon answers"),
-    ("Docker", ".status.docker.serverVersion", "string", 0, "Docker's version"),
-    ("Endpoint", ".status.endpoint", "string", 0, "Where the daemon listens"),
-    ("Node", ".status.nodeName", "string", 0, "The node the pod runs on"),
-    ("Age", ".metadata.creationTimestamp", "date", 0, "Time since the environment was made"),
-    ("Reason", f"{_READY}.reason", "string", 1, "Why it is ready or not"),
-    ("Image", ".status.daemonImage", "string", 1, "The daemon's image"),
-    ("Driver", ".status.docker.storageDriver", "string", 1, "Docker's storage driver"),
+    ("Phase", ".status.phase", "string", 0, "Summary of the state"),
+    ("Ready", f"{_READY}.status", "string", 0, "Whether the Docker daemon responds"),
+    ("Docker", ".status.docker.serverVersion", "string", 0, "Version of Docker"),
+    ("Endpoint", ".status.endpoint", "string", 0, "Address of the daemon"),
+    ("Node", ".status.nodeName", "string", 0, "Node of the pod"),
+    ("Age", ".metadata.creationTimestamp", "date", 0, "Time since the creation of the environment"),
+    ("Reason", f"{_READY}.reason", "string", 1, "Reason of the condition Ready"),
+    ("Image", ".status.daemonImage", "string", 1, "Image of the daemon"),
+    ("Driver", ".status.docker.storageDriver", "string", 1, "Storage driver of Docker"),
 )
 
 
 def root_schema(*, examples: bool = False) -> Schema:
-    """The schema of the whole object."""
+    """The schema of a DindEnvironment."""
     spec = structural(DindEnvironmentSpec, examples=examples)
     status = structural(DindEnvironmentStatus, examples=examples)
     status["properties"]["conditions"]["default"] = INITIAL_CONDITIONS
     return {
         "type": "object",
-        "description": "A Docker daemon of one's own, in a pod of its own.",
+        "description": "DindEnvironment is a Docker daemon in its own pod.",
         "properties": {
             "apiVersion": {
                 "type": "string",
@@ -62,18 +62,18 @@ def root_schema(*, examples: bool = False) -> Schema:
 
 def _name_rule() -> dict[str, str]:
     remedy = (
-        f"use at most {names.NAME_MAX_LENGTH} lower-case letters, digits and '-', starting with a letter and ending "
+        f"must have at most {names.NAME_MAX_LENGTH} lower-case letters, digits and '-', starting with a letter and ending "
         "with a letter or digit"
     )
     return value_rule(
         f"size(self.metadata.name) <= {names.NAME_MAX_LENGTH} && self.metadata.name.matches('{names.NAME_PATTERN}')",
-        f"'metadata.name ' + self.metadata.name + ' cannot be used: {cel_text(remedy)}'",
-        f"metadata.name cannot be used: {remedy}",
+        f"'metadata.name ' + self.metadata.name + ' is invalid: {cel_text(remedy)}'",
+        f"metadata.name is invalid: {remedy}",
     )
 
 
 def crd() -> dict[str, Any]:
-    """The definition as a plain dict."""
+    """The CustomResourceDefinition as a dict."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -109,12 +109,12 @@ def _column(name: str, path: str, kind: str, priority: int, description: str) ->
 
 
 class _Dumper(yaml.SafeDumper):
-    """No anchors: they are hard to read, and some tools refuse them."""
+    """Without anchors, which some tools reject."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def crd_yaml() -> str:
-    """The definition as the text of crds/dind.dev_dindenvironments.yaml."""
+    """The CustomResourceDefinition as the text of crds/dind.dev_dindenvironments.yaml."""
     return _HEADER + yaml.dump(crd(), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)

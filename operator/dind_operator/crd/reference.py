@@ -1,4 +1,4 @@
-"""docs/api.md, generated: every field, condition and reason in the words that stand beside them in the code."""
+"""docs/api.md, generated from the descriptions of fields, conditions and reasons in the code."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _INTRO: Final = f"""\
 <!-- Generated from operator/dind_operator/api by `make docs`. Do not edit. -->
 # API reference
 
-`{names.API_VERSION}`, kind `{names.KIND}`, short name `{names.SHORT_NAME}`, namespaced. Everything in `spec` may be left
-out; this is a working daemon:
+`{names.API_VERSION}`, kind `{names.KIND}`, short name `{names.SHORT_NAME}`, namespaced. All fields of `spec` are
+optional. This manifest creates a Docker daemon with the defaults:
 
 ```yaml
 apiVersion: {names.API_VERSION}
@@ -32,21 +32,21 @@ metadata:
 spec: {{}}
 ```
 
-The name becomes a pod's name and part of other names: at most {names.NAME_MAX_LENGTH} lower-case letters, digits and `-`,
-starting with a letter. Defaults that may change with a release (images, the memory reserve) are chosen when the pod is
-made and shown in `status`; they are never written into `spec`. `kubectl explain {names.KIND.lower()}.spec` shows the
-same texts without the examples.
+The name must have at most {names.NAME_MAX_LENGTH} lower-case letters, digits and `-`, and must start with a letter, because
+it is the name of the pod and part of other names. Defaults that may change with a release (images, the memory reserve) are
+applied when the pod is created. They are reported in `status` and never written to `spec`.
+`kubectl explain {names.KIND.lower()}.spec` shows the same descriptions without the examples.
 """
 
 _CONDITIONS_INTRO: Final = """\
 Each condition has `type`, `status` (True, False, Unknown), `reason`, `message`, `lastTransitionTime` (when `status` last
-changed) and `observedGeneration`. Wait for readiness with `kubectl wait --for=condition=Ready dind/my-docker`. A
-suspended environment is not Ready: `Ready` is False with reason Suspended, which is no failure.
+changed) and `observedGeneration`. Wait for readiness with `kubectl wait --for=condition=Ready dind/my-docker`. In a
+suspended environment, `Ready` is False with the reason Suspended, which is not a failure.
 """
 
 
 def api_markdown() -> str:
-    """The whole page."""
+    """The complete page."""
     root = root_schema(examples=True)["properties"]
     seen: dict[str, str] = {}
     parts = [
@@ -54,19 +54,19 @@ def api_markdown() -> str:
         "## spec\n",
         *_section("spec", root["spec"], seen),
         "## status\n",
-        "Written by the operator only.\n",
+        "Only the operator writes the status.\n",
         *_section("status", root["status"], seen),
         "## Conditions\n",
         _CONDITIONS_INTRO,
         _words("Condition", ConditionType),
         "## Reasons\n",
-        "Reasons are part of the API: programs may compare them.\n",
+        "Reasons are part of the API, and programs may compare them.\n",
         _words("Reason", Reason),
         "## Phases\n",
-        f"`status.phase` is for people: {', '.join(Phase)}. Programs read conditions.\n",
+        f"`status.phase` is for people: {', '.join(Phase)}. Programs should read the conditions.\n",
         "## Columns of `kubectl get`\n",
         _table(
-            ("Column", "From", "Shown"),
+            ("Column", "Field", "Shown"),
             [(name, f"`{path}`", "with `-o wide`" if priority else "always") for name, path, _, priority, _ in COLUMNS],
         ),
     ]
@@ -74,14 +74,14 @@ def api_markdown() -> str:
 
 
 def _section(path: str, node: Schema, seen: dict[str, str]) -> Iterator[str]:
-    """The table of an object's fields, its rules, then the sections of the objects in it."""
+    """The table of the fields of an object, its rules, and the sections of nested objects."""
     fields: dict[str, Schema] = node["properties"]
     required = node.get("required", [])
     rows = [_row(name, field, name in required) for name, field in fields.items()]
     yield f'### <a id="{_anchor(path)}"></a>{path}\n' if "." in path or "[" in path else ""
     yield _table(("Field", "Type", "Default", "Bounds", "Description"), rows)
     if rules := [rule["message"] for rule in _rules(node)]:
-        yield "Refused, each with its sentence:\n"
+        yield "Validation rules:\n"
         yield "\n".join(f"- {message}." for message in rules) + "\n"
     for name, field in fields.items():
         child, inner = _child(f"{path}.{name}", field)
@@ -98,7 +98,7 @@ def _section(path: str, node: Schema, seen: dict[str, str]) -> Iterator[str]:
 
 def _rules(node: Schema) -> list[dict[str, str]]:
     found: list[dict[str, str]] = node.get(VALIDATIONS, [])
-    # An owned key of daemon.json says in its own row that it is refused.
+    # The row of an owned key of daemon.json says that the key is rejected.
     return [rule for rule in found if not rule.get("fieldPath", "").startswith("['")]
 
 
@@ -111,16 +111,16 @@ def _child(path: str, field: Schema) -> tuple[str, Schema | None]:
 def _row(name: str, field: Schema, required: bool) -> tuple[str, ...]:
     default = "required" if required else _default(field)
     text = field["description"]
-    # A refused value's sentence belongs to its field; those of an object stand below its own table.
+    # The rules of an object are below its own table.
     if "properties" not in field:
-        text += "".join(f" Refused: {rule['message']}." for rule in _rules(field) if not _is_shape(rule))
+        text += "".join(f" Validation: {rule['message']}." for rule in _rules(field) if not _is_shape(rule))
     for example in field.get("examples", []):
         text += f" Example: `{_flow(example)}`."
     return f"`{name}`", _type(field), default, _bounds(field), text
 
 
 def _is_shape(rule: dict[str, str]) -> bool:
-    """Whether a rule only repeats in words what the type already says."""
+    """Whether a rule only repeats the type."""
     return ".matches(" in rule["rule"]
 
 

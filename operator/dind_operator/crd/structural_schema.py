@@ -1,7 +1,7 @@
 """From a pydantic model to a structural schema of a CustomResourceDefinition.
 
-Pydantic writes JSON Schema; the API server takes a narrower language: no references, no null, no key patterns, and a
-default on every parent of a field that has one. What CEL needs (bounds) is the models' business; a test checks it.
+Pydantic generates JSON Schema. A structural schema has no references, no null and no key patterns, and every parent of a field with
+a default has a default. The limits that CEL needs are set in the models; a test checks them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dind_operator.api.rules import NO_DEFAULT, VALIDATIONS
 
 Schema = dict[str, Any]
 
-# Words of JSON Schema that a structural schema does not have, or has no use for.
+# Keywords of JSON Schema that are removed.
 _DROPPED: Final = ("title", "examples", "propertyNames", "patternProperties", "$defs")
 _FIRST: Final = ("description", "type", "format", "enum", "default", "required")
 _INT32_MAX: Final = 2**31 - 1
 
 
 def structural(model: type[ApiModel], *, examples: bool = False) -> Schema:
-    """The structural schema of a model. With `examples` they are kept, for documentation."""
+    """The structural schema of a model. With `examples`, examples are kept for the documentation."""
     raw = model.model_json_schema(by_alias=True, mode="validation")
     return _convert(raw, raw.get("$defs", {}), examples)
 
@@ -29,7 +29,7 @@ def _convert(node: Schema, definitions: dict[str, Schema], examples: bool) -> Sc
     node = {**_collapse(node, definitions)}
     kept = examples and node.get("examples")
     if "patternProperties" in node:
-        # The keys' pattern stands in a rule of the field: see rules.keys.
+        # A rule of the field checks the pattern of the keys: see rules.keys.
         (node["additionalProperties"],) = node["patternProperties"].values()
     out = {key: value for key, value in node.items() if key not in _DROPPED}
     if "const" in out:
@@ -54,7 +54,7 @@ def _convert(node: Schema, definitions: dict[str, Schema], examples: bool) -> Sc
 
 
 def _order(entry: tuple[str, Any]) -> int:
-    """What a reader looks for comes first; the rest as it came."""
+    """The most important keywords first."""
     return _FIRST.index(entry[0]) if entry[0] in _FIRST else len(_FIRST)
 
 
@@ -62,8 +62,8 @@ def _property(node: Schema, definitions: dict[str, Schema], examples: bool, *, o
     out = _convert(node, definitions, examples)
     if out.get("default", 0) is None:
         del out["default"]
-    wanted = not out.pop(NO_DEFAULT, False)
-    if optional and wanted and "default" not in out and _has_defaults(out):
+    allowed = not out.pop(NO_DEFAULT, False)
+    if optional and allowed and "default" not in out and _has_defaults(out):
         out["default"] = defaults(out)
     return dict(sorted(out.items(), key=_order))
 
@@ -73,12 +73,12 @@ def _has_defaults(node: Schema) -> bool:
 
 
 def defaults(node: Schema) -> Schema:
-    """What an empty object becomes, written out: the API server checks a default by the rules before it fills it in."""
+    """The defaults of an empty object. The API server applies the rules to a default before it fills in nested defaults."""
     return {name: value["default"] for name, value in node["properties"].items() if "default" in value}
 
 
 def _collapse(node: Schema, definitions: dict[str, Schema]) -> Schema:
-    """Resolves a reference and an `anyOf` with null into the one schema that is meant; words beside it win."""
+    """Resolve a reference, or an `anyOf` with null, into one schema. Keywords beside it take precedence."""
     if "$ref" in node:
         target = _collapse(definitions[node["$ref"].rsplit("/", 1)[1]], definitions)
         return _merge(target, {key: value for key, value in node.items() if key != "$ref"})

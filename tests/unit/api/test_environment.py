@@ -130,7 +130,7 @@ def test_a_long_value_is_cut() -> None:
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "a.b", "a-", "a_b", "a" * 57, "a\n"])
 def test_a_name_that_fits_nothing_is_refused(name: str) -> None:
-    with pytest.raises(InvalidEnvironment, match=r"metadata\.name .* cannot be used: use at most 56"):
+    with pytest.raises(InvalidEnvironment, match=r"metadata\.name .* is invalid: must have at most 56"):
         DindEnvironment.from_dict(environment({}, name=name))
 
 

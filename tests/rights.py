@@ -1,4 +1,4 @@
-"""The tables of rights in docs/security.md, from the roles that the chart renders: `make docs` writes them, a test compares."""
+"""The tables of permissions in docs/security.md, from the rendered roles. `make docs` writes them, and a test compares them."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from tests.helm import RELEASE, Helm, Manifests
 PAGE = Path(__file__).parents[1] / "docs" / "security.md"
 Rules = list[dict[str, Any]]
 
-# A resource without a reason is an error: nobody can judge a right whose purpose they do not know.
+# Each resource needs a reason; otherwise rendering fails.
 REASONS = {
-    "dindenvironments": "the objects that it serves; delete for one that has expired, if `spec.lifetime.expire` is `Delete`, always "
-    "with uid and resource version as preconditions ([lifetimes](lifetimes.md#rights))",
-    "dindenvironments/status": "the status; the operator never writes spec",
-    "dindenvironments/finalizers": "needed where the admission plugin OwnerReferencesPermissionEnforcement checks "
-    "`blockOwnerDeletion`; no finalizer is set",
-    "pods": "one pod for each environment",
-    "pods/log": "Docker's versions, isolation, use and free space, which the daemon's container logs. Optional (`readPodLogs`)",
-    "secrets": "certificates of the [endpoint](endpoint.md#objects), by name; never list or watch",
-    "services": "the endpoint's Service, by name",
-    "networkpolicies": "the pod's NetworkPolicy, by name",
-    "events": "Events about environments",
-    "poddisruptionbudgets": "environments with `disruptionPolicy: Protect`, by name",
-    "namespaces": "the label that opens a namespace; whether it is being deleted",
-    "nodes": "kernel, runtime and architecture for status; whether a lost node is gone",
-    "customresourcedefinitions": "to wait until its own definition is served",
+    "dindenvironments": "reconcile environments; `delete` only for expired environments with `spec.lifetime.expire: Delete`, with "
+    "UID and resource version as preconditions ([lifetimes](lifetimes.md#rights))",
+    "dindenvironments/status": "write status; the operator does not write spec",
+    "dindenvironments/finalizers": "required by the admission plugin OwnerReferencesPermissionEnforcement for "
+    "`blockOwnerDeletion`; the operator sets no finalizers",
+    "pods": "manage one pod for each environment",
+    "pods/log": "read the versions of Docker, isolation, use and free space from the log of the daemon. Optional (`readPodLogs`)",
+    "secrets": "manage certificates of the [endpoint](endpoint.md#objects), by name, without list and watch",
+    "services": "manage the Service of the endpoint, by name",
+    "networkpolicies": "manage the NetworkPolicy of the pod, by name",
+    "events": "record Events about environments",
+    "poddisruptionbudgets": "manage the budget of environments with `disruptionPolicy: Protect`, by name",
+    "namespaces": "read the label that enables environments, and whether a namespace is being deleted",
+    "nodes": "read kernel, runtime and architecture for status, and whether a lost node was deleted",
+    "customresourcedefinitions": "wait until the CustomResourceDefinition is served",
     "leases": "leader election",
 }
 ROLES = {
-    "dind-environment-view": "see environments. Aggregated to the built-in role `view`",
-    "dind-environment-use": "use a daemon: exec, port-forward, logs, `report`",
-    "dind-environment-edit": "create and change environments",
-    "dind-environment-admin": "the same, and delete all of a namespace at once",
+    "dind-environment-view": "view environments. Aggregated to the built-in role `view`",
+    "dind-environment-use": "use environments: exec, port-forward, logs, `report`",
+    "dind-environment-edit": "create, change and delete environments",
+    "dind-environment-admin": "like edit, and delete all environments of a namespace in one request",
 }
 
 
 def tables(manifests: Manifests) -> dict[str, str]:
-    """By the name of their place in the page."""
+    """The tables by the name of their markers in the page."""
     operator = manifests.one("ClusterRole", RELEASE)["rules"]
     lease = manifests.one("Role", RELEASE)["rules"]
     return {"operator": _operator(operator, lease), "users": _users(manifests)}
@@ -62,11 +62,11 @@ def _users(manifests: Manifests) -> str:
     for name, purpose in ROLES.items():
         rules = _merged(manifests.one("ClusterRole", name)["rules"])
         rows.append((f"`{name}`", purpose, "; ".join(f"`{resource}`: {verbs}" for _, resource, verbs in rules)))
-    return _table(("ClusterRole", "for people who", "rights"), rows)
+    return _table(("ClusterRole", "users can", "permissions"), rows)
 
 
 def _merged(rules: Rules) -> Iterator[tuple[str, str, str]]:
-    """API group, resource and verbs; a resource that several rules name comes once."""
+    """API group, resource and verbs, with one entry for each resource."""
     found: dict[tuple[str, str], list[str]] = {}
     for rule in rules:
         for group in rule["apiGroups"]:
@@ -86,11 +86,11 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def page(text: str, manifests: Manifests) -> str:
-    """The page with its tables as they are to be. Raises ValueError if it has no place for one."""
+    """The page with current tables. Raises ValueError if a marker is missing."""
     for name, table in tables(manifests).items():
         begin, end = f"<!-- rights of the {name}, written by `make docs` -->\n", f"<!-- end of the {name} -->\n"
         if begin not in text or end not in text:
-            raise ValueError(f"{PAGE.name} has no place for the rights of the {name}: {begin.strip()} … {end.strip()}")
+            raise ValueError(f"{PAGE.name} lacks the markers {begin.strip()} and {end.strip()}")
         text = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: begin + table + end, text, flags=re.DOTALL)  # noqa: B023
     return text
 

@@ -1,4 +1,4 @@
-{{/* Names: 63 characters is the limit of a label's value; the longest suffix added to a full name is "-apparmor". */}}
+{{/* Names. A label value has at most 63 characters, and the longest suffix of a full name is "-apparmor". */}}
 {{- define "dind-operator.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 54 | trimSuffix "-" }}
 {{- end }}
@@ -20,7 +20,7 @@
 {{- if .Values.serviceAccount.create }}
 {{- default (include "dind-operator.fullname" .) .Values.serviceAccount.name }}
 {{- else }}
-{{- required "serviceAccount.name is empty and serviceAccount.create is false: name the service account that the operator shall use, or let the chart create one." .Values.serviceAccount.name }}
+{{- required "serviceAccount.name is empty and serviceAccount.create is false: set serviceAccount.name to an existing service account, or set serviceAccount.create to true." .Values.serviceAccount.name }}
 {{- end }}
 {{- end }}
 
@@ -30,7 +30,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end }}
 
-{{/* Labels of every object except those of `helm test`, whose pod must not be selected by the metrics Service. */}}
+{{/* Labels of all objects except those of `helm test`, whose pod the metrics Service must not select. */}}
 {{- define "dind-operator.labels" -}}
 {{ include "dind-operator.selectorLabels" . }}
 {{ include "dind-operator.releaseLabels" . }}
@@ -53,7 +53,7 @@ app.kubernetes.io/component: apparmor-loader
 {{ include "dind-operator.releaseLabels" . }}
 {{- end }}
 
-{{/* The profile, and the site's rules that it includes. dind-complain is made from the same text by the loader. */}}
+{{/* The profile, and the extra rules that it includes. The loader creates dind-complain from the same text. */}}
 {{- define "dind-operator.loaderData" -}}
 dind: |
   {{- .Files.Get "files/apparmor-dind" | nindent 2 }}
@@ -70,13 +70,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* One image's reference. Call with (dict "root" $ "name" "nodeTool"). A digest takes the place of the tag, because not
-     every container runtime accepts both. */}}
+{{/* The reference of an image. Call with (dict "root" $ "name" "nodeTool"). A digest replaces the tag, because not all container
+     runtimes accept both. */}}
 {{- define "dind-operator.image" -}}
 {{- $image := index .root.Values.image .name }}
 {{- $registry := default .root.Values.image.registry $image.registry }}
 {{- if not $registry }}
-{{- fail "image.registry is empty: this project publishes no images, so the chart cannot know where they are. Build the targets operator, node-tool and daemon of its Dockerfile (docker build --target), push them to a registry that your nodes can pull from, and install with --set image.registry=REGISTRY (e.g. registry.example.com/dind)." }}
+{{- fail "image.registry is empty: the project does not publish images. Build the targets operator, node-tool and daemon of its Dockerfile (docker build --target), push them to a registry that your nodes can pull from, and install with --set image.registry=REGISTRY (e.g. registry.example.com/dind)." }}
 {{- end }}
 {{- $repository := printf "%s/%s" ($registry | trimSuffix "/") $image.repository }}
 {{- if $image.digest }}
@@ -86,7 +86,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* What a namespace that enforces the `restricted` Pod Security Standard asks of a pod, and of a container. */}}
+{{/* Fields of a pod and of a container that the Pod Security Standard `restricted` requires. */}}
 {{- define "dind-operator.podSecurityContext" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -104,17 +104,17 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* Mistakes that a schema cannot see, because they are between two values. */}}
+{{/* Validation across values, which a schema cannot express. */}}
 {{- define "dind-operator.validate" -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
-{{- fail (printf "replicas is %d but leaderElection.enabled is false: two operators would work on the same environments. Enable leader election, or set replicas to 1." (int .Values.replicas)) }}
+{{- fail (printf "replicas is %d but leaderElection.enabled is false: several operators would reconcile the same environments. Enable leader election, or set replicas to 1." (int .Values.replicas)) }}
 {{- end }}
 {{- if and .Values.policy.enabled .Values.policy.admission (semverCompare "<1.30-0" .Capabilities.KubeVersion.Version) }}
-{{- fail (printf "policy.admission is true and the cluster is Kubernetes %s, which has no ValidatingAdmissionPolicy v1: it came with 1.30. Set policy.admission to false, and only the operator enforces the policy." .Capabilities.KubeVersion.Version) }}
+{{- fail (printf "policy.admission is true, but ValidatingAdmissionPolicy v1 needs Kubernetes 1.30 or later, and the cluster is Kubernetes %s. Set policy.admission to false; then only the operator enforces the policy." .Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- range .Values.extraEnv }}
 {{- if has .name (include "dind-operator.settingNames" $ | fromJsonArray) }}
-{{- fail (printf "extraEnv must not name %s: this chart sets that variable from another of its values. Set the value instead." .name) }}
+{{- fail (printf "extraEnv must not contain %s: the chart sets this variable from another value. Set that value instead." .name) }}
 {{- end }}
 {{- end }}
 {{- end }}

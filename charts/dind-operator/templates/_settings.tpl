@@ -1,4 +1,4 @@
-{{/* The operator's settings. Those that only tests set are not here: extraEnv has room for them. */}}
+{{/* Settings of the operator. Settings for tests are not included; use extraEnv for them. */}}
 {{- define "dind-operator.settings" -}}
 - name: DIND_DAEMON_IMAGE
   value: {{ include "dind-operator.image" (dict "root" $ "name" "daemon") | quote }}
@@ -58,7 +58,7 @@
 {{- end }}
 {{- end }}
 
-{{/* The variables above, those that are not always written included: extraEnv may name none of them. */}}
+{{/* The names of all variables above, which extraEnv must not contain. */}}
 {{- define "dind-operator.settingNames" -}}
 ["DIND_DAEMON_IMAGE", "DIND_NODE_TOOL_IMAGE", "DIND_NODE_TOOL_PULL_POLICY", "DIND_REQUIRE_NAMESPACE_LABEL",
  "DIND_READ_POD_LOGS", "DIND_VOLUME_CHECK_SECONDS", "DIND_ENDPOINT_CHECK_SECONDS", "DIND_WORKERS",

@@ -74,6 +74,6 @@ def test_notes_warn_of_what_was_opened(helm4: Helm) -> None:
         helm4,
         {"requireNamespaceLabel": False, "userRoles": {"aggregateToEdit": True}, "crds": {"keep": False}},
     )
-    for part in ("in EVERY namespace", "WARNING: the built-in role edit holds", "deletes EVERY environment"):
+    for part in ("in ALL namespaces", "WARNING: the built-in role edit has", "deletes ALL environments"):
         assert part in text
     assert "kubectl label namespace" not in text

@@ -175,7 +175,7 @@ class LastFailure(ApiModel):
     pod_uid: Word | None = Field(default=None, alias="podUID", description="UID of the pod that failed.")
     node_name: Word | None = Field(default=None, description="Name of the node of the pod that failed.")
     node_boot_id: Word | None = Field(
-        default=None, alias="nodeBootID", description="Boot ID of that node, which tells a reboot from a failure."
+        default=None, alias="nodeBootID", description="Boot ID of that node at the time of the failure."
     )
 
 

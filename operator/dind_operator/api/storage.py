@@ -76,7 +76,7 @@ class EphemeralStorage(ApiModel):
 HOST_PATH_PATTERN: Final = r"^(/[A-Za-z0-9_.@+:-]+)+$"
 HOST_PATH_MAX_LENGTH: Final = 512
 _HOST_PATH_REMEDY: Final = (
-    "write the absolute path of a folder of its own, such as /srv/dind/my-docker, of letters, digits and '_', '.', '@', "
+    "write the absolute path of a directory of its own, such as /srv/dind/my-docker, of letters, digits and '_', '.', '@', "
     "'+', ':', '-', without '..', '.' or '//' and without '/' at its end"
 )
 

@@ -46,7 +46,7 @@ _SEQUENCES: Final = ("volumes", "mounts", "init_mounts", "daemon_mounts", "liste
 
 
 def merged(parts: Iterable[PodPart]) -> PodPart:
-    """All of them in one, in their order: mappings are joined, sequences follow each other, and seconds are added."""
+    """All parts merged in their order: mappings are joined, sequences concatenated and seconds added."""
     every = tuple(parts)
     whole: dict[str, Any] = {}
     for name in _MAPPINGS:

@@ -38,8 +38,8 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     if disabled is not None:
         return disabled
     lifetime = lifetimes.of(observed)
-    if lifetime.over is not None and lifetime.deletes:
-        return _delete(observed, lifetime.over)
+    if lifetime.expired is not None and lifetime.deletes:
+        return _delete(observed, lifetime.expired)
     conflict = ownership.conflict(observed.pod, observed.environment["metadata"])
     if conflict is not None:
         # Only pods with the label of the operator are watched, so the deletion of this one may not be reported.
@@ -49,8 +49,8 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     except InvalidEnvironment as error:
         return keep_pod(observed, blocked(Reason.INVALID_SPEC, str(error)))
     if observed.pod is not None and pods.terminating(observed.pod):
-        return _terminating_pod(observed, environment, observed.pod, lifetime.over)
-    plan = _without_daemon(observed, environment, lifetime.over)
+        return _terminating_pod(observed, environment, observed.pod, lifetime.expired)
+    plan = _without_daemon(observed, environment, lifetime.expired)
     if plan is not None:
         return plan
     if forbidden := broken(environment, policy):
@@ -66,7 +66,7 @@ def _without_daemon(observed: Observed, environment: DindEnvironment, over: life
     """The plan for an environment that is suspended, expired, or whose workloads completed. None if the daemon should run."""
     if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
         return _suspend(observed, over)
-    run = workloads.over(observed, environment)
+    run = workloads.completed(observed, environment)
     return None if run is None else _completed(observed, run)
 
 
@@ -79,7 +79,7 @@ def _reconcile_pod(observed: Observed, environment: DindEnvironment, goal: Desir
         return replace(keep_pod(observed, taken), requeue_after=observed.periods.blocked_check_seconds)
     if observed.pod is None:
         return create(observed, desired)
-    over = workloads.ended(observed, observed.pod)
+    over = workloads.completed_in(observed, observed.pod)
     if over is not None:
         return run_again(observed, observed.pod, over, environment.spec.update_policy)
     if pods.ended(observed.pod):
@@ -130,7 +130,7 @@ def _terminating_pod(
     actions = (DeletePod(pods.uid(pod), force=True),) if gone else ()
     if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
         assessment = _suspending(observed, over)
-    elif (run := workloads.over(observed, environment)) is not None:
+    elif (run := workloads.completed(observed, environment)) is not None:
         assessment = workloads.assessment(run)  # no new pod is created
     elif observed.node is not None and not gone and not observed.node.ready:
         assessment = blocked(
@@ -154,10 +154,12 @@ def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
     """Delete the pod and keep everything else, because the environment is suspended or expired."""
     if observed.pod is None:
         if over is not None:
-            return plan_with_status(observed, waiting(Phase.SUSPENDED, over.reason, lifetimes.ended(observed, over)))
+            return plan_with_status(
+                observed, waiting(Phase.SUSPENDED, over.reason, lifetimes.expired_message(observed, over))
+            )
         message = "spec.operatingMode is Suspended, and the environment has no pod. Set spec.operatingMode to Running to resume it."
         return plan_with_status(observed, waiting(Phase.SUSPENDED, Reason.SUSPENDED, message))
-    failed = pods.ended(observed.pod) and workloads.ended(observed, observed.pod) is None
+    failed = pods.ended(observed.pod) and workloads.completed_in(observed, observed.pod) is None
     return plan_with_status(
         observed,
         _suspending(observed, over),
@@ -170,7 +172,7 @@ def _suspend(observed: Observed, over: lifetimes.End | None) -> Plan:
 
 def _suspending(observed: Observed, over: lifetimes.End | None) -> Assessment:
     if over is not None:
-        return waiting(Phase.SUSPENDING, over.reason, lifetimes.ended(observed, over))
+        return waiting(Phase.SUSPENDING, over.reason, lifetimes.expired_message(observed, over))
     return waiting(Phase.SUSPENDING, Reason.SUSPENDING, "The environment is being suspended. Its pod is terminating.")
 
 
@@ -221,7 +223,7 @@ def _replace_running_pod(
             keep_pod(observed, blocked(problem.reason, problem.message)),
             requeue_after=observed.periods.blocked_check_seconds,
         )
-    renew = environment.spec.update_policy is UpdatePolicy.RECREATE and endpoint.restart_wanted(observed, pod)
+    renew = environment.spec.update_policy is UpdatePolicy.RECREATE and endpoint.needs_restart(observed, pod)
     if not freshness.replace and not renew:
         return None
     assessment = waiting(

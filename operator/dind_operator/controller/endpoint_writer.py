@@ -17,7 +17,7 @@ from dind_operator.controller.polling import PollSchedule
 from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.endpoint import network_policy
 from dind_operator.features.endpoint.credentials import reported_credentials
-from dind_operator.features.endpoint.desired import PARTS, Found, NewKey, conflicts, unwanted, wanted
+from dind_operator.features.endpoint.desired import PARTS, Found, NewKey, conflicts, desired_state, removals
 from dind_operator.features.endpoint.x509 import new_key
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken, served
@@ -108,14 +108,14 @@ class Endpoints:
         self, key: Key, environment: DindEnvironment, observed: Observed, result: _CheckResult | None
     ) -> bool:
         reported = "credentials" in environment.status
-        if not network_policy.wanted(environment):
+        if not network_policy.needed(environment):
             self._schedule.forget(key)
             changed = result is None and environment.status.get("observedGeneration") != environment.generation
             return changed or reported or endpoint.problem(observed) is not None or key in self._conflicting
         due = self._schedule.due(key, observed.now)
         if due or key in self._conflicting:
             return True
-        if observed.pod is None and not lifetimes.rests(observed):
+        if observed.pod is None and not lifetimes.stopped(observed):
             return True
         changed = environment.status.get("observedGeneration") != environment.generation
         return result is None and (changed or not reported)
@@ -128,7 +128,7 @@ class Endpoints:
             return EndpointState(known, _refused(error, "read"))
         if not environment.spec.endpoint.enabled:
             return await self._disable(key, environment, observed, found, verify)
-        desired = wanted(environment, found, observed.now, self._new_key)
+        desired = desired_state(environment, found, observed.now, self._new_key)
         problem = await self._apply(key, desired.writes, verify)
         conflict, passing = _conflict(environment, found)
         # After an error the Secrets may not contain the new credentials, so no pod is replaced for them.
@@ -148,8 +148,8 @@ class Endpoints:
         """Delete the objects of a disabled endpoint. The NetworkPolicy for published ports is kept or created."""
         known = reported_credentials(observed.environment.get("status") or {})
         in_use = endpoint.in_use(observed.pod)
-        kept = wanted(environment, found, observed.now, self._new_key).writes
-        gone = unwanted(environment, found, in_use=in_use)
+        kept = desired_state(environment, found, observed.now, self._new_key).writes
+        gone = removals(environment, found, in_use=in_use)
         if self._closes_metadata():
             gone = tuple(each for each in gone if each.kind is not ObjectKind.NETWORK_POLICY)
         changes: tuple[Change, ...] = (*kept, *gone)

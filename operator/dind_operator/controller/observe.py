@@ -114,7 +114,7 @@ class Reader:
     async def _node(self, environment: dict[str, Any], pod: pods.Pod | None) -> NodeView | None:
         """Read the node once for a healthy pod, and whenever the node may be the cause of a problem of the pod."""
         name = pods.node_name(pod) if pod is not None else None
-        if pod is None or name is None or workloads.reported_over(environment, pod):
+        if pod is None or name is None or workloads.reported_completed(environment, pod):
             return None
         status = environment.get("status") or {}
         known = status.get("podUID") == pods.uid(pod) and "node" in status
@@ -148,7 +148,7 @@ class Reader:
         self, key: Key, environment: dict[str, Any], pod: pods.Pod | None, now: datetime
     ) -> tuple[VolumeReport | None, ActivityReport | None]:
         """Poll the reports about the volume and the activity in the log of the daemon."""
-        polled = self._polls_volumes or activity.wanted(environment)
+        polled = self._polls_volumes or activity.enabled(environment)
         if pod is None or not polled or not pods.daemon(pod).get("ready"):
             self._schedule.forget(key)
             return None, None

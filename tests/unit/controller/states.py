@@ -216,7 +216,7 @@ def statuses(draw: st.DrawFn) -> dict[str, Any]:
         "reserveMemory": "256Mi",
     }
     if draw(st.booleans()):
-        status["credentials"] = draw(st.sampled_from(CREDENTIALS)).told("builder")
+        status["credentials"] = draw(st.sampled_from(CREDENTIALS)).status("builder")
     if draw(st.booleans()):
         status["workloads"] = draw(runs())
     if draw(st.booleans()):

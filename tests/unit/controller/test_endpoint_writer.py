@@ -96,7 +96,7 @@ def told(state: EndpointState | None, fields: dict[str, Any] | None = None, **me
     assert state is not None
     env["status"] = {"observedGeneration": env["metadata"]["generation"]}
     if state.credentials is not None:
-        env["status"]["credentials"] = state.credentials.told("builder")
+        env["status"]["credentials"] = state.credentials.status("builder")
     return env
 
 

@@ -81,7 +81,7 @@ def status(observed: Observed) -> dict[str, Any]:
     if observed.endpoint is None:
         return {"credentials": (observed.environment.get("status") or {}).get("credentials")}
     held = observed.endpoint.credentials
-    return {"credentials": held.told(observed.environment["metadata"]["name"]) if held is not None else None}
+    return {"credentials": held.status(observed.environment["metadata"]["name"]) if held is not None else None}
 
 
 def pod_status(observed: Observed, pod: pods.Pod) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def problem(observed: Observed) -> Condition | None:
     return observed.kept(ConditionType.ENDPOINT_READY, _FOUND_BY_LOOKING)
 
 
-def restart_wanted(observed: Observed, pod: pods.Pod) -> bool:
+def needs_restart(observed: Observed, pod: pods.Pod) -> bool:
     """Whether the daemon uses a revoked certificate, or one that expires soon, and the Secret contains a new one. False while a
     problem with the objects of the endpoint prevents a new pod."""
     if problem(observed) is not None or _runs_to_an_end(observed):

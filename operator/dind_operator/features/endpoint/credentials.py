@@ -49,7 +49,7 @@ class Credentials:
             client_not_after=client.not_after,
         )
 
-    def told(self, name: str) -> dict[str, Any]:
+    def status(self, name: str) -> dict[str, Any]:
         """``status.credentials`` of the environment ``name``."""
         return {
             "clientSecretName": client_secret_name(name),
@@ -64,14 +64,14 @@ class Credentials:
 
 def reported_credentials(status: dict[str, Any]) -> Credentials | None:
     """The credentials in the status of an environment; None if they are absent or invalid."""
-    told = status.get("credentials") or {}
+    stored = status.get("credentials") or {}
     issued, server, client = (
-        parse_time(told.get(name)) for name in ("serverNotBefore", "serverNotAfter", "clientNotAfter")
+        parse_time(stored.get(name)) for name in ("serverNotBefore", "serverNotAfter", "clientNotAfter")
     )
-    if issued is None or server is None or client is None or not isinstance(told.get("generation"), int):
+    if issued is None or server is None or client is None or not isinstance(stored.get("generation"), int):
         return None
-    running = Running(str(told.get("authority")), str(told.get("serverCertificate")), server)
-    return Credentials(told["generation"], running, issued, client)
+    running = Running(str(stored.get("authority")), str(stored.get("serverCertificate")), server)
+    return Credentials(stored["generation"], running, issued, client)
 
 
 def made_with(pod: pods.Pod) -> Running | None:

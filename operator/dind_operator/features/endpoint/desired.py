@@ -34,7 +34,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Desired:
     """Writes in any order, and the credentials in the Secrets after them (None: no usable credentials)."""
 
     writes: tuple[Write, ...] = ()
@@ -65,17 +65,17 @@ def conflicts(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKi
 def _needed(environment: DindEnvironment) -> set[str]:
     """The desired objects, by field of ``Found``. Without an endpoint, published ports may need some."""
     needed = {"ca", "server", "client"} if environment.spec.endpoint.enabled else set()
-    needed |= {"policy"} if network_policy.wanted(environment) else set()
+    needed |= {"policy"} if network_policy.needed(environment) else set()
     return needed | ({"service"} if endpoint.service(environment) is not None else set())
 
 
-def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Wanted:
+def desired_state(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Desired:
     """The writes. Objects of other owners are not written; if one of the Secrets has another owner, none of them is."""
-    secrets = Wanted()
+    secrets = Desired()
     foreign = any(kind is ObjectKind.SECRET for kind, _ in conflicts(environment, found))
     if environment.spec.endpoint.enabled and not foreign:
         secrets = _secrets(environment, found, now, new_key)
-    policy = network_policy.network_policy(environment) if network_policy.wanted(environment) else None
+    policy = network_policy.network_policy(environment) if network_policy.needed(environment) else None
     pairs = (
         (ObjectKind.SERVICE, found.service, endpoint.service(environment), _same_service),
         (ObjectKind.NETWORK_POLICY, found.policy, policy, _same_policy),
@@ -86,10 +86,10 @@ def wanted(environment: DindEnvironment, found: Found, now: datetime, new_key: N
         if manifest is not None
         if seen is None or (own(environment, seen) and not (same(seen, manifest) and labelled(seen, manifest)))
     ]
-    return Wanted((*secrets.writes, *others), secrets.credentials)
+    return Desired((*secrets.writes, *others), secrets.credentials)
 
 
-def unwanted(environment: DindEnvironment, found: Found, *, in_use: bool) -> tuple[Remove, ...]:
+def removals(environment: DindEnvironment, found: Found, *, in_use: bool) -> tuple[Remove, ...]:
     """The deletions for a disabled endpoint. ``in_use``: a pod still mounts the server Secret and listens. It could not restart
     without the Secret, and would be reachable by all clients without the NetworkPolicy."""
     kept = _needed(environment) | ({"server", "policy"} if in_use else set())
@@ -100,7 +100,7 @@ def unwanted(environment: DindEnvironment, found: Found, *, in_use: bool) -> tup
     )
 
 
-def _secrets(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Wanted:
+def _secrets(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Desired:
     name, generation = environment.name, environment.spec.endpoint.credentials_generation
     writes: list[Write] = []
 
@@ -118,7 +118,7 @@ def _secrets(environment: DindEnvironment, found: Found, now: datetime, new_key:
         client = certificates.issue_client(authority, f"{name} client", now, new_key())
         desired = credentials.client_secret(environment, authority.certificate, client)
         writes.append(write(ObjectKind.SECRET, found.client, desired))
-    return Wanted(tuple(writes), Credentials.of(*(_facts(issued) for issued in (authority, server, client))))
+    return Desired(tuple(writes), Credentials.of(*(_facts(issued) for issued in (authority, server, client))))
 
 
 def _facts(issued: Issued) -> Facts:

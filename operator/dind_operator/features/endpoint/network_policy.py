@@ -14,7 +14,7 @@ METADATA_ADDRESSES = ("169.254.169.254/32", "fd00:ec2::254/128")
 _LAST_PORT = 65535
 
 
-def wanted(environment: DindEnvironment) -> bool:
+def needed(environment: DindEnvironment) -> bool:
     """Whether the environment needs a NetworkPolicy: with an endpoint, or with `spec.publishedPorts`."""
     return environment.spec.endpoint.enabled or environment.spec.published_ports is not None
 

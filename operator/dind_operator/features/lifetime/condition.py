@@ -10,14 +10,14 @@ from dind_operator.state.assessment import Condition
 from dind_operator.state.observed import Observed
 
 
-def wanted(environment: dict[str, Any]) -> bool:
+def enabled(environment: dict[str, Any]) -> bool:
     """Whether the environment has an idle timeout."""
     return bool(((environment.get("spec") or {}).get("lifetime") or {}).get("idleTimeout"))
 
 
 def condition(observed: Observed) -> Condition | None:
     """The condition ActivityKnown; None for an environment without an idle timeout."""
-    if not wanted(observed.environment):
+    if not enabled(observed.environment):
         return None
     if not observed.reads_logs:
         return Condition.false(

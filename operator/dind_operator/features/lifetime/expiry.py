@@ -47,10 +47,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """``fields`` is ``status.lifetime``. ``over``: the expiry that has passed. ``wait``: seconds until the next reconciliation."""
+    """``fields`` is ``status.lifetime``. ``expired``: the expiry that has passed. ``wait``: seconds until the next reconciliation."""
 
     fields: dict[str, Any] | None = None
-    over: End | None = None
+    expired: End | None = None
     deletes: bool = False
     events: tuple[Event, ...] = ()
     wait: float | None = None
@@ -82,22 +82,22 @@ def requeue(observed: Observed) -> float | None:
     return of(observed).wait
 
 
-def rests(observed: Observed) -> bool:
+def stopped(observed: Observed) -> bool:
     """Whether no pod is desired, because the environment is suspended or expired."""
     suspended = (observed.environment.get("spec") or {}).get("operatingMode") == OperatingMode.SUSPENDED
-    return suspended or of(observed).over is not None
+    return suspended or of(observed).expired is not None
 
 
 def to_be_suspended(observed: Observed) -> bool:
     """Whether no pod is desired, and status does not report this yet."""
     phase = (observed.environment.get("status") or {}).get("phase")
-    return rests(observed) and phase != Phase.SUSPENDED
+    return stopped(observed) and phase != Phase.SUSPENDED
 
 
 def to_be_deleted(observed: Observed) -> bool:
     """Whether the environment has expired and will be deleted. No objects are created for it."""
     life = of(observed)
-    return life.over is not None and life.deletes
+    return life.expired is not None and life.deletes
 
 
 def lead(whole: timedelta, periods: Periods) -> timedelta:
@@ -143,7 +143,7 @@ class _Computation:
             self.fields["expired"] = self._expired(over)
         return Lifetime(
             fields=self.fields or None,
-            over=over,
+            expired=over,
             deletes=self.deletes and over is not None,
             events=() if over is not None else tuple(self.events),
             wait=min(self.waits) if self.waits and over is None else None,
@@ -280,7 +280,7 @@ def _stopping(pod: pods.Pod) -> bool:
     return pods.terminating(pod) or pods.ended(pod)
 
 
-def ended(observed: Observed, end: End) -> str:
+def expired_message(observed: Observed, end: End) -> str:
     """The message of an environment that has expired and is suspended."""
     field = "ttl" if end.reason is Reason.TTL_EXPIRED else "idleTimeout"
     _, not_a_time = _extension(observed.environment)

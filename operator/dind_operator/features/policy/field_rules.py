@@ -6,7 +6,7 @@ from typing import Any, Final
 from dind_operator.api.registry import RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.dockerd.settings import by_field
-from dind_operator.features.policy.messages import refused, secret_covered, told
+from dind_operator.features.policy.messages import not_allowed, refused, secret_covered
 from dind_operator.features.registry.pod import secret_names
 
 KEYS: Final[Mapping[str, str]] = {field: settings[0].key for field, settings in sorted(by_field().items())}
@@ -21,7 +21,7 @@ def keys(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator
     manifest = spec.to_dict()
     for field, key in KEYS.items():
         if key not in allowed and _set(manifest, field):
-            yield told("The field", f"spec.{field} ({key} in daemon.json)", allowed, "daemonConfig")
+            yield not_allowed("The field", f"spec.{field} ({key} in daemon.json)", allowed, "daemonConfig")
             return
 
 

@@ -11,7 +11,7 @@ MAX_SHOWN: Final = 128
 """The maximum number of characters of a user's value in a message."""
 
 
-def told(field: str, value: str, allowed: tuple[str, ...], key: str) -> str:
+def not_allowed(field: str, value: str, allowed: tuple[str, ...], key: str) -> str:
     """The message for a value that a list does not allow. ``key`` is the name of the rule in the chart's policy.rules."""
     named, action = (", ".join(allowed), "Use an allowed value") if allowed else ("none", "Remove the value")
     return f"{field} {value} is not allowed by {POLICY}. Allowed: {named}. {remedy(action, key)}"
@@ -45,4 +45,4 @@ def refused(
     """The message for the first of ``named`` that is not allowed. Without the rule (None), all are allowed."""
     bad = [] if allowed is None else [name for name in named if not covers(name, allowed)]
     if allowed is not None and bad:
-        yield told(field, shown(bad[0]), allowed, key)
+        yield not_allowed(field, shown(bad[0]), allowed, key)

@@ -24,7 +24,7 @@ from dind_operator.api.security import CloudMetadata
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
 from dind_operator.features.endpoint import network_policy
 from dind_operator.features.policy import field_rules, workload_rules
-from dind_operator.features.policy.messages import POLICY, covered, refused, remedy, shown, told
+from dind_operator.features.policy.messages import POLICY, covered, not_allowed, refused, remedy, shown
 
 MAX_ENTRIES: Final = 24
 """The maximum number of entries of a list. With the maximum length of an entry, a message with all entries fits a condition (4096
@@ -108,13 +108,13 @@ def violations(environment: DindEnvironment, rules: PolicyRules, default_runtime
 def _namespaces(request: Request) -> Iterator[str]:
     allowed, value = request.rules.namespaces, request.environment.namespace
     if allowed is not None and not covered(value, allowed):
-        yield told("metadata.namespace", value, allowed, "namespaces")
+        yield not_allowed("metadata.namespace", value, allowed, "namespaces")
 
 
 def _images(request: Request) -> Iterator[str]:
     allowed, value = request.rules.images, request.spec.daemon.image
     if allowed is not None and value is not None and not covered(value, allowed):
-        yield told("spec.daemon.image", value, allowed, "images")
+        yield not_allowed("spec.daemon.image", value, allowed, "images")
 
 
 def _workload_images(request: Request) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _workload_images(request: Request) -> Iterator[str]:
 def _modes(request: Request) -> Iterator[str]:
     allowed, value = request.rules.modes, request.spec.security.mode
     if allowed is not None and value not in allowed:
-        yield told("spec.security.mode", value, allowed, "modes")
+        yield not_allowed("spec.security.mode", value, allowed, "modes")
 
 
 def _runtime_classes(request: Request) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _runtime_classes(request: Request) -> Iterator[str]:
     default = request.default_runtime_class if security.mode is SecurityMode.USER_NAMESPACE else NO_CLASS
     value = security.runtime_class_name or default
     if value not in allowed:
-        yield told("spec.security.runtimeClassName", value, allowed, "runtimeClasses")
+        yield not_allowed("spec.security.runtimeClassName", value, allowed, "runtimeClasses")
 
 
 def _node_selector(request: Request) -> Iterator[str]:
@@ -155,7 +155,7 @@ def _tolerations(request: Request) -> Iterator[str]:
         return
     bad = [item for item in request.spec.scheduling.tolerations or [] if not _tolerable(item, allowed)]
     if bad:
-        yield told("spec.scheduling.tolerations", _taint(bad[0]), allowed, "tolerations")
+        yield not_allowed("spec.scheduling.tolerations", _taint(bad[0]), allowed, "tolerations")
 
 
 def _tolerable(toleration: Toleration, allowed: tuple[str, ...]) -> bool:
@@ -174,7 +174,7 @@ def _taint(toleration: Toleration) -> str:
 def _priority_classes(request: Request) -> Iterator[str]:
     allowed, value = request.rules.priority_classes, request.spec.scheduling.priority_class_name
     if allowed is not None and value is not None and value not in allowed:
-        yield told("spec.scheduling.priorityClassName", value, allowed, "priorityClasses")
+        yield not_allowed("spec.scheduling.priorityClassName", value, allowed, "priorityClasses")
 
 
 def _daemon_args(request: Request) -> Iterator[str]:
@@ -184,14 +184,14 @@ def _daemon_args(request: Request) -> Iterator[str]:
         return
     bad = [item for item in request.spec.daemon.args if item.split("=")[0] not in allowed]
     if bad:
-        yield told("spec.daemon.args", shown(bad[0].split("=")[0]), allowed, "daemonArgs")
+        yield not_allowed("spec.daemon.args", shown(bad[0].split("=")[0]), allowed, "daemonArgs")
 
 
 def _daemon_config(request: Request) -> Iterator[str]:
     allowed = request.rules.daemon_config
     bad = [key for key in request.spec.daemon.config if allowed is not None and key not in allowed]
     if allowed is not None and bad:
-        yield told("spec.daemon.config", shown(min(bad)), allowed, "daemonConfig")
+        yield not_allowed("spec.daemon.config", shown(min(bad)), allowed, "daemonConfig")
 
 
 def _max_resources(request: Request) -> Iterator[str]:
@@ -232,7 +232,7 @@ def _pod_metadata(request: Request) -> Iterator[str]:
 def _disruption_policies(request: Request) -> Iterator[str]:
     allowed, value = request.rules.disruption_policies, request.spec.disruption_policy
     if allowed is not None and value not in allowed:
-        yield told("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
+        yield not_allowed("spec.disruptionPolicy", value, allowed, "disruptionPolicies")
 
 
 def _cloud_metadata(request: Request) -> Iterator[str]:
@@ -241,10 +241,10 @@ def _cloud_metadata(request: Request) -> Iterator[str]:
     if allowed is None:
         return
     value: str = spec.security.cloud_metadata
-    if value == CloudMetadata.CLOSED and not network_policy.wanted(request.environment):
+    if value == CloudMetadata.CLOSED and not network_policy.needed(request.environment):
         value = f"{value} without a NetworkPolicy (set spec.publishedPorts, at least to {{}})"
     if value not in allowed:
-        yield told("spec.security.cloudMetadata", value, allowed, "cloudMetadata")
+        yield not_allowed("spec.security.cloudMetadata", value, allowed, "cloudMetadata")
 
 
 def _max_ttl(request: Request) -> Iterator[str]:

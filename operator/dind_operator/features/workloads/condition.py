@@ -53,7 +53,7 @@ def fields(observed: Observed) -> Fields | None:
     if old is None and asked is None and (observed.pod is None or not pods.workload_names(observed.pod)):
         return None
     found = _fields(observed)
-    stopped = found is not None and not found.get("result") and lifetimes.rests(observed)
+    stopped = found is not None and not found.get("result") and lifetimes.stopped(observed)
     return None if stopped else found
 
 
@@ -73,7 +73,7 @@ def _fields(observed: Observed) -> Fields | None:
     return _of_pod(observed, pod)
 
 
-def over(observed: Observed, environment: DindEnvironment) -> Fields | None:
+def completed(observed: Observed, environment: DindEnvironment) -> Fields | None:
     """The completed run of the current spec; None if there is none and a pod is needed."""
     found = fields(observed)
     asked = environment.spec.workloads
@@ -82,14 +82,14 @@ def over(observed: Observed, environment: DindEnvironment) -> Fields | None:
     return found if found.get("intent") == intent_hash(environment.spec) else None
 
 
-def ended(observed: Observed, pod: pods.Pod) -> Fields | None:
+def completed_in(observed: Observed, pod: pods.Pod) -> Fields | None:
     """The run of that pod if it is completed; None for any other pod."""
     found = fields(observed)
-    over_there = found is not None and found.get("result") and found.get("podUID") == pods.uid(pod)
-    return found if over_there else None
+    matches = found is not None and found.get("result") and found.get("podUID") == pods.uid(pod)
+    return found if matches else None
 
 
-def reported_over(environment: dict[str, Any], pod: pods.Pod) -> bool:
+def reported_completed(environment: dict[str, Any], pod: pods.Pod) -> bool:
     """Whether the stored status already contains the result of this pod's workloads."""
     found: Fields = (environment.get("status") or {}).get("workloads") or {}
     return bool(found.get("result")) and found.get("podUID") == pods.uid(pod)
@@ -131,7 +131,7 @@ def condition(observed: Observed) -> Condition | None:
     running = [item["name"] for item in found.get("containers", []) if item.get("startedAt")]
     if not running:
         return Condition.unknown(Reason.WORKLOADS_PENDING, "The workloads start when the daemon responds.")
-    return Condition.unknown(Reason.WORKLOADS_RUNNING, _told(found))
+    return Condition.unknown(Reason.WORKLOADS_RUNNING, _summary(found))
 
 
 def _without_pod(observed: Observed, old: Fields | None) -> Fields | None:
@@ -214,16 +214,16 @@ def _result_part(found: Fields) -> Condition:
         return Condition.false(
             reason,
             f"The pod was evicted, deleted or lost with its node before its workloads completed. With restartPolicy Never, workloads "
-            f"run only once. {_told(found)} {again} With restartPolicy OnFailure, the operator creates a new pod.",
+            f"run only once. {_summary(found)} {again} With restartPolicy OnFailure, the operator creates a new pod.",
         )
-    return Condition.false(reason, f"A workload failed. {_told(found)} Read its log with kubectl logs. {again}")
+    return Condition.false(reason, f"A workload failed. {_summary(found)} Read its log with kubectl logs. {again}")
 
 
-def _told(found: Fields) -> str:
-    return " ".join(_told_of(item) for item in found.get("containers", []))
+def _summary(found: Fields) -> str:
+    return " ".join(_container_summary(item) for item in found.get("containers", []))
 
 
-def _told_of(item: Fields) -> str:
+def _container_summary(item: Fields) -> str:
     if "exitCode" in item:
         return f"{item['name']} exited with code {item['exitCode']} ({item.get('reason', 'no reason')})."
     return f"{item['name']} has started." if item.get("startedAt") else f"{item['name']} has not started."

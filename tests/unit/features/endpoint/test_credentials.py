@@ -12,7 +12,7 @@ NOW = datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 def test_what_status_tells_is_what_was_known() -> None:
-    told = CREDENTIALS.told("builder")
+    told = CREDENTIALS.status("builder")
     assert told["clientSecretName"] == "builder-client"
     assert reported_credentials({"credentials": told}) == CREDENTIALS
 
@@ -26,12 +26,12 @@ def test_real_certificates_lose_nothing_on_the_way() -> None:
     found = Credentials.of(*known)
     assert found.generation == 3
     assert found.issued == NOW.replace(microsecond=0)
-    assert reported_credentials({"credentials": found.told("builder")}) == found
+    assert reported_credentials({"credentials": found.status("builder")}) == found
     assert made_with(pod(credentials=found)) == found.server
 
 
 @pytest.mark.parametrize(
-    "told", [None, {}, {"generation": 1}, {**CREDENTIALS.told("builder"), "serverNotAfter": "soon"}]
+    "told", [None, {}, {"generation": 1}, {**CREDENTIALS.status("builder"), "serverNotAfter": "soon"}]
 )
 def test_what_nobody_can_read_is_nothing(told: object) -> None:
     assert reported_credentials({"credentials": told}) is None

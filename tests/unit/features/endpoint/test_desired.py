@@ -14,18 +14,18 @@ from tests.unit.objects import NOW, UID, model
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.features.endpoint import secrets as credentials
 from dind_operator.features.endpoint import x509 as certificates
-from dind_operator.features.endpoint.desired import PARTS, Found, Wanted, Write, conflicts, unwanted, wanted
+from dind_operator.features.endpoint.desired import PARTS, Desired, Found, Write, conflicts, desired_state, removals
 from dind_operator.state.cluster import ObjectKind
 
 OFF: dict[str, Any] = {"endpoint": {"enabled": False}}
 ALL = {"builder-ca", "builder-server", "builder-client", "builder"}
 
 
-def goal(fields: dict[str, Any], found: Found, after: timedelta = timedelta()) -> Wanted:
-    return wanted(model({"endpoint": fields}), found, NOW + after, certificates.new_key)
+def goal(fields: dict[str, Any], found: Found, after: timedelta = timedelta()) -> Desired:
+    return desired_state(model({"endpoint": fields}), found, NOW + after, certificates.new_key)
 
 
-def stored(found: Found, result: Wanted) -> Found:
+def stored(found: Found, result: Desired) -> Found:
     """What the API server then has, with what it adds."""
     parts = {(kind, name("builder")): part for part, kind, name in PARTS}
     fields: dict[str, Any] = {}
@@ -44,7 +44,7 @@ def made(fields: dict[str, Any] | None = None) -> Found:
     return stored(Found(), goal(fields or {}, Found()))
 
 
-def names(result: Wanted) -> list[str]:
+def names(result: Desired) -> list[str]:
     return [f"{write.kind}/{write.manifest['metadata']['name']}" for write in result.writes]
 
 
@@ -230,11 +230,11 @@ def test_a_stranger_is_named_and_never_written(part: str, owner: list[dict[str, 
 
 def test_turned_off_all_of_ours_goes_and_nothing_else() -> None:
     found = made()
-    assert {str(remove.seen["metadata"]["name"]) for remove in unwanted(model(OFF), found, in_use=False)} == ALL
+    assert {str(remove.seen["metadata"]["name"]) for remove in removals(model(OFF), found, in_use=False)} == ALL
     assert found.client is not None
     found.client["metadata"]["ownerReferences"] = []
-    assert found.client not in [remove.seen for remove in unwanted(model(OFF), found, in_use=False)]
-    assert unwanted(model(OFF), Found(), in_use=False) == ()
+    assert found.client not in [remove.seen for remove in removals(model(OFF), found, in_use=False)]
+    assert removals(model(OFF), Found(), in_use=False) == ()
 
 
 @pytest.mark.parametrize(
@@ -243,12 +243,12 @@ def test_turned_off_all_of_ours_goes_and_nothing_else() -> None:
 )
 def test_turned_off_what_published_ports_ask_for_stays(published: dict[str, Any], kept: set[str]) -> None:
     environment = model({**OFF, "publishedPorts": published})
-    result = wanted(environment, Found(), NOW, certificates.new_key)
+    result = desired_state(environment, Found(), NOW, certificates.new_key)
     assert set(names(result)) == kept
     assert result.credentials is None
-    assert wanted(environment, stored(Found(), result), NOW, certificates.new_key).writes == ()
+    assert desired_state(environment, stored(Found(), result), NOW, certificates.new_key).writes == ()
     gone = {
-        f"{remove.kind}/{remove.seen['metadata']['name']}" for remove in unwanted(environment, made(), in_use=False)
+        f"{remove.kind}/{remove.seen['metadata']['name']}" for remove in removals(environment, made(), in_use=False)
     }
     everything = {f"{kind}/{name('builder')}" for _, kind, name in PARTS}
     assert gone == everything - kept
@@ -265,7 +265,7 @@ def test_turned_off_a_stranger_is_in_the_way_of_what_is_wanted_alone() -> None:
 
 def test_while_a_pod_listens_it_keeps_its_certificate_and_its_guard() -> None:
     found = made()
-    left = [remove.seen for remove in unwanted(model(OFF), found, in_use=True)]
+    left = [remove.seen for remove in removals(model(OFF), found, in_use=True)]
     assert found.server not in left
     assert found.policy not in left
     assert found.ca in left
@@ -281,7 +281,7 @@ def test_no_key_shows_in_a_text() -> None:
         found,
         goal({}, Found()),
         Write(ObjectKind.SECRET, found.ca, found.ca),
-        *unwanted(model(OFF), found, in_use=False),
+        *removals(model(OFF), found, in_use=False),
     ):
         assert secret not in repr(thing)
         assert "key.pem" not in repr(thing)
@@ -294,4 +294,4 @@ def test_an_environment_made_again_has_none_of_the_earlier_ones() -> None:
     )
     assert later.uid != UID
     assert len(conflicts(later, made())) == len(PARTS)
-    assert wanted(later, made(), NOW, certificates.new_key).writes == ()
+    assert desired_state(later, made(), NOW, certificates.new_key).writes == ()

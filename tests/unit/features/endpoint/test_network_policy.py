@@ -135,4 +135,4 @@ def test_metadata_may_be_opened() -> None:
 def test_there_is_one_with_an_endpoint_or_where_published_ports_are_spoken_of(
     fields: dict[str, Any], there: bool
 ) -> None:
-    assert network_policy.wanted(model(fields)) is there
+    assert network_policy.needed(model(fields)) is there

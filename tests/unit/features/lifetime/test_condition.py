@@ -28,7 +28,7 @@ def condition(env: dict[str, Any], told: ActivityReport | None = None, *, reads_
 
 @pytest.mark.parametrize("fields", [{}, {"lifetime": {"ttl": "8h"}}])
 def test_without_an_idle_timeout_there_is_none(fields: dict[str, Any]) -> None:
-    assert not activity.wanted(environment(fields))
+    assert not activity.enabled(environment(fields))
     assert activity.condition(observed(environment(fields), running_pod())) is None
 
 

@@ -190,8 +190,8 @@ def test_a_clock_that_is_fast_ends_nothing_early() -> None:
     made = world(TTL)
     at(made, CREATED + 54 * MINUTE)
     made.now = CREATED + 2 * HOUR
-    assert lifetimes.of(replace(made.observe(), clock_skew=HOUR + MINUTE)).over is None
-    assert lifetimes.of(replace(made.observe(), clock_skew=HOUR)).over is not None
+    assert lifetimes.of(replace(made.observe(), clock_skew=HOUR + MINUTE)).expired is None
+    assert lifetimes.of(replace(made.observe(), clock_skew=HOUR)).expired is not None
 
 
 def test_a_suspended_environment_lives_on_suspended_and_is_not_warned() -> None:
@@ -396,9 +396,9 @@ SECONDS = st.integers(0, 3 * 24 * 3600)
 def test_nothing_expires_before_its_time_or_without_a_minutes_notice(made: World) -> None:
     seen = made.observe()
     found = lifetimes.of(seen)
-    if found.over is None:
+    if found.expired is None:
         return
-    assert found.over.at <= seen.now
+    assert found.expired.at <= seen.now
     old = (seen.environment.get("status") or {}).get("lifetime") or {}
     warned = [text for name, text in old.items() if name.endswith("WarnedAt")]
     noticed = any(datetime.fromisoformat(text) + seen.periods.notice <= seen.now for text in warned)
@@ -437,7 +437,7 @@ def test_the_wait_leads_to_the_next_thing_and_never_past_it(passed: int, hours: 
     for _ in range(4):
         seen = replace(made.observe(), clock_skew=timedelta(seconds=clock_skew))
         found = lifetimes.of(seen)
-        if found.over is not None:
+        if found.expired is not None:
             assert seen.now - seen.clock_skew >= CREATED + timedelta(hours=hours)
             return
         assert found.wait is not None

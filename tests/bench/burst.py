@@ -20,7 +20,7 @@ from tests.cluster.progress import say
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.controller.manifest import daemon_pod
-from dind_operator.features.endpoint.desired import Found, wanted
+from dind_operator.features.endpoint.desired import Found, desired_state
 from dind_operator.features.endpoint.x509 import new_key
 from dind_operator.manager.api_paths import owned_path
 from dind_operator.pod.defaults import BuildSettings
@@ -121,7 +121,7 @@ async def script(api: Api, namespace: str, count: int, status: Object, *, endpoi
 
 async def make_endpoint(api: Api, namespace: str, made: Object) -> None:
     """The five objects of an environment's endpoint, at the same time."""
-    goal = wanted(DindEnvironment.from_dict(made), Found(), datetime.now(UTC), new_key)
+    goal = desired_state(DindEnvironment.from_dict(made), Found(), datetime.now(UTC), new_key)
     await asyncio.gather(
         *(api.call("POST", owned_path(write.kind, namespace), write.manifest) for write in goal.writes)
     )

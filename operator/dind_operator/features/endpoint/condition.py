@@ -41,8 +41,8 @@ class _Compared:
 
 def enabled(environment: dict[str, Any]) -> bool:
     """Whether the stored spec enables the endpoint."""
-    asked = ((environment.get("spec") or {}).get("endpoint") or {}).get("enabled", True)
-    return bool(asked)
+    value = ((environment.get("spec") or {}).get("endpoint") or {}).get("enabled", True)
+    return bool(value)
 
 
 def guarded(environment: dict[str, Any]) -> bool:

@@ -33,32 +33,32 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
 def daemon_settings(spec: DindEnvironmentSpec) -> dict[str, Any]:
     """Keys of daemon.json for the fields of `spec.network`."""
     network = spec.network
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     if network.mtu is not None:
-        told["mtu"] = network.mtu
+        found["mtu"] = network.mtu
     if network.bridge_address is not None:
-        told["bip"] = network.bridge_address
+        found["bip"] = network.bridge_address
     if network.address_pools is not None:
-        told["default-address-pools"] = [{"base": pool.base, "size": pool.size} for pool in network.address_pools]
+        found["default-address-pools"] = [{"base": pool.base, "size": pool.size} for pool in network.address_pools]
     dns = network.dns
     if dns is not None and dns.nameservers:
-        told["dns"] = dns.nameservers
+        found["dns"] = dns.nameservers
     if dns is not None and dns.searches:
-        told["dns-search"] = dns.searches
+        found["dns-search"] = dns.searches
     if dns is not None and dns.options:
-        told["dns-opts"] = [f"{one.name}:{one.value}" if one.value else one.name for one in dns.options]
-    return told
+        found["dns-opts"] = [f"{one.name}:{one.value}" if one.value else one.name for one in dns.options]
+    return found
 
 
 def variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, str]:
     """Variables of the scripts by name."""
-    told = {}
+    found = {}
     words = [*_chosen(spec), *_ranges(spec, settings)]
     if words:
-        told[NETWORK_VARIABLE] = " ".join(words)
+        found[NETWORK_VARIABLE] = " ".join(words)
     if spec.network.firewall_backend is not FirewallBackend.AUTO:
-        told[FIREWALL_VARIABLE] = spec.network.firewall_backend.value
-    return told
+        found[FIREWALL_VARIABLE] = spec.network.firewall_backend.value
+    return found
 
 
 def _chosen(spec: DindEnvironmentSpec) -> Iterator[str]:

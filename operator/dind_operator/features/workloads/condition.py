@@ -49,8 +49,8 @@ def fields(observed: Observed) -> Fields | None:
     A run that was stopped because the environment is suspended or expired is removed; the next pod starts a new run.
     """
     old = (observed.environment.get("status") or {}).get("workloads")
-    asked = (observed.environment.get("spec") or {}).get("workloads")
-    if old is None and asked is None and (observed.pod is None or not pods.workload_names(observed.pod)):
+    requested = (observed.environment.get("spec") or {}).get("workloads")
+    if old is None and requested is None and (observed.pod is None or not pods.workload_names(observed.pod)):
         return None
     found = _fields(observed)
     stopped = found is not None and not found.get("result") and lifetimes.stopped(observed)
@@ -76,8 +76,8 @@ def _fields(observed: Observed) -> Fields | None:
 def completed(observed: Observed, environment: DindEnvironment) -> Fields | None:
     """The completed run of the current spec; None if there is none and a pod is needed."""
     found = fields(observed)
-    asked = environment.spec.workloads
-    if asked is None or found is None or not found.get("result"):
+    requested = environment.spec.workloads
+    if requested is None or found is None or not found.get("result"):
         return None
     return found if found.get("intent") == intent_hash(environment.spec) else None
 

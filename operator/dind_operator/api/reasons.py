@@ -64,7 +64,7 @@ class Reason(Documented):
     POLICY_VIOLATION = (
         "PolicyViolation",
         "The spec violates the policy of this installation. The operator creates no pod; a running pod is not deleted.",
-        "Change the fields that the message names, or ask an administrator to change the policy (docs/guard-rails.md).",
+        "Change the fields that the message names, or ask an administrator to change the policy (docs/policy.md).",
     )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",

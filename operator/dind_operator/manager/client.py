@@ -63,7 +63,7 @@ async def connect(*, kubeconfig_first: bool = False, context: str | None = None)
             await _load_kubeconfig(configuration)
     # Only if there is a proxy: with trust_env, aiohttp also reads .netrc for every request, in a thread.
     configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
-    return ApiCluster(_PlainClient(configuration))
+    return ApiCluster(client.ApiClient(configuration))
 
 
 async def _load_kubeconfig(configuration: client.Configuration, context: str | None = None) -> None:
@@ -84,14 +84,6 @@ def _kubeconfig_paths() -> str:
     if not any(Path(path).is_file() for path in paths.split(os.pathsep)):
         raise config.ConfigException(f"the file {paths} does not exist")
     return paths
-
-
-class _PlainClient(client.ApiClient):
-    """Sends plain dicts as they are: the client would copy each of their values in search of models."""
-
-    def sanitize_for_serialization(self, obj: Any) -> Any:
-        """The body as JSON has it."""
-        return obj if isinstance(obj, dict) else super().sanitize_for_serialization(obj)  # type: ignore[no-untyped-call]
 
 
 class ApiCluster:
@@ -287,10 +279,11 @@ class ApiCluster:
         url = path + ("?" + urlencode(query) if query else "")
         headers = {"Accept": accept, "Content-Type": content_type}
         try:
-            prepared = await self._api.param_serialize(
-                method, url, header_params=headers, body=body, auth_settings=["BearerToken"]
+            # The body is not prepared: it is plain, and the client would copy each of its values in search of models.
+            method, url, headers, _, _ = await self._api.param_serialize(
+                method, url, header_params=headers, auth_settings=["BearerToken"]
             )
-            response = await self._api.call_api(*prepared, _request_timeout=self._timeout)
+            response = await self._api.call_api(method, url, headers, body, _request_timeout=self._timeout)
             self._server_clock.record(response.headers.get("Date"))
             data: bytes = await response.read()  # type: ignore[no-untyped-call]
         except client.ApiException as error:

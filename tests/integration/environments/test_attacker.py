@@ -1,7 +1,7 @@
 """Somebody who may create environments in one namespace and nothing else: what he reaches for, and what stops him.
 
 He has a real token and the chart's role dind-environment-edit. What is refused is shown to be possible without its guard.
-Root on the node, in mode Privileged, is not among it: whoever may create environments has that (docs/guard-rails.md).
+Root on the node, in mode Privileged, is not among it: whoever may create environments has that (docs/policy.md).
 """
 
 from __future__ import annotations

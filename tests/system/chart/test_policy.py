@@ -114,8 +114,8 @@ def test_the_chart_knows_the_same_fields_for_keys_as_the_operator(helm: Helm) ->
 
 
 def documented() -> list[dict[str, Any]]:
-    """The values and the environment that docs/guard-rails.md shows."""
-    blocks = re.findall(r"```yaml\n(.*?)```", (CHART.parents[1] / "docs" / "guard-rails.md").read_text(), re.DOTALL)
+    """The values and the environment that docs/policy.md shows."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (CHART.parents[1] / "docs" / "policy.md").read_text(), re.DOTALL)
     return [yaml.safe_load(block) for block in blocks]
 
 

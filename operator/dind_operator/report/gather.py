@@ -116,22 +116,12 @@ def render_report(gathered: Gathered, output: Output = "text") -> str:
 async def gather(cluster: ApiCluster, key: Key, lines: int) -> Gathered:
     """Read the objects. Raises UnreportableError if the environment cannot be read."""
     environment = await _environment(cluster, key)
-    reader = _Reader()
+    reader = Reader()
     pod = await reader.read("pods", cluster.pod(key))
     node_name = pods.node_name(pod) if pod is not None else None
     logs = {}
     if pod is not None and node_name is not None and lines > 0:
-        for container, previous in (
-            (names.INIT_CONTAINER, False),
-            (names.DAEMON_CONTAINER, True),
-            (names.DAEMON_CONTAINER, False),
-        ):
-            title = f"{container} (before its last restart)" if previous else container
-            if previous and not pods.container_status(pod, container).get("restartCount"):
-                continue
-            text = await reader.read("pods/log", cluster.log_tail(key, container, lines, previous=previous), of=title)
-            if text is not None:
-                logs[title] = text
+        logs = await read_logs(cluster, reader, key, pod, lines)
     reported = (environment.get("status") or {}).get("docker")
     head = (
         None
@@ -174,7 +164,33 @@ async def _environment(cluster: ApiCluster, key: Key) -> dict[str, Any]:
         ) from error
 
 
-class _Reader:
+async def read_logs(cluster: ApiCluster, reader: "Reader", key: Key, pod: dict[str, Any], lines: int) -> dict[str, str]:
+    """The last lines of each log, by the name of the container. A container that restarted has a log before the restart, too."""
+    logs: dict[str, str] = {}
+
+    async def read(container: str, *, previous: bool) -> str | None:
+        title = f"{container} (before its last restart)" if previous else container
+        text = await reader.read("pods/log", cluster.log_tail(key, container, lines, previous=previous), of=title)
+        if text is not None:
+            logs[title] = text
+        return text
+
+    def restarted(seen: dict[str, Any]) -> bool:
+        return bool(pods.container_status(seen, names.DAEMON_CONTAINER).get("restartCount"))
+
+    await read(names.INIT_CONTAINER, previous=False)
+    if restarted(pod):
+        await read(names.DAEMON_CONTAINER, previous=True)
+    text = await read(names.DAEMON_CONTAINER, previous=False)
+    if text == "" and not restarted(pod):
+        # It may have restarted since the pod was read: then the log that is wanted is the one before.
+        now = await reader.read("pods", cluster.pod(key))
+        if now is not None and restarted(now):
+            await read(names.DAEMON_CONTAINER, previous=True)
+    return logs
+
+
+class Reader:
     """Reads objects and collects the failures."""
 
     def __init__(self) -> None:

@@ -63,7 +63,7 @@ class Api:
 
     # Calls
 
-    def call(self, method: str, path: str, body: Object | None = None, content_type: str = JSON) -> Object:
+    def call(self, method: str, path: str, body: Object | str | None = None, content_type: str = JSON) -> Object:
         """One call with a JSON answer. Raises ApiError."""
         answer = run(self._client.request(method, path, body, content_type=content_type))
         found: Object = json.loads(answer) if answer else {}

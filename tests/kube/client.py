@@ -91,13 +91,13 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Object | None = None,
+        body: Object | str | None = None,
         *,
         content_type: str = JSON,
         accept: str = JSON,
     ) -> bytes:
         """One call, repeated as long as the API server asks for it. Returns the body. Raises ApiError."""
-        data = None if body is None else json.dumps(body)
+        data = body if body is None or isinstance(body, str) else json.dumps(body)
         headers = {"Content-Type": content_type, "Accept": accept}
         end = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
         limit = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from . import nesting
 from .messages import describe_errors
 from .names import NAME_MAX_LENGTH, NAME_PATTERN
 from .spec import DindEnvironmentSpec
@@ -24,6 +25,7 @@ CACHED_SPECS_BYTES = 16 * 1024
 """A longer spec is not cached, so that tenants cannot fill the memory of the operator."""
 
 
+TOO_DEEP = f"spec.daemon.config must not be nested more than {nesting.MAX_DEPTH} levels deep: flatten its values"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -62,11 +64,13 @@ class DindEnvironment:
                 f"metadata.name {name!r} is invalid: must have at most {NAME_MAX_LENGTH} lower-case letters, digits and "
                 "'-', starting with a letter and ending with a letter or digit"
             )
-        text = _encode(obj.get("spec") or {})
         try:
+            text = _encode(obj.get("spec") or {})
             spec = _parsed(text) if len(text) <= CACHED_SPECS_BYTES else _parsed.__wrapped__(text)
         except ValidationError as error:
             raise InvalidEnvironment(describe_errors(error)) from error
+        except (RecursionError, _TooDeepError) as error:
+            raise InvalidEnvironment(TOO_DEEP) from error
         return cls(
             name=name,
             namespace=metadata.get("namespace") or "",
@@ -82,6 +86,13 @@ class DindEnvironment:
         )
 
 
+class _TooDeepError(Exception):
+    """The spec is nested more deeply than anything that dockerd reads."""
+
+
 @lru_cache(maxsize=CACHED_SPECS)
 def _parsed(text: str) -> DindEnvironmentSpec:
-    return DindEnvironmentSpec.model_validate(json.loads(text))
+    spec = json.loads(text)
+    if nesting.CUT in text or nesting.deeper(spec, nesting.MAX_DEPTH):
+        raise _TooDeepError
+    return DindEnvironmentSpec.model_validate(spec)

@@ -6,7 +6,7 @@ from typing import Any
 from dind_operator.api import names
 from dind_operator.api.conditions import ConditionType, Reason, format_time
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
-from dind_operator.api.spec import OperatingMode, UpdatePolicy
+from dind_operator.api.spec import UpdatePolicy
 from dind_operator.api.status import Phase
 from dind_operator.controller.actions import NOTHING, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.controller.drift import Freshness, intent_changed, missing_metadata, up_to_date
@@ -33,7 +33,7 @@ from dind_operator.state.pod_failures import Failure, failure_of, pod_failure
 def make_plan(observed: Observed, policy: Policy) -> Plan:
     """The plan for one environment."""
     if observed.ending:
-        return NOTHING
+        return _ending(observed)
     disabled = _namespace_disabled(observed) if policy.require_namespace_label else None
     if disabled is not None:
         return disabled
@@ -44,15 +44,31 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     if conflict is not None:
         # Only pods with the label of the operator are watched, so the deletion of this one may not be reported.
         return plan_with_status(observed, conflict, requeue_after=observed.periods.blocked_check_seconds)
+    # Expiry and suspension are decided from the raw object: whatever else is wrong with it, its daemon ends.
+    if lifetimes.stopped(observed) and not _terminating(observed):
+        return _suspend(observed, lifetime.expired)
+    return _desired_plan(observed, policy, lifetime.expired)
+
+
+def _terminating(observed: Observed) -> bool:
+    return observed.pod is not None and pods.terminating(observed.pod)
+
+
+def _desired_plan(observed: Observed, policy: Policy, expired: lifetimes.End | None) -> Plan:
+    """The plan for what the spec asks for. ``expired``: only while the last pod is terminating."""
+    going = _terminating(observed)
     try:
         environment = DindEnvironment.from_dict(observed.environment)
     except InvalidEnvironment as error:
-        return keep_pod(observed, blocked(Reason.INVALID_SPEC, str(error)))
-    if observed.pod is not None and pods.terminating(observed.pod):
-        return _terminating_pod(observed, environment, observed.pod, lifetime.expired)
-    plan = _without_daemon(observed, environment, lifetime.expired)
-    if plan is not None:
-        return plan
+        problem = blocked(Reason.INVALID_SPEC, str(error))
+        if going:
+            return _terminating_pod(observed, expired, problem)
+        return keep_pod(observed, problem)
+    run = workloads.completed(observed, environment)
+    if going:
+        return _terminating_pod(observed, expired, workloads.assessment(run) if run is not None else None)
+    if run is not None:
+        return _completed(observed, run)
     if forbidden := broken(environment, policy):
         return keep_pod(observed, blocked(Reason.POLICY_VIOLATION, forbidden))
     try:
@@ -62,12 +78,19 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     return _reconcile_pod(observed, environment, desired)
 
 
-def _without_daemon(observed: Observed, environment: DindEnvironment, over: lifetimes.End | None) -> Plan | None:
-    """The plan for an environment that is suspended, expired, or whose workloads completed. None if the daemon should run."""
-    if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
-        return _suspend(observed, over)
-    run = workloads.completed(observed, environment)
-    return None if run is None else _completed(observed, run)
+def _ending(observed: Observed) -> Plan:
+    """The plan for an environment that is being deleted: the garbage collector deletes its objects when the environment is gone.
+
+    A finalizer of somebody else can delay that for ever, so the operator deletes the pod itself. Of a namespace that is being
+    deleted the namespace controller deletes everything.
+    """
+    pod = observed.pod
+    deleted = bool(observed.environment["metadata"].get("deletionTimestamp"))
+    if not deleted or pod is None or pods.terminating(pod):
+        return NOTHING
+    if ownership.conflict(pod, observed.environment["metadata"]) is not None:
+        return NOTHING
+    return Plan(actions=(DeletePod(pods.uid(pod)),))
 
 
 def _reconcile_pod(observed: Observed, environment: DindEnvironment, goal: DesiredPod) -> Plan:
@@ -122,16 +145,19 @@ def _not_enabled(observed: Observed) -> str:
     )
 
 
-def _terminating_pod(
-    observed: Observed, environment: DindEnvironment, pod: pods.Pod, over: lifetimes.End | None
-) -> Plan:
-    """Wait for a terminating pod. It is force-deleted only if its node is gone, because no kubelet can confirm its deletion."""
+def _terminating_pod(observed: Observed, over: lifetimes.End | None, no_other: Assessment | None) -> Plan:
+    """Wait for a terminating pod. It is force-deleted only if its node is gone, because no kubelet can confirm its deletion.
+
+    ``no_other``: why no new pod follows; None if one does.
+    """
+    pod = observed.pod
+    assert pod is not None, "the caller has seen it"
     gone = observed.node is not None and observed.node.gone
     actions = (DeletePod(pods.uid(pod), force=True),) if gone else ()
-    if environment.spec.operating_mode == OperatingMode.SUSPENDED or over is not None:
+    if lifetimes.stopped(observed):
         assessment = _suspending(observed, over)
-    elif (run := workloads.completed(observed, environment)) is not None:
-        assessment = workloads.assessment(run)  # no new pod is created
+    elif no_other is not None:
+        assessment = no_other
     elif observed.node is not None and not gone and not observed.node.ready:
         assessment = blocked(
             Reason.NODE_LOST,

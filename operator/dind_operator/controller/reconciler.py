@@ -161,7 +161,7 @@ class Reconciler:
         same = (
             metadata["uid"] == seen["uid"]
             and metadata.get("generation") == seen.get("generation")
-            and not metadata.get("deletionTimestamp")
+            and bool(metadata.get("deletionTimestamp")) == bool(seen.get("deletionTimestamp"))
         )
         if not same:
             raise StaleError

@@ -6,6 +6,7 @@ written to the API server can be newer than the events of the watch. Of all stat
 The objects are compressed, because they take most of the memory of the operator.
 """
 
+from dind_operator.api.nesting import limited
 from dind_operator.manager.packed import Manifest, Packed
 from dind_operator.state.cluster import Key
 
@@ -137,11 +138,27 @@ class Layer:
             del self._by_namespace[key[0]]
 
 
+class EnvironmentLayer(Layer):
+    """The cached environments. A tenant writes them, so their values are cut where they come in (``api.nesting``)."""
+
+    def report(self, key: Key, manifest: Manifest) -> None:
+        """See ``Layer``."""
+        super().report(key, limited(manifest))
+
+    def learn(self, key: Key, manifest: Manifest) -> None:
+        """See ``Layer``."""
+        super().learn(key, limited(manifest))
+
+    def listed(self, manifest: Manifest) -> tuple[Key, Item]:
+        """See ``Layer``."""
+        return super().listed(limited(manifest))
+
+
 class ClusterView:
     """Implements ``controller.cache_reader.View``."""
 
     def __init__(self) -> None:
-        self.environments = Layer()
+        self.environments = EnvironmentLayer()
         self.pods = Layer()
         self.namespaces = Layer()
 

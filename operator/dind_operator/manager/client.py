@@ -19,7 +19,8 @@ import aiohttp
 from kubernetes.aio import client, config
 
 from dind_operator import __version__
-from dind_operator.api import names
+from dind_operator.api import names, nesting
+from dind_operator.api.nesting import limited
 from dind_operator.controller.api_errors import ClusterError, ErrorClass, error_of
 from dind_operator.manager.api_paths import delete_options, environment_path, identity, owned_path, pod_path
 from dind_operator.manager.clock_skew import ServerClock, utc_now
@@ -53,6 +54,7 @@ async def connect(*, kubeconfig_first: bool = False, context: str | None = None)
     always has precedence.
     Raises ``kubernetes.aio.config.ConfigException`` if neither is available.
     """
+    nesting.install()
     configuration = client.Configuration()
     if context or (kubeconfig_first and os.environ.get("KUBECONFIG")):
         await _load_kubeconfig(configuration, context)
@@ -113,7 +115,7 @@ class ApiCluster:
 
     async def environment(self, key: Key) -> dict[str, Any] | None:
         """See ``Cluster``."""
-        return await self._get_or_none(environment_path(key))
+        return limited(await self._get_or_none(environment_path(key)))
 
     async def pod(self, key: Key) -> dict[str, Any] | None:
         """See ``Cluster``."""
@@ -153,7 +155,9 @@ class ApiCluster:
     async def patch_status(self, key: Key, seen: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
         """See ``Cluster``."""
         body = {"metadata": identity(seen), "status": status}
-        return await self.call("PATCH", f"{environment_path(key)}/status", body=body, content_type=_MERGE_PATCH)
+        return limited(
+            await self.call("PATCH", f"{environment_path(key)}/status", body=body, content_type=_MERGE_PATCH)
+        )
 
     async def owned(self, kind: ObjectKind, key: Key) -> dict[str, Any] | None:
         """See ``Cluster``."""

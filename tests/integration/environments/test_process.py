@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,13 @@ import pytest
 import urllib3
 from tests.cluster.controlplane import ControlPlane, free_ports
 from tests.integration.harness.kubelet import Kubelet
+from tests.integration.harness.paths import environments
 from tests.integration.harness.running import kubeconfig
 from tests.integration.harness.space import Space
 from tests.kube.api import Api
 from tests.kube.eventually import eventually
+
+from dind_operator.api import nesting
 
 ROOT = Path(__file__).parents[3]
 
@@ -106,3 +110,52 @@ def test_a_token_that_is_refused_ends_it(
     programs.append(program)
     assert program.process.wait(30) != 0
     assert "not-a-token" not in program.text
+
+
+DEPTHS = (40, 300, 1200, 9000)
+"""Levels: more than are read, as many as the interpreter decodes, more than that, and nearly as many as the API server stores."""
+
+
+def test_objects_that_are_nested_deeply_are_invalid_and_harm_nobody(
+    programs: list[Program], plane: ControlPlane, token: str, space: Space, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    """Once as events of the watch, and once in the first list of an operator that starts; later in the list of a resync."""
+    nesting.install()  # for this process, which reads them, too
+
+    def started(name: str) -> Program:
+        (tmp_path / name).mkdir()
+        program = Program(tmp_path / name, kubeconfig(plane.url, plane.ca, token), DIND_RESYNC_SECONDS="1")
+        programs.append(program)
+        eventually(program.ready, "ready", story=lambda: program.text)
+        return program
+
+    def invalid() -> None:
+        for depth in DEPTHS:
+            told = space.wait_reason("InvalidSpec", name=f"deep-{depth}")
+            assert told["message"].startswith("spec.daemon.config must not be nested more than 32 levels deep")
+
+    first = started("first")
+    for depth in DEPTHS:
+        text = json.dumps(
+            {
+                "apiVersion": "dind.dev/v1alpha1",
+                "kind": "DindEnvironment",
+                "metadata": {"name": f"deep-{depth}"},
+                "spec": {"daemon": {"config": {"x": "DEEP"}}, "lifetime": {"ttl": "30d"}},
+            }
+        )
+        space.api.call("POST", environments(space.name), text.replace('"DEEP"', "[" * depth + "]" * depth))
+    invalid()
+    assert first.end(signal.SIGTERM) == 0
+    second = started("second")
+    space.create()
+    kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    for depth in DEPTHS:
+        space.change({"operatingMode": "Suspended"}, f"deep-{depth}")
+        space.wait_reason("Suspended", name=f"deep-{depth}")
+    time.sleep(3)  # resyncs, which nobody tells of here
+    assert second.ready()
+    assert [space.pod(f"deep-{depth}") for depth in DEPTHS] == [None] * len(DEPTHS)
+    assert "Traceback" not in first.text + second.text
+    assert '"level": "error"' not in first.text + second.text

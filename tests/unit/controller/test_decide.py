@@ -6,6 +6,7 @@ import copy
 import itertools
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,13 +20,33 @@ from dind_operator.api.status import DindEnvironmentStatus
 from dind_operator.controller.actions import NOTHING, CreatePod, DeleteEnvironment, DeletePod, Plan, RepairMetadata
 from dind_operator.controller.decide import make_plan
 from dind_operator.features.policy.rules import PolicyRules
+from dind_operator.state import ownership
 from dind_operator.state import pod_status as pods
-from dind_operator.state.observed import Observed, Policy
+from dind_operator.state.observed import NodeView, Observed, Policy
 from dind_operator.state.periods import Periods
 
 # More than other properties have: a state is made of a dozen parts, and some rules concern three of them together.
 MANY = settings(max_examples=settings().max_examples * 6 // 5)
 MEMORY = {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}}
+
+
+def deep(levels: int) -> Any:
+    """A list in a list, so many times."""
+    found: list[Any] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+# Specs that the model refuses, whether or not an API server with this CRD would store them.
+INVALID: list[dict[str, Any]] = [
+    {"daemon": {"nope": 1}},
+    {"network": {"avoid": ["999.0.0.0/8"]}},
+    {"daemon": {"config": {"runtimes": {}}}},
+    {"storage": {"emptyDir": {}, "hostPath": {"path": "/x"}}},
+    {"daemon": None, "endpoint": {"enabled": "maybe"}},
+    {"daemon": {"config": {"deep": deep(200)}}},
+]
 
 
 def plan(seen: Observed, policy: Policy = POLICY) -> Plan:
@@ -99,7 +120,13 @@ def test_no_environment_is_ready_by_a_foreign_pod(world: World) -> None:
 
 @MANY
 @given(worlds(deleted=True))
-def test_nothing_is_done_for_an_environment_that_is_being_deleted(world: World) -> None:
+def test_of_an_environment_that_is_being_deleted_the_pod_is_deleted_and_nothing_else_done(world: World) -> None:
+    """Its objects go with it; but somebody's finalizer may keep it for ever."""
+    pod = world.pod
+    own = pod is not None and ownership.conflict(pod, world.environment["metadata"]) is None
+    if pod is not None and own and not pods.terminating(pod):
+        assert world.plan() == Plan(actions=(DeletePod(pods.uid(pod)),))
+        world.apply(world.plan())
     assert world.plan() == NOTHING
 
 
@@ -189,6 +216,32 @@ def test_a_closed_namespace_leaves_a_running_pod_alone() -> None:
 
 def test_an_ending_namespace_is_left_to_end() -> None:
     assert plan(observed(space=objects.namespace(ending=True))) == NOTHING
+
+
+@pytest.mark.parametrize("wrong", INVALID)
+@pytest.mark.parametrize(
+    "stop", [{"operatingMode": "Suspended"}, {"lifetime": {"ttl": "1m"}}], ids=["suspended", "ttl"]
+)
+def test_whatever_else_is_wrong_a_daemon_that_is_to_end_ends(wrong: dict[str, Any], stop: dict[str, Any]) -> None:
+    made = World(environment({**wrong, **stop}), running_pod(), objects.namespace(), node())
+    made.settle()
+    made.pass_time(300)  # the ttl, the notice, and a minute
+    made.settle()
+    made.pass_time(61)
+    made.settle()
+    assert made.pod is not None
+    assert made.pod["metadata"].get("deletionTimestamp")
+    made.pod = None
+    made.settle()
+    assert condition(made.environment["status"], "Ready")["reason"] in ("Suspended", "TTLExpired")
+
+
+def test_a_pod_on_a_node_that_is_gone_does_not_stay_terminating_for_an_invalid_spec() -> None:
+    pod = running_pod()
+    pod["metadata"]["deletionTimestamp"] = "2025-06-01T11:00:00Z"
+    found = plan(observed(environment({"daemon": {"nope": 1}}), pod, node=NodeView("node-a", None)))
+    assert found.actions == (DeletePod(POD_UID, force=True),)
+    assert ready(found) == ("False", "InvalidSpec")
 
 
 def test_an_invalid_spec_is_told_and_a_running_daemon_runs_on() -> None:

@@ -106,12 +106,31 @@ def lead(whole: timedelta, periods: Periods) -> timedelta:
 
 
 def _spec(observed: Observed) -> LifetimeSpec | None:
-    """The lifetime alone, so that an invalid field elsewhere in the spec does not prevent the expiry."""
+    """The lifetime alone, so that an invalid field elsewhere in the spec does not prevent the expiry.
+
+    Of a lifetime that is invalid itself each field that is valid counts.
+    """
     raw = (observed.environment.get("spec") or {}).get("lifetime")
-    try:
-        return LifetimeSpec.model_validate(raw) if raw else None
-    except ValidationError:
+    if not isinstance(raw, dict) or not raw:
         return None
+    try:
+        return LifetimeSpec.model_validate(raw)
+    except ValidationError:
+        ends = [{key: raw[key]} for key in ("ttl", "idleTimeout") if _valid({key: raw[key]} if key in raw else {})]
+        expire = {"expire": raw.get("expire")}
+        if ends and _valid({**ends[0], **expire}):
+            ends.append(expire)
+        return (
+            LifetimeSpec.model_validate({key: value for part in ends for key, value in part.items()}) if ends else None
+        )
+
+
+def _valid(raw: dict[str, Any]) -> bool:
+    try:
+        LifetimeSpec.model_validate(raw)
+    except ValidationError:
+        return False
+    return True
 
 
 class _Computation:

@@ -125,6 +125,30 @@ def test_delete_deletes_the_environment_and_nothing_of_it_by_hand() -> None:
     assert lifetime(made)["expired"]["reason"] == "TTLExpired"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "deletes"),
+    [
+        ({"ttl": "1h", "idleTimeout": "soon"}, False),
+        ({"ttl": "1h", "other": 1, "expire": "Delete"}, True),
+        ({"ttl": "1h", "expire": "Sometimes"}, False),
+        ({"ttl": "1h", "idleTimeout": None, "expire": None}, False),
+    ],
+)
+def test_a_lifetime_that_is_invalid_ends_by_what_of_it_is_valid(wrong: dict[str, Any], deletes: bool) -> None:
+    made = world(copy.deepcopy(TTL))
+    made.environment["spec"]["lifetime"] = wrong
+    at(made, CREATED + 54 * MINUTE)
+    made.now = CREATED + HOUR
+    assert [type(action) for action in made.plan().actions] == [DeleteEnvironment if deletes else DeletePod]
+
+
+@pytest.mark.parametrize("wrong", [{"ttl": "soon"}, {}, [], "1h", {"other": "1h"}])
+def test_what_is_no_lifetime_ends_nothing(wrong: Any) -> None:
+    made = world(copy.deepcopy(TTL))
+    made.environment["spec"]["lifetime"] = wrong
+    assert lifetimes.of(made.observe()) == lifetimes.NO_END
+
+
 @pytest.mark.parametrize("expire", ["Suspend", "Delete"])
 def test_an_operator_that_was_away_warns_first_and_gives_a_minute(expire: str) -> None:
     made = world({"lifetime": {"ttl": "1h", "expire": expire}})
@@ -136,7 +160,9 @@ def test_an_operator_that_was_away_warns_first_and_gives_a_minute(expire: str) -
     at(made, made.now + timedelta(seconds=59))
     assert made.done == []
     at(made, made.now + timedelta(seconds=1))
-    assert len(made.done) == 1
+    # Its pod is deleted by the operator, too, because a finalizer may keep the environment.
+    expected = [DeleteEnvironment, DeletePod] if expire == "Delete" else [DeletePod]
+    assert [type(action) for action in made.done] == expected
 
 
 def test_where_there_is_no_pod_none_is_made_for_the_warning() -> None:

@@ -29,6 +29,7 @@ from dind_operator.controller.features import requeue
 from dind_operator.controller.merge_patch import status_changes
 from dind_operator.controller.observe import Reader
 from dind_operator.controller.status import surviving
+from dind_operator.controller.status_schema import essential, fitted
 from dind_operator.features.disruption.condition import reported
 from dind_operator.state.cluster import Cluster, Event, Key
 from dind_operator.state.observed import Observed, Policy
@@ -49,7 +50,10 @@ class Outcome:
 
 
 class Reconciler:
-    """Reconciles environments, one call at a time for each. ``clock_skew``: as in ``Observed``."""
+    """Reconciles environments, one call at a time for each.
+
+    ``clock_skew``: as in ``Observed``. ``count_misfit`` is called for each status of which less is written than was meant.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Reconciler:
         volume_seconds: float = 0,
         endpoint_seconds: float = 60,
         clock_skew: Callable[[], timedelta] = timedelta,
+        count_misfit: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._view = view
@@ -69,6 +74,7 @@ class Reconciler:
         self._clock = clock
         self._clock_skew = clock_skew
         self._read_logs = read_logs
+        self._count_misfit = count_misfit
         self._reader = Reader(cluster, view, read_logs=read_logs, volume_seconds=volume_seconds)
         self._budgets = Budgets(cluster, policy)
         self._endpoints = Endpoints(cluster, policy, endpoint_seconds)
@@ -194,16 +200,35 @@ class Reconciler:
             raise error
         return refused(observed, plan, error)
 
+    async def _patch(
+        self, key: Key, environment: dict[str, Any], changes: dict[str, Any], status: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Write the changes; if the API server refuses them, the changes of a smaller status."""
+        try:
+            return await self._cluster.patch_status(key, environment, changes)
+        except ClusterError as error:
+            if error.error_class is not ErrorClass.INVALID:
+                raise
+            self._count_misfit()
+            smaller = status_changes(environment.get("status") or {}, essential(status))
+            return await self._cluster.patch_status(key, environment, smaller)
+
     async def _store(
         self, key: Key, observed: Observed, status: dict[str, Any], events: tuple[Event, ...] = ()
     ) -> Observed:
         """Write the changed fields of the status, and record the Events if there are any changes."""
         environment = observed.environment
-        changes = status_changes(environment.get("status") or {}, status)
+        old = environment.get("status") or {}
+        if not status_changes(old, status):
+            return observed
+        fit = fitted(status)
+        changes = status_changes(old, fit)
         if not changes:
             return observed
+        if fit is not status:
+            self._count_misfit()
         try:
-            stored = await self._cluster.patch_status(key, environment, changes)
+            stored = await self._patch(key, environment, changes, fit)
         except ClusterError as error:
             if error.error_class in (ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
                 await self._reader.environment(key, environment)

@@ -132,6 +132,7 @@ class Operator:
             volume_seconds=self._settings.volume_check_seconds,
             endpoint_seconds=self._settings.endpoint_check_seconds,
             clock_skew=self._cluster.clock_skew,
+            count_misfit=self._metrics.misfits.inc,
         )
         self.controller.attach(view, reconciler)
         self._metrics.watch_environments(

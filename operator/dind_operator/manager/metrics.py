@@ -33,6 +33,11 @@ class Metrics:
             ["class"],
             registry=self.registry,
         )
+        self.misfits = Counter(
+            "dind_operator_status_misfits",
+            "Number of statuses that did not fit their schema or that the API server rejected, and of which less was written.",
+            registry=self.registry,
+        )
         self.seconds = Histogram(
             "dind_operator_reconcile_seconds",
             "Duration of successful reconciliations in seconds.",

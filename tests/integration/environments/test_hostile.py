@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.integration.environments.conftest import Operators
+from tests.integration.harness.calls import Answer, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import environments
 from tests.integration.harness.running import OFTEN
@@ -41,3 +42,32 @@ def test_a_finalizer_keeps_the_object_and_not_its_daemon(start: Operators, space
     assert (space.environment() or {})["metadata"]["finalizers"] == ["a.example/x"]
     space.api.patch(f"{environments(space.name)}/one", {"metadata": {"finalizers": None}})
     space.wait_gone()
+
+
+def test_a_url_that_is_too_long_for_the_status_costs_that_url_alone(
+    start: Operators, space: Space, kubelet: Kubelet
+) -> None:
+    start(minute_seconds=1, resync_seconds=OFTEN).wait_ready()
+    mirrors = [f"https://m.example.com/{'x' * 600}", "https://n.example.com"]
+    space.create(spec={"daemon": {"config": {"registry-mirrors": mirrors}}, "lifetime": {"ttl": "1m"}})
+    kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    assert space.status()["registryMirrors"] == ["https://n.example.com"]
+    kubelet.finish(space.wait_going())
+    space.wait_reason("TTLExpired")
+
+
+def test_of_a_status_that_the_api_server_refuses_the_essential_is_written(
+    start: Operators, space: Space, kubelet: Kubelet
+) -> None:
+    """As an API server with an older CRD may: it knows a field otherwise."""
+    operator = start(resync_seconds=OFTEN).wait_ready()
+    space.create()
+    pod = space.wait_pod()
+    space.wait_reason("PodPending")
+    refusal = Answer(422, "Invalid", "status.restarts: Invalid value")
+    operator.proxy.fault(on("patch", "dindenvironments/status"), refusal, times=1)
+    kubelet.run(pod)
+    space.wait_reason("Ready")
+    misfits = [line for line in operator.http("/metrics")[1].splitlines() if "status_misfits_total" in line]
+    assert misfits[-1].endswith(" 1.0")

@@ -10,6 +10,8 @@ from dind_operator.state.observed import Observed
 
 MAX_MIRRORS = 16
 """The maximum in status; `spec.daemon.config` may contain more."""
+MAX_LENGTH = 512
+"""Of a URL in status."""
 
 
 def pod_status(_observed: Observed, pod: pods.Pod) -> dict[str, Any]:
@@ -29,4 +31,5 @@ def mirrors(pod: pods.Pod) -> list[str] | None:
     found = config.get("registry-mirrors") if isinstance(config, dict) else None
     if not isinstance(found, list):
         return None
-    return [url for url in found if isinstance(url, str) and re.match(MIRROR_PATTERN, url)][:MAX_MIRRORS] or None
+    urls = [url for url in found if isinstance(url, str) and len(url) <= MAX_LENGTH and re.match(MIRROR_PATTERN, url)]
+    return urls[:MAX_MIRRORS] or None

@@ -229,6 +229,20 @@ CASES = [
         {"podMetadata": {"labels": {"team": "a", "z": ""}, "annotations": {"other.example.com/b": "c"}}},
         "spec.podMetadata other.example.com/b",
     ),
+    Case(
+        "secrets",
+        ["ci-*"],
+        {"daemon": {"imagePullSecrets": [{"name": "ci-pull"}]}},
+        {"daemon": {"imagePullSecrets": [{"name": "ci-pull"}, {"name": "login"}]}},
+        "spec.daemon.imagePullSecrets login",
+    ),
+    Case(
+        "secrets",
+        ["b*"],
+        {"daemon": {"imagePullSecrets": [{"name": "builder"}]}},
+        {"daemon": {"imagePullSecrets": [{"name": "builder-client"}]}},
+        "spec.daemon.imagePullSecrets builder-client",
+    ),
     Case("podMetadata", [], {"podMetadata": {}}, {"podMetadata": {"annotations": {"a": ""}}}, "spec.podMetadata a"),
     Case("disruptionPolicies", ["Allow"], {}, {"disruptionPolicy": "Protect"}, "spec.disruptionPolicy Protect"),
     Case(

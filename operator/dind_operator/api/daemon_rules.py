@@ -108,6 +108,8 @@ def config_errors(config: Mapping[str, Any]) -> Iterator[str]:
     for key, value in config.items():
         if owned := owned_config_key(key):
             yield _config_message(owned)
+        elif not key.isascii():
+            yield f"config.{key!r} must be a key that dockerd knows: remove it, keys have ASCII characters only"
         elif key.lower() == "exec-opts" and _has_owned_exec_opt(value):
             yield _EXEC_OPT_MESSAGE
 

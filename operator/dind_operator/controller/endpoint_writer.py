@@ -181,8 +181,12 @@ class Endpoints:
 
 
 def _refused(error: ClusterError, act: str) -> Condition:
-    """The condition for a rejected request. Raises other errors."""
-    if error.error_class not in (ErrorClass.REFUSED, ErrorClass.INVALID):
+    """The condition for a request that the API server rejected, or that it could not serve, for example because a webhook failed.
+
+    Raises other errors. Whatever becomes of the objects of the endpoint, the environment can be suspended and expires.
+    """
+    failed = error.error_class is ErrorClass.RETRY and error.code >= 500
+    if not failed and error.error_class not in (ErrorClass.REFUSED, ErrorClass.INVALID):
         raise error
     return Condition.false(
         Reason.ENDPOINT_OBJECT_REJECTED,

@@ -60,8 +60,11 @@ def argument_remedy(flag: str) -> str:
 
 
 def owned_config_key(key: str) -> str | None:
-    """The owned key of daemon.json that `key` is, in any case of letters; None for any other."""
-    folded = key.lower()
+    """The owned key of daemon.json that `key` is, in any case of letters; None for any other.
+
+    Go folds two letters to ASCII that are none: the long s (U+017F) and the sign of Kelvin (U+212A).
+    """
+    folded = key.casefold()
     return folded if folded in OWNED_KEYS else None
 
 
@@ -72,7 +75,7 @@ def owned_exec_opt(option: str) -> bool:
 
 def is_set(setting: Setting, config: Mapping[str, Any], args: Sequence[str]) -> bool:
     """Whether daemon.json or the arguments set it, even to nothing."""
-    if any(key.lower() == setting.key for key in config):
+    if any(key.casefold() == setting.key for key in config):
         return True
     pattern = _of(setting)
     return any(pattern.match(argument) for argument in args)

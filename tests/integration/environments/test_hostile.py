@@ -44,6 +44,32 @@ def test_a_finalizer_keeps_the_object_and_not_its_daemon(start: Operators, space
     space.wait_gone()
 
 
+@pytest.mark.parametrize("verb", ["get", "create"])
+@pytest.mark.parametrize("resource", ["services", "secrets", "networkpolicies"])
+def test_a_webhook_that_fails_for_an_object_of_the_endpoint_holds_up_nothing_else(
+    start: Operators, space: Space, kubelet: Kubelet, resource: str, verb: str
+) -> None:
+    """As a webhook that answers 500, on the endpoint's objects: a condition names it, and the daemon can be ended."""
+    operator = start(minute_seconds=1, resync_seconds=OFTEN, endpoint_check_seconds=1).wait_ready()
+    space.create()
+    pod = kubelet.run(space.wait_pod())
+    space.wait_reason("EndpointReady", "EndpointReady")
+    words = 'failed calling webhook "all.example.com": an error on the server'
+    operator.proxy.fault(on(verb, resource), Answer(500, "InternalError", words), times=None)
+    name = {"services": "one", "secrets": "one-client", "networkpolicies": "one"}[resource]
+    group = "/apis/networking.k8s.io/v1/namespaces/" + space.name if resource == "networkpolicies" else space.path
+    space.api.delete(f"{group}/{resource}/{name}")
+    assert words in space.wait_reason("EndpointObjectRejected", "EndpointReady")["message"]
+    assert space.condition()["status"] == "True", "the daemon works"
+    space.change({"operatingMode": "Suspended"})
+    kubelet.finish(space.wait_going())
+    space.wait_reason("Suspended")
+    operator.proxy.heal()
+    space.change({"operatingMode": "Running"})
+    kubelet.run(space.wait_pod(other_than=pod))
+    space.wait_reason("EndpointReady", "EndpointReady")
+
+
 def test_a_url_that_is_too_long_for_the_status_costs_that_url_alone(
     start: Operators, space: Space, kubelet: Kubelet
 ) -> None:

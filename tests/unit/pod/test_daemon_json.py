@@ -74,6 +74,11 @@ def test_every_owned_key_is_refused_by_name_before_it_gets_here(key: str) -> Non
         config({key: "mine"})
 
 
+def test_a_key_that_is_not_ascii_is_refused() -> None:
+    with pytest.raises(InvalidEnvironment, match="must be a key that dockerd knows"):
+        config({"d\u00e9bug": True})
+
+
 def test_it_is_one_compact_line_and_always_the_same() -> None:
     one = daemon_json({"daemon": {"config": {"mtu": 1400, "bip": "172.30.0.1/24"}}})
     other = daemon_json({"daemon": {"config": {"bip": "172.30.0.1/24", "mtu": 1400}}})

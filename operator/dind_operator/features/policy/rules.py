@@ -24,7 +24,7 @@ from dind_operator.api.security import CloudMetadata
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
 from dind_operator.features.endpoint import network_policy
 from dind_operator.features.policy import field_rules, workload_rules
-from dind_operator.features.policy.messages import POLICY, covered, not_allowed, refused, remedy, shown
+from dind_operator.features.policy.messages import POLICY, covered, not_allowed, refused, remedy, secret_covered, shown
 
 MAX_ENTRIES: Final = 24
 """The maximum number of entries of a list. With the maximum length of an entry, a message with all entries fits a condition (4096
@@ -219,6 +219,11 @@ def _registry_secrets(request: Request) -> Iterator[str]:
     return field_rules.secrets(request.spec.registry, request.rules.secrets)
 
 
+def _image_pull_secrets(request: Request) -> Iterator[str]:
+    named = [secret.name for secret in request.spec.daemon.image_pull_secrets or []]
+    return refused("spec.daemon.imagePullSecrets", named, request.rules.secrets, "secrets", secret_covered)
+
+
 def _daemon_fields(request: Request) -> Iterator[str]:
     return field_rules.keys(request.spec, request.rules.daemon_config)
 
@@ -303,4 +308,5 @@ _RULES: Final[tuple[Callable[[Request], Iterator[str]], ...]] = (
     _require_ttl,
     _workload_secrets,
     _registry_secrets,
+    _image_pull_secrets,
 )

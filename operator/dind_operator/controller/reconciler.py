@@ -31,8 +31,10 @@ from dind_operator.controller.observe import Reader
 from dind_operator.controller.status import surviving
 from dind_operator.controller.status_schema import essential, fitted
 from dind_operator.features.disruption.condition import reported
+from dind_operator.state import pod_status as pods
 from dind_operator.state.cluster import Cluster, Event, Key
 from dind_operator.state.observed import Observed, Policy
+from dind_operator.state.ownership import orphaned
 
 MAX_ROUNDS = 4
 """Attempts of one reconciliation with newly observed objects. After that it is retried with the backoff of the queue."""
@@ -86,6 +88,7 @@ class Reconciler:
             if environment is None:
                 self._reader.forget(key)
                 self._endpoints.forget(key)
+                await self._end_orphan(key)
                 return Outcome()
             try:
                 return await self._round(key, environment)
@@ -94,6 +97,20 @@ class Reconciler:
         raise ClusterError(
             ErrorClass.CONFLICT, f"{key[0]}/{key[1]} changed during each of {MAX_ROUNDS} attempts to reconcile it"
         )
+
+    async def _end_orphan(self, key: Key) -> None:
+        """Delete the pod of an environment that is gone and left it behind: nothing else would end it."""
+        pod = self._view.pod(key)
+        if pod is None or pods.terminating(pod) or not orphaned(pod):
+            return
+        if await self._cluster.environment(key) is not None:
+            return  # a new one of the same name, which the watch has not reported yet
+        try:
+            await self._cluster.delete_pod(key, pods.uid(pod), force=False)
+        except ClusterError as error:
+            if error.error_class not in (ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
+                raise
+            self._view.miss_pod(key, pods.uid(pod))
 
     async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
         pod, namespace = self._view.pod(key), self._view.namespace(key[0])

@@ -194,7 +194,8 @@ class Controller:
         for key in changed:
             self.queue.add(key)
         spread = min(SPREAD_SECONDS, self._resync_seconds / 2)
-        for key in self.view.environments.known() - changed:
+        # A pod without an environment may have been left behind.
+        for key in (self.view.environments.known() | self.view.pods.known()) - changed:
             self.queue.add_after(key, random.uniform(0, spread))  # noqa: S311 - not for security
         self._resynced.set()
 

@@ -2,10 +2,21 @@
 
 from typing import Any
 
+from dind_operator.api import names
 from dind_operator.api.conditions import Reason
 from dind_operator.api.status import Phase
+from dind_operator.pod.variables import INTENT_VARIABLE
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Assessment, blocked, waiting
+
+
+def orphaned(pod: pods.Pod) -> bool:
+    """Whether the operator created this pod and no object controls it any more, as after `kubectl delete --cascade=orphan`."""
+    metadata = pod["metadata"]
+    made = names.ANNOTATION_ENVIRONMENT_UID in (metadata.get("annotations") or {}) and pods.variable(
+        pod, INTENT_VARIABLE
+    )
+    return bool(made) and pods.watched(pod) and pods.controller(pod) is None
 
 
 def conflict(pod: pods.Pod | None, environment: dict[str, Any]) -> Assessment | None:

@@ -44,6 +44,45 @@ def test_a_finalizer_keeps_the_object_and_not_its_daemon(start: Operators, space
     space.wait_gone()
 
 
+def test_a_pod_that_was_orphaned_ends(start: Operators, space: Space, kubelet: Kubelet) -> None:
+    start().wait_ready()
+    space.create()
+    kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    space.remove(policy="Orphan")
+    kubelet.finish(space.wait_going())
+    space.wait_no_pod()
+    space.wait_gone()
+
+
+def test_a_pod_that_was_orphaned_while_no_operator_ran_ends(start: Operators, space: Space, kubelet: Kubelet) -> None:
+    first = start().wait_ready()
+    space.create()
+    kubelet.run(space.wait_pod())
+    space.wait_reason("Ready")
+    first.stop()
+    space.remove(policy="Orphan")
+    space.wait_gone()
+    pod = space.pod() or {}
+    assert not pod["metadata"].get("ownerReferences")
+    # A pod that only looks like one of ours is not touched.
+    space.api.create(
+        f"{space.path}/pods",
+        {
+            "metadata": {
+                "name": "mine",
+                "labels": {"app.kubernetes.io/managed-by": "dind-operator", "dind.dev/environment": "mine"},
+            },
+            "spec": {"containers": [{"name": "daemon", "image": "x"}]},
+        },
+    )
+    second = start(resync_seconds=OFTEN).wait_ready()
+    kubelet.finish(space.wait_going())
+    space.wait_no_pod()
+    second.wait_resyncs(2)
+    assert "deletionTimestamp" not in (space.pod("mine") or {})["metadata"]
+
+
 @pytest.mark.parametrize("verb", ["get", "create"])
 @pytest.mark.parametrize("resource", ["services", "secrets", "networkpolicies"])
 def test_a_webhook_that_fails_for_an_object_of_the_endpoint_holds_up_nothing_else(

@@ -125,7 +125,7 @@ class SecuritySpec(ApiModel):
     )
     cloud_metadata: CloudMetadata = Field(
         default=CloudMetadata.CLOSED,
-        description="Whether the daemon and nested containers can reach the metadata service of the cloud "
-        "(169.254.169.254, fd00:ec2::254), which provides credentials of the node. Closed blocks it with the "
-        "NetworkPolicy, if the network plugin enforces NetworkPolicies. Open allows it.",
+        description="Whether the daemon and nested containers can reach the metadata service of the cloud, such as "
+        "169.254.169.254, which provides credentials of the node. Closed blocks it with the NetworkPolicy, if the "
+        "network plugin enforces NetworkPolicies. Open allows it.",
     )

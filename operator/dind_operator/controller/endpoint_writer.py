@@ -17,7 +17,7 @@ from dind_operator.controller.polling import PollSchedule
 from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.endpoint import network_policy
 from dind_operator.features.endpoint.credentials import reported_credentials
-from dind_operator.features.endpoint.desired import PARTS, Found, NewKey, conflicts, desired_state, removals
+from dind_operator.features.endpoint.desired import PARTS, Desired, Found, NewKey, conflicts, desired_state, removals
 from dind_operator.features.endpoint.x509 import new_key
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken, served
@@ -120,6 +120,9 @@ class Endpoints:
         changed = environment.status.get("observedGeneration") != environment.generation
         return result is None and (changed or not reported)
 
+    def _desired(self, environment: DindEnvironment, found: Found, now: datetime) -> Desired:
+        return desired_state(environment, found, now, self._new_key, self._policy.build.metadata_addresses)
+
     async def _check(self, key: Key, environment: DindEnvironment, observed: Observed, verify: Verify) -> EndpointState:
         known = reported_credentials(observed.environment.get("status") or {})
         try:
@@ -128,7 +131,7 @@ class Endpoints:
             return EndpointState(known, _refused(error, "read"))
         if not environment.spec.endpoint.enabled:
             return await self._disable(key, environment, observed, found, verify)
-        desired = desired_state(environment, found, observed.now, self._new_key)
+        desired = self._desired(environment, found, observed.now)
         problem = await self._apply(key, desired.writes, verify)
         conflict, passing = _conflict(environment, found)
         # After an error the Secrets may not contain the new credentials, so no pod is replaced for them.
@@ -148,7 +151,7 @@ class Endpoints:
         """Delete the objects of a disabled endpoint. The NetworkPolicy for published ports is kept or created."""
         known = reported_credentials(observed.environment.get("status") or {})
         in_use = endpoint.in_use(observed.pod)
-        kept = desired_state(environment, found, observed.now, self._new_key).writes
+        kept = self._desired(environment, found, observed.now).writes
         gone = removals(environment, found, in_use=in_use)
         if self._closes_metadata():
             gone = tuple(each for each in gone if each.kind is not ObjectKind.NETWORK_POLICY)

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
 
     # As JSON: ["10.96.0.0/12", "10.244.0.0/16"].
     cluster_cidrs: ClusterCidrs = ()
+    # As JSON: ["169.254.170.2/32"].
+    metadata_addresses: ClusterCidrs = ()
     # As JSON: ["https://mirror.example.com"]. For environments without mirrors of their own.
     default_registry_mirrors: Annotated[
         tuple[Mirror, ...], NoDecode, BeforeValidator(_parse_json), Field(max_length=8)
@@ -124,6 +126,7 @@ class Settings(BaseSettings):
             default_runtime_class=self.default_runtime_class,
             host_path_prefixes=self.host_path_prefixes,
             cluster_cidrs=self.cluster_cidrs,
+            metadata_addresses=self.metadata_addresses,
             default_registry_mirrors=self.default_registry_mirrors,
             minute_seconds=self.minute_seconds,
         )

@@ -26,6 +26,8 @@ class BuildSettings:
     """Directories of nodes in which environments may use a directory; none by default."""
     cluster_cidrs: tuple[str, ...] = ()
     """Address ranges of the cluster that nested networks must not use."""
+    metadata_addresses: tuple[str, ...] = ()
+    """Ranges that pods cannot connect to beside the metadata services that the operator knows."""
     default_registry_mirrors: tuple[str, ...] = ()
     """Mirrors of Docker Hub for environments without mirrors."""
     minute_seconds: int = DEFAULT_MINUTE_SECONDS

@@ -16,6 +16,7 @@ EVERYTHING: dict[str, Any] = {
     "image": {"tag": "dev", "operator": {"digest": "sha256:" + "0123456789abcdef" * 4}},
     "hostPath": {"allowedPrefixes": ["/srv/a", "/srv/b"]},
     "clusterCIDRs": ["10.96.0.0/12", "fd00::/48"],
+    "metadataAddresses": ["169.254.170.2/32"],
     "registry": {"mirrors": ["https://m.example.com"]},
     "defaultReserveMemory": "1.5Gi",
     # A number that Helm, which reads numbers as floats, might write as 1e+06.

@@ -69,13 +69,23 @@ def _needed(environment: DindEnvironment) -> set[str]:
     return needed | ({"service"} if endpoint.service(environment) is not None else set())
 
 
-def desired_state(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Desired:
-    """The writes. Objects of other owners are not written; if one of the Secrets has another owner, none of them is."""
+def desired_state(
+    environment: DindEnvironment,
+    found: Found,
+    now: datetime,
+    new_key: NewKey,
+    metadata_addresses: tuple[str, ...] = (),
+) -> Desired:
+    """The writes. Objects of other owners are not written; if one of the Secrets has another owner, none of them is.
+
+    ``metadata_addresses``: further ranges that the pod cannot connect to.
+    """
     secrets = Desired()
     foreign = any(kind is ObjectKind.SECRET for kind, _ in conflicts(environment, found))
     if environment.spec.endpoint.enabled and not foreign:
         secrets = _secrets(environment, found, now, new_key)
-    policy = network_policy.network_policy(environment) if network_policy.needed(environment) else None
+    needs_policy = network_policy.needed(environment)
+    policy = network_policy.network_policy(environment, metadata_addresses) if needs_policy else None
     pairs = (
         (ObjectKind.SERVICE, found.service, endpoint.service(environment), _same_service),
         (ObjectKind.NETWORK_POLICY, found.policy, policy, _same_policy),

@@ -9,8 +9,15 @@ from dind_operator.api.published import DAEMON_PORT, Protocol, PublishedPortsSpe
 from dind_operator.api.security import CloudMetadata
 from dind_operator.features.endpoint import service as endpoint
 
-METADATA_ADDRESSES = ("169.254.169.254/32", "fd00:ec2::254/128")
-"""Metadata services of clouds, which return credentials of the node: the first of all clouds, the second of EC2 over IPv6."""
+METADATA_ADDRESSES = (
+    "169.254.169.254/32",  # AWS, Azure, Google Cloud, Oracle Cloud, OpenStack and most others
+    "fd00:ec2::254/128",  # AWS
+    "fd20:ce::254/128",  # Google Cloud
+    "fd00:c1::a9fe:a9fe/128",  # Oracle Cloud
+    "100.100.100.200/32",  # Alibaba Cloud
+    "168.63.129.16/32",  # Azure's WireServer, which gives out extensions' settings and certificates of the node
+)
+"""The metadata services of clouds, which give out the credentials of the node. The installation can add further addresses."""
 _LAST_PORT = 65535
 
 
@@ -25,7 +32,7 @@ def closed(environment: DindEnvironment) -> DindEnvironment:
     return replace(environment, spec=environment.spec.model_copy(update={"security": security}))
 
 
-def network_policy(environment: DindEnvironment) -> dict[str, Any]:
+def network_policy(environment: DindEnvironment, further: tuple[str, ...] = ()) -> dict[str, Any]:
     """Only clients in ``allowFrom`` can connect to the pod. The pod can connect to all addresses except metadata services."""
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -35,7 +42,7 @@ def network_policy(environment: DindEnvironment) -> dict[str, Any]:
             "podSelector": {"matchLabels": endpoint.selector(environment.name)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": _ingress(environment),
-            "egress": [{"to": _everywhere(environment.spec.security.cloud_metadata)}],
+            "egress": [{"to": _everywhere(environment.spec.security.cloud_metadata, (*METADATA_ADDRESSES, *further))}],
         },
     }
 
@@ -69,9 +76,11 @@ def _ports(published: PublishedPortsSpec) -> list[dict[str, Any]]:
     ]
 
 
-def _everywhere(metadata: CloudMetadata) -> list[dict[str, Any]]:
+def _everywhere(metadata: CloudMetadata, addresses: tuple[str, ...]) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]
     if metadata is CloudMetadata.CLOSED:
-        blocks = [{**block, "except": [address]} for block, address in zip(blocks, METADATA_ADDRESSES, strict=True)]
+        known = dict.fromkeys(addresses)
+        for block in blocks:
+            block["except"] = [address for address in known if (":" in address) == (":" in block["cidr"])]
     # Some network plugins apply address ranges only to addresses outside the cluster.
     return [*({"ipBlock": block} for block in blocks), {"namespaceSelector": {}}]

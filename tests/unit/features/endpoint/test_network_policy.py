@@ -57,11 +57,29 @@ def test_who_is_named_reaches_port_2376_and_only_that(peer: dict[str, Any], let_
 def test_it_reaches_all_but_the_clouds_metadata() -> None:
     for address in ("1.1.1.1", "10.96.0.10", "169.254.20.10", "169.254.169.253", "2001:db8::1", "fd00:ec2::253"):
         assert allows_egress(policy(), POD, "team-a", {"address": address}), address
-    for address in ("169.254.169.254", "fd00:ec2::254"):
+    clouds = (
+        "169.254.169.254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "fd00:c1::a9fe:a9fe",
+    )
+    for address in clouds:
         assert not allows_egress(policy(), POD, "team-a", {"address": address}), address
     assert allows_egress(policy(), POD, "team-a", CI)
     for text in network_policy.METADATA_ADDRESSES:
         assert ipaddress.ip_network(text).num_addresses == 1
+
+
+def test_the_installation_closes_further_addresses_and_none_of_an_environment_that_opens_them() -> None:
+    further = ("198.51.100.0/24", "2001:db8:1::/64", "169.254.169.254/32")
+    found = network_policy.network_policy(model(), further)
+    for address in ("198.51.100.7", "2001:db8:1::7", "169.254.169.254", "fd00:ec2::254"):
+        assert not allows_egress(found, POD, "team-a", {"address": address}), address
+    assert allows_egress(found, POD, "team-a", {"address": "198.51.101.7"})
+    opened = network_policy.network_policy(model({"security": {"cloudMetadata": "Open"}}), further)
+    assert allows_egress(opened, POD, "team-a", {"address": "198.51.100.7"})
 
 
 def test_it_is_about_the_environments_pod_alone() -> None:

@@ -572,7 +572,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "network-pool-base",
         {"network": {"addressPools": [{"base": "pool", "size": 24}]}},
-        ["base must be an IPv4 range"],
+        ["must be an IPv4 range"],
     ),
     (
         "network-avoid",
@@ -585,6 +585,21 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         {"network": {"dns": {"nameservers": ["127.0.0.53"]}}},
         ["spec.network.dns.nameservers[0]", "a loopback or link-local address"],
     ),
+    ("network-avoid-number", {"network": {"avoid": ["999.0.0.0/8"]}}, ["spec.network.avoid[0]", "in CIDR notation"]),
+    ("network-avoid-length", {"network": {"avoid": ["fd00::/129"]}}, ["spec.network.avoid[0]", "in CIDR notation"]),
+    (
+        "network-avoid-mapped",
+        {"network": {"avoid": ["::ffff:10.0.0.0/104"]}},
+        ["spec.network.avoid[0]", "in CIDR notation"],
+    ),
+    ("network-bridge-number", {"network": {"bridgeAddress": "172.300.0.1/24"}}, ["spec.network.bridgeAddress"]),
+    (
+        "network-pool-number",
+        {"network": {"addressPools": [{"base": "256.0.0.0/16", "size": 24}]}},
+        ["must be an IPv4 range"],
+    ),
+    ("network-dns-number", {"network": {"dns": {"nameservers": ["10.0.0.256"]}}}, ["must be an IP address"]),
+    ("network-dns-groups", {"network": {"dns": {"nameservers": ["1:2:3:4:5:6:7"]}}}, ["must be an IP address"]),
     ("network-dns-link", {"network": {"dns": {"nameservers": ["fe80::1"]}}}, ["a loopback or link-local address"]),
     (
         "network-dns-search",

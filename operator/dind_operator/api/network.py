@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from .addresses import ADDRESS_PATTERN, IPV4, RANGE_PATTERN
 from .model import ApiModel, WholeNumber
-from .rules import REQUIRED, cel_text, rule, shape, validations
+from .rules import REQUIRED, cel_text, readable, rule, shape, validations
 
 
 class FirewallBackend(StrEnum):
@@ -28,22 +30,18 @@ class IPv6(StrEnum):
     DISABLED = "Disabled"
 
 
-# Patterns for CEL and Python. They accept invalid numbers such as 999, which the models reject (InvalidSpec).
-_IPV4: Final = r"([0-9]{1,3}\.){3}[0-9]{1,3}"
-_BRIDGE_PATTERN: Final = rf"^{_IPV4}/([89]|[12][0-9]|30)$"
+_BRIDGE_PATTERN: Final = rf"^{IPV4}/([89]|[12][0-9]|30)$"
 _BRIDGE_REMEDY: Final = (
-    "bridgeAddress must be an IPv4 address with the length of its network: write the bridge's own address, such as "
+    "must be an IPv4 address with the length of its network: write the bridge's own address, such as "
     "172.30.0.1/24, with a length from 8 to 30"
 )
-_BASE_PATTERN: Final = rf"^{_IPV4}/([89]|[12][0-9])$"
+_BASE_PATTERN: Final = rf"^{IPV4}/([89]|[12][0-9])$"
 _BASE_REMEDY: Final = (
-    "base must be an IPv4 range: write its first address and its length, such as 172.31.0.0/16, from 8 to 29"
+    "must be an IPv4 range: write its first address and its length, such as 172.31.0.0/16, from 8 to 29"
 )
-_CIDR_PATTERN: Final = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
 _CIDR_REMEDY: Final = (
     "must be an address range in CIDR notation: write its first address and its length, such as 10.0.0.0/8"
 )
-_ADDRESS_PATTERN: Final = r"^[0-9A-Fa-f:.]+$"
 _ADDRESS_REMEDY: Final = "must be an IP address: write one that nested containers can reach, such as 10.96.0.10"
 _HERE_REMEDY: Final = (
     "a loopback or link-local address, which nested containers cannot reach: name another, or leave nameservers out and the "
@@ -54,37 +52,29 @@ _SEARCH_PATTERN: Final = r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$"
 _OPTION_PATTERN: Final = r"^[a-z][a-z0-9-]*$"
 
 
-def _network(text: str) -> str:
-    ipaddress.ip_network(text, strict=False)
-    return text
-
-
 def _address(text: str) -> str:
+    if not re.fullmatch(ADDRESS_PATTERN, text):
+        raise ValueError(f"{text!r} {_ADDRESS_REMEDY}")
     found = ipaddress.ip_address(text)
     if found.is_loopback or (found.version == 6 and found.is_link_local):
         raise ValueError(f"{text} is {_HERE_REMEDY}")
     return text
 
 
-def _numbers(text: str) -> str:
-    ipaddress.IPv4Interface(text)
-    return text
-
-
-IPv4Range = Annotated[str, StringConstraints(max_length=18), AfterValidator(_numbers)]
+IPv4Range = Annotated[str, StringConstraints(max_length=18), *readable(_BASE_PATTERN, _BASE_REMEDY)]
+BridgeAddress = Annotated[str, StringConstraints(max_length=18), *readable(_BRIDGE_PATTERN, _BRIDGE_REMEDY)]
 CIDR = Annotated[
     str,
-    StringConstraints(max_length=49, pattern=_CIDR_PATTERN),
-    AfterValidator(_network),
-    Field(json_schema_extra=shape(_CIDR_PATTERN, _CIDR_REMEDY)),
+    StringConstraints(max_length=49),
+    *readable(RANGE_PATTERN, _CIDR_REMEDY),
 ]
 Nameserver = Annotated[
     str,
-    StringConstraints(max_length=45, pattern=_ADDRESS_PATTERN),
+    StringConstraints(max_length=45),
     AfterValidator(_address),
     Field(
         json_schema_extra=validations(
-            rule(f"self.matches('{cel_text(_ADDRESS_PATTERN)}')", _ADDRESS_REMEDY),
+            rule(f"self.matches('{cel_text(ADDRESS_PATTERN)}')", _ADDRESS_REMEDY),
             rule(f"!self.matches('{cel_text(_HERE_PATTERN)}')", _HERE_REMEDY),
         )
     ),
@@ -122,11 +112,9 @@ class AddressPool(ApiModel):
     )
 
     base: IPv4Range = Field(
-        pattern=_BASE_PATTERN,
         description="Address range in CIDR notation. It must not contain an address that is in use in the network of the "
         "pod.",
         examples=["172.31.0.0/16"],
-        json_schema_extra=shape(_BASE_PATTERN, _BASE_REMEDY),
     )
     size: WholeNumber = Field(
         ge=8, le=30, description="Prefix length of each network in the range. With 24, each network has 254 addresses."
@@ -206,14 +194,12 @@ class NetworkSpec(ApiModel):
         "the default bridge and, with Docker 24 or later, to all other networks that do not set their own.",
         examples=[1400],
     )
-    bridge_address: IPv4Range | None = Field(
+    bridge_address: BridgeAddress | None = Field(
         default=None,
-        pattern=_BRIDGE_PATTERN,
         description="Address of the default bridge, docker0, with its prefix length. If omitted, an address is chosen that "
         "does not conflict with the pod's addresses, routes and nameservers, the node, the known Service "
         "ranges, and `avoid`.",
         examples=["172.30.0.1/24"],
-        json_schema_extra=shape(_BRIDGE_PATTERN, _BRIDGE_REMEDY),
     )
     address_pools: Annotated[list[AddressPool], Field(min_length=1, max_length=16)] | None = Field(
         default=None,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from pydantic import AfterValidator, Field
+
 INVALID: Final = "FieldValueInvalid"
 FORBIDDEN: Final = "FieldValueForbidden"
 REQUIRED: Final = "FieldValueRequired"
@@ -39,6 +41,17 @@ def _with_place(entry: dict[str, str], path: str | None, reason: str) -> dict[st
 def shape(pattern: str, remedy: str, *, text: str = "self") -> dict[str, Any]:
     """The rule for a text with a pattern. Its message is more useful than that of a pattern."""
     return validations(rule(f"{text}.matches('{cel_text(pattern)}')", remedy))
+
+
+def readable(pattern: str, remedy: str) -> list[Any]:
+    """For a text whose pattern is too long to be read: only the message, from the API server and from the model."""
+
+    def check(text: str) -> str:
+        if not re.search(pattern, text) or text.endswith("\n"):
+            raise ValueError(f"{text!r} {remedy}")
+        return text
+
+    return [AfterValidator(check), Field(json_schema_extra=shape(pattern, remedy))]
 
 
 def keys(pattern: str, remedy: str) -> dict[str, Any]:

@@ -24,7 +24,10 @@ def test_a_daemon_ends_although_its_spec_became_invalid(
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     # The API server takes it, and the operator does not.
-    space.change({"network": {"avoid": ["999.0.0.0/8"]}, **stop})
+    deep: Any = 1
+    for _ in range(40):
+        deep = [deep]
+    space.change({"daemon": {"config": {"x": deep}}, **stop})
     kubelet.finish(space.wait_going())
     space.wait_reason("Suspended" if "operatingMode" in stop else "TTLExpired")
     space.wait_no_pod()

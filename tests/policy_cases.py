@@ -244,6 +244,20 @@ CASES = [
         "spec.daemon.imagePullSecrets builder-client",
     ),
     Case("podMetadata", [], {"podMetadata": {}}, {"podMetadata": {"annotations": {"a": ""}}}, "spec.podMetadata a"),
+    Case(
+        "daemonConfig",
+        ["bip"],
+        {"network": {"bridgeAddress": "172.30.0.1/24"}},
+        {"network": {"addressPools": [{"base": "172.31.0.0/16", "size": 24}]}},
+        "The field spec.network.addressPools (default-address-pools in daemon.json) ",
+    ),
+    Case(
+        "daemonConfig",
+        ["default-address-pools"],
+        {"network": {"addressPools": [{"base": "172.31.0.0/16", "size": 24}]}},
+        {"network": {"bridgeAddress": "172.30.0.1/24"}},
+        "The field spec.network.bridgeAddress (bip in daemon.json) ",
+    ),
     Case("disruptionPolicies", ["Allow"], {}, {"disruptionPolicy": "Protect"}, "spec.disruptionPolicy Protect"),
     Case(
         "cloudMetadata",

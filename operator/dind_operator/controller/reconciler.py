@@ -29,6 +29,7 @@ from dind_operator.controller.features import requeue
 from dind_operator.controller.merge_patch import status_changes
 from dind_operator.controller.observe import Reader
 from dind_operator.controller.status import surviving
+from dind_operator.controller.status_rate import StatusRate
 from dind_operator.controller.status_schema import essential, fitted
 from dind_operator.features.disruption.condition import reported
 from dind_operator.state import pod_status as pods
@@ -77,6 +78,7 @@ class Reconciler:
         self._clock_skew = clock_skew
         self._read_logs = read_logs
         self._count_misfit = count_misfit
+        self._rate = StatusRate()
         self._reader = Reader(cluster, view, read_logs=read_logs, volume_seconds=volume_seconds)
         self._budgets = Budgets(cluster, policy)
         self._endpoints = Endpoints(cluster, policy, endpoint_seconds)
@@ -88,6 +90,7 @@ class Reconciler:
             if environment is None:
                 self._reader.forget(key)
                 self._endpoints.forget(key)
+                self._rate.forget(key)
                 await self._end_orphan(key)
                 return Outcome()
             try:
@@ -170,9 +173,16 @@ class Reconciler:
         return outcome
 
     async def _finish(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
-        if plan.status is not None:
-            await self._store(key, observed, plan.status, plan.events)
-        return Outcome(self._requeue_after(key, observed, plan), plan.status.get("phase") if plan.status else None)
+        again = self._requeue_after(key, observed, plan)
+        if plan.status is None:
+            return Outcome(again)
+        subject = observed.environment["metadata"].get("generation"), plan.status.get("podUID")
+        wait = None if plan.actions else self._rate.wait(key, subject, observed.now)
+        if wait is not None and status_changes(observed.environment.get("status") or {}, plan.status):
+            return Outcome(min(filter(None, (wait, again))))
+        if await self._store(key, observed, plan.status, plan.events) is not observed:
+            self._rate.written(key, subject, observed.now)
+        return Outcome(again, plan.status.get("phase"))
 
     async def _verify(self, key: Key, observed: Observed) -> None:
         """Read the environment live. Raises StaleError if it differs from the observed one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import environments
 from tests.integration.harness.running import OFTEN
 from tests.integration.harness.space import Space
+
+from dind_operator.controller.status_rate import FREE_WRITES
 
 
 @pytest.mark.parametrize(
@@ -139,3 +142,21 @@ def test_of_a_status_that_the_api_server_refuses_the_essential_is_written(
     space.wait_reason("Ready")
     misfits = [line for line in operator.http("/metrics")[1].splitlines() if "status_misfits_total" in line]
     assert misfits[-1].endswith(" 1.0")
+
+
+def test_a_daemon_that_is_ready_every_other_moment_costs_a_bounded_number_of_writes(
+    start: Operators, space: Space, kubelet: Kubelet
+) -> None:
+    operator = start().wait_ready()
+    space.create()
+    pod = kubelet.run(space.wait_pod())
+    space.wait_told("Ready")
+    before = operator.proxy.count(on("patch", "dindenvironments/status"))
+    for turn in range(24):
+        pod = kubelet.busy(pod) if turn % 2 == 0 else kubelet.ready(pod)
+        time.sleep(0.25)  # the operator could write each of them
+    writes = operator.proxy.count(on("patch", "dindenvironments/status")) - before
+    assert writes <= FREE_WRITES, f"{writes} for 24 changes in six seconds"
+    # The last state is told in the end.
+    space.wait_reason("Ready")
+    assert space.condition()["status"] == "True"

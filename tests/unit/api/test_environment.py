@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
+from dind_operator.api.environment import CACHED_SPECS_BYTES, DindEnvironment, InvalidEnvironment
 
 
 def environment(spec: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
@@ -143,3 +143,18 @@ def test_a_name_that_fits_is_accepted(name: str) -> None:
 def test_a_spec_that_is_no_map_is_refused(spec: Any) -> None:
     with pytest.raises(InvalidEnvironment, match="spec"):
         DindEnvironment.from_dict(environment(spec))
+
+
+def test_a_spec_is_remembered_unless_it_is_long() -> None:
+    """What is remembered is bounded in number and in size: no tenant fills the operator's memory."""
+
+    def parsed(length: int) -> tuple[DindEnvironment, DindEnvironment]:
+        fields = {"daemon": {"config": {"labels": ["x" * length]}}}
+        return DindEnvironment.from_dict(environment(fields)), DindEnvironment.from_dict(environment(fields))
+
+    short, again = parsed(100)
+    assert short.spec is again.spec
+    long, again = parsed(CACHED_SPECS_BYTES)
+    assert long.spec == again.spec
+    assert long.spec is not again.spec
+    assert not long.spec_text

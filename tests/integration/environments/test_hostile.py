@@ -120,10 +120,11 @@ def test_a_url_that_is_too_long_for_the_status_costs_that_url_alone(
 ) -> None:
     start(minute_seconds=1, resync_seconds=OFTEN).wait_ready()
     mirrors = [f"https://m.example.com/{'x' * 600}", "https://n.example.com"]
-    space.create(spec={"daemon": {"config": {"registry-mirrors": mirrors}}, "lifetime": {"ttl": "1m"}})
+    space.create(spec={"daemon": {"config": {"registry-mirrors": mirrors}}})
     kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     assert space.status()["registryMirrors"] == ["https://n.example.com"]
+    space.change({"lifetime": {"ttl": "1m"}})
     kubelet.finish(space.wait_going())
     space.wait_reason("TTLExpired")
 

@@ -84,24 +84,21 @@ def test_deleted_and_applied_again_at_once(
     assert "lastFailure" not in space.status()
 
 
-def test_an_orphaned_pod_is_foreign(start: Operators, space: Space, kubelet: Kubelet) -> None:
-    """Who deletes with orphan keeps the pod on purpose: it is nobody's then, and reported."""
+def test_what_an_environment_left_behind_is_foreign(start: Operators, space: Space, kubelet: Kubelet) -> None:
+    """Who deletes with orphan keeps its objects on purpose: they are nobody's then, and reported. Its pod ends."""
     start(blocked_check_seconds=1).wait_ready()
     space.create()
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     space.remove(policy="Orphan")
-    space.wait_pod_that(lambda found: not found["metadata"].get("ownerReferences"), "without an owner")
-    space.wait_gone()
-    space.create()
-    space.wait_reason("PodConflict")
-    now = space.pod()
-    assert now is not None
-    assert now["metadata"]["uid"] == pod["metadata"]["uid"]
-    assert "deletionTimestamp" not in now["metadata"]
-    # So is what made its endpoint; all of it is named.
-    space.delete_pod()
     kubelet.finish(space.wait_going())
+    space.wait_no_pod()
+    space.wait_gone()
+    services = f"{space.path}/services"
+    space.wait(
+        services, "one", lambda found: found and not found["metadata"].get("ownerReferences"), "without an owner"
+    )
+    space.create()
     message = space.wait_reason("EndpointConflict")["message"]
     policies = f"/apis/networking.k8s.io/v1/namespaces/{space.name}/networkpolicies"
     left = {"Secret one-ca", "Secret one-server", "Secret one-client", "Service one", "NetworkPolicy one"}

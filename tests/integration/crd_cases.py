@@ -394,7 +394,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "args-combined",
         {"daemon": {"args": ["-DHtcp://x"]}},
-        ["argument -DHtcp://x is set", "listens where spec.endpoint says"],
+        ["argument -DHtcp://x is set", "remove it and configure spec.endpoint"],
     ),
     ("args-log-level", {"daemon": {"args": ["-ldebug"]}}, ["argument -ldebug is set", "use spec.daemon.logLevel"]),
     ("args-single-dash", {"daemon": {"args": ["-tlsverify"]}}, ["argument -tlsverify is set"]),

@@ -183,8 +183,8 @@ class DaemonSpec(ApiModel):
     )
     args: Annotated[list[Argument], Field(max_length=64)] = Field(
         default_factory=list,
-        description="Further arguments of dockerd, for what daemon.json cannot say. Write a flag and its value as "
-        "`--flag=value`. Refused in every spelling, because the operator owns them: "
+        description="Command-line flags of dockerd, for settings that daemon.json does not support. Write a flag and its "
+        "value as `--flag=value`. The operator sets these flags, and they are rejected: "
         f"{', '.join(f'--{flag}' for flag in sorted(OWNED_FLAGS))}.",
         examples=[["--storage-driver=overlay2"]],
         json_schema_extra={"x-kubernetes-list-type": "atomic"},

@@ -61,7 +61,7 @@ _SCHEMAS: Final[Mapping[Kind, dict[str, Any]]] = {
 
 def _declared(setting: Setting) -> dict[str, Any]:
     if setting.owned:
-        told = f"Set by the operator and rejected here: {setting.owned}."
+        told = f"Rejected, because the operator sets it: {setting.owned}."
     else:
         told = f"Same as `spec.{setting.field}`, which is preferred. Set only one of them."
     return {**_SCHEMAS[setting.kind], "description": told}

@@ -36,7 +36,7 @@ class ProbesSpec(ApiModel):
     startup: ProbeTuning | None = Field(
         default=None,
         description="Startup probe. The other probes do not run until it succeeds. The daemon must start within "
-        "`periodSeconds` times `failureThreshold`; many images take longer to load.",
+        "`periodSeconds` times `failureThreshold`; a daemon with many images takes longer to start.",
     )
     readiness: ProbeTuning | None = Field(
         default=None,

@@ -89,7 +89,7 @@ class PublishedPortsSpec(ApiModel):
     ports: Annotated[list[PublishedPort], Field(max_length=32)] = Field(
         default_factory=list,
         description="Published ports that can be reached. Defaults to all ports except 2376. The environment's Service "
-        "also exposes each single port.",
+        "also exposes each entry without endPort.",
         json_schema_extra=_KEYED,
     )
 

@@ -49,7 +49,7 @@ class Reason(Documented):
     POD_CONFLICT = (
         "PodConflict",
         "A pod with the environment's name exists and is not controlled by the environment.",
-        "Delete or rename that pod, or create the environment with another name.",
+        "Delete that pod, or create the environment with another name.",
     )
     NAMESPACE_NOT_ENABLED = (
         "NamespaceNotEnabled",
@@ -58,7 +58,8 @@ class Reason(Documented):
     )
     INVALID_SPEC = (
         "InvalidSpec",
-        "The spec is invalid. It was stored under an older version of the CustomResourceDefinition.",
+        "The spec is invalid. It was stored under an older version of the CustomResourceDefinition, or violates a rule that the "
+        "API server cannot check.",
         "Correct the field that the message names.",
     )
     POLICY_VIOLATION = (
@@ -174,7 +175,7 @@ class Reason(Documented):
     USER_NAMESPACE_MISSING = (
         "UserNamespaceMissing",
         "The pod does not run in a user namespace, which the mode `UserNamespace` needs.",
-        "Use Kubernetes 1.33 or later, and nodes with containerd 2.0 or later and Linux 6.3 or later.",
+        "Use Kubernetes 1.33 or later, and nodes with containerd 2.1 or later and Linux 6.3 or later.",
     )
     PROC_MASKED = (
         "ProcMasked",
@@ -358,7 +359,8 @@ class Reason(Documented):
     ENDPOINT_CONFLICT = (
         "EndpointConflict",
         "A Secret, Service or NetworkPolicy with a name of the endpoint exists and is not controlled by the environment.",
-        "Delete or rename the object that the message names, rename the environment, or set `spec.endpoint.enabled` to false.",
+        "Delete the object that the message names, create the environment with another name, or set `spec.endpoint.enabled` to "
+        "false.",
     )
     ENDPOINT_OBJECT_REJECTED = (
         "EndpointObjectRejected",

@@ -120,12 +120,14 @@ class SecuritySpec(ApiModel):
     )
     app_armor_profile: AppArmorProfile = Field(
         default_factory=AppArmorProfile,
-        description="AppArmor profile of the pod's containers. On a node without AppArmor only Unconfined works; other "
+        description="AppArmor profile of the init container and of the daemon's container. On a node without AppArmor only "
+        "Unconfined works; other "
         "types lead to `Ready=False` with the reason AppArmorUnavailable.",
     )
     cloud_metadata: CloudMetadata = Field(
         default=CloudMetadata.CLOSED,
         description="Whether the daemon and nested containers can reach the metadata service of the cloud, such as "
-        "169.254.169.254, which provides credentials of the node. Closed blocks it with the NetworkPolicy, if the "
-        "network plugin enforces NetworkPolicies. Open allows it.",
+        "169.254.169.254, which provides credentials of the node. Closed blocks it with the environment's NetworkPolicy, "
+        "which exists if the endpoint is enabled or `publishedPorts` is set, and which the network plugin must enforce. "
+        "Open allows it.",
     )

@@ -235,7 +235,7 @@ class ScratchVolume(ApiModel):
 
 
 class Volume(ApiModel):
-    """A volume for workloads: exactly one kind."""
+    """Volume for workloads. Set exactly one of configMap, secret and emptyDir."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(

@@ -185,8 +185,8 @@ class WorkloadsSpec(ApiModel):
     restart_policy: RestartPolicy = Field(
         default=RestartPolicy.NEVER,
         description="Whether completed containers are restarted. With Never, each container runs once; when all have "
-        "completed, the environment is Succeeded or Failed and the daemon stops. A pod that is lost before "
-        "counts as a failure. With OnFailure, failed containers are restarted, also in a new pod, until all "
+        "completed, the environment is Succeeded or Failed and the daemon stops. If the pod is lost before, "
+        "the environment is Failed. With OnFailure, failed containers are restarted, also in a new pod, until all "
         "have succeeded. With Always, all containers are restarted.",
     )
     run: Annotated[WholeNumber, Field(ge=1, le=_MAX_ID)] = Field(

@@ -47,8 +47,8 @@ class Setting:
         return (self.key,) if self.flags is None else self.flags
 
 
-_SET: Final = "remove it, the operator sets it"
-_ENDPOINT: Final = "remove it, the daemon listens where spec.endpoint says"
+_SET: Final = "remove it"
+_ENDPOINT: Final = "remove it and configure spec.endpoint"
 _STORAGE: Final = "remove it, choose the volume with spec.storage"
 _RUNTIME: Final = "remove it, nested containers run under the daemon's own runc"
 _CONTAINERD: Final = "remove it, the daemon runs its own containerd"

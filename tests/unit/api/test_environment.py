@@ -49,8 +49,8 @@ GOLDEN = [
     ),
     (
         {"daemon": {"config": {"Hosts": []}, "args": ["-DHx", "--"]}},
-        "spec.daemon: config.hosts is set by the operator: remove it, the daemon listens where spec.endpoint says; "
-        "args[0] '-DHx' is set by the operator: remove it, the daemon listens where spec.endpoint says; "
+        "spec.daemon: config.hosts is set by the operator: remove it and configure spec.endpoint; "
+        "args[0] '-DHx' is set by the operator: remove it and configure spec.endpoint; "
         "args[1] '--' is set by the operator: remove it, dockerd takes no arguments besides flags",
     ),
     (

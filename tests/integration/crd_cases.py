@@ -600,6 +600,16 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("network-dns-number", {"network": {"dns": {"nameservers": ["10.0.0.256"]}}}, ["must be an IP address"]),
     ("network-dns-groups", {"network": {"dns": {"nameservers": ["1:2:3:4:5:6:7"]}}}, ["must be an IP address"]),
+    (
+        "network-dns-long-loopback",
+        {"network": {"dns": {"nameservers": ["0:0:0:0:0:0:0:1"]}}},
+        ["a loopback or link-local"],
+    ),
+    (
+        "network-bridge-short",
+        {"network": {"bridgeAddress": "172.30.0.1/24"}, "daemon": {"args": ["-b", "none"]}},
+        ["is mutually exclusive with"],
+    ),
     ("network-dns-link", {"network": {"dns": {"nameservers": ["fe80::1"]}}}, ["a loopback or link-local address"]),
     (
         "network-dns-search",

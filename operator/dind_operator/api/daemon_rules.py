@@ -171,7 +171,9 @@ def field_rules() -> list[dict[str, str]]:
         counts = settings[0].kind in (Kind.BOOLEAN, Kind.STRINGS, Kind.MAPS)
         used = f"{has} && self.{field} != {empty}" if counts else has
         keys = " || ".join(f"has(self.daemon.config.{_cel_name(setting.key)})" for setting in settings)
-        pattern = cel_text(long_pattern(flag for setting in settings for flag in setting.long_flags))
+        letters = [setting.short for setting in settings if setting.short]
+        flags = long_pattern(flag for setting in settings for flag in setting.long_flags)
+        pattern = cel_text(f"{flags}|{short_pattern(letters)}" if letters else flags)
         absent = f"!(has(self.daemon.config) && ({keys})) && "
         absent += f"!(has(self.daemon.args) && self.daemon.args.exists(a, a.matches('{pattern}')))"
         message = _exclusive(field, settings)

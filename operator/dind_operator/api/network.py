@@ -47,7 +47,7 @@ _HERE_REMEDY: Final = (
     "a loopback or link-local address, which nested containers cannot reach: name another, or leave nameservers out and the "
     "pod's own are used"
 )
-_HERE_PATTERN: Final = r"^(127\.|::1$|[fF][eE][89aAbB][0-9a-fA-F]:)"
+_HERE_PATTERN: Final = r"^(127\.|[0:]*:0{0,3}1$|[fF][eE][89aAbB][0-9a-fA-F]:)"
 _SEARCH_PATTERN: Final = r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$"
 _OPTION_PATTERN: Final = r"^[a-z][a-z0-9-]*$"
 

@@ -38,6 +38,11 @@ def _map(field: str) -> dict[str, Any]:
     return {"x-kubernetes-map-type": "granular", **validations(*next(iter(shape.values())), owned)}
 
 
+def owned_key(key: str) -> bool:
+    """Whether the operator sets this label or annotation."""
+    return key in OWNED_KEYS or re.match(OWNED_PATTERN, key) is not None
+
+
 class PodMetadata(ApiModel):
     """Labels and annotations of the pod."""
 
@@ -59,6 +64,6 @@ class PodMetadata(ApiModel):
     @model_validator(mode="after")
     def _free(self) -> Self:
         for field, found in (("labels", self.labels), ("annotations", self.annotations)):
-            if any(key in OWNED_KEYS or re.match(OWNED_PATTERN, key) for key in found or ()):
+            if any(owned_key(key) for key in found or ()):
                 raise ValueError(f"podMetadata.{field} {_OWNED}")
         return self

@@ -43,7 +43,8 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     conflict = ownership.conflict(observed.pod, observed.environment["metadata"])
     if conflict is not None:
         # Only pods with the label of the operator are watched, so the deletion of this one may not be reported.
-        return plan_with_status(observed, conflict, requeue_after=observed.periods.blocked_check_seconds)
+        again = observed.periods.blocked_check_seconds
+        return plan_with_status(observed, conflict, actions=_orphans(observed), requeue_after=again)
     # Expiry and suspension are decided from the raw object: whatever else is wrong with it, its daemon ends.
     if lifetimes.stopped(observed) and not _terminating(observed):
         return _suspend(observed, lifetime.expired)
@@ -89,8 +90,15 @@ def _ending(observed: Observed) -> Plan:
     if not deleted or pod is None or pods.terminating(pod):
         return NOTHING
     if ownership.conflict(pod, observed.environment["metadata"]) is not None:
-        return NOTHING
+        return Plan(actions=_orphans(observed))
     return Plan(actions=(DeletePod(pods.uid(pod)),))
+
+
+def _orphans(observed: Observed) -> tuple[DeletePod, ...]:
+    """A pod that a previous instance of the environment left behind ends: nothing else would end it."""
+    pod = observed.pod
+    ends = pod is not None and ownership.orphaned(pod) and not pods.terminating(pod)
+    return (DeletePod(pods.uid(pod)),) if pod is not None and ends else ()
 
 
 def _reconcile_pod(observed: Observed, environment: DindEnvironment, goal: DesiredPod) -> Plan:

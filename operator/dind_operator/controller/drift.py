@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dind_operator.api.conditions import Reason
+from dind_operator.api.pod_metadata import owned_key
 from dind_operator.api.spec import UpdatePolicy
 from dind_operator.pod.variables import BUILD_VARIABLE, INTENT_VARIABLE
 from dind_operator.state import pod_status as pods
@@ -53,6 +54,9 @@ def missing_metadata(pod: pods.Pod, desired: dict[str, Any]) -> dict[str, dict[s
             values = {key: value for key, value in values.items() if not key.startswith("container.apparmor")}
             values["dind.dev/intent-hash"] = pods.variable(pod, INTENT_VARIABLE) or values["dind.dev/intent-hash"]
         changed = {key: value for key, value in values.items() if present.get(key) != value}
+        if changed and intent_changed(pod, desired):
+            # The keys of spec.podMetadata wait for the next pod, as the rest of the spec.
+            changed = {key: value for key, value in changed.items() if owned_key(key)}
         if changed:
             found[field] = changed
     return found

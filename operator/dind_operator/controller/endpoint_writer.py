@@ -26,6 +26,8 @@ from dind_operator.state.cluster import Cluster, Key, ObjectKind
 from dind_operator.state.observed import EndpointState, Observed, Policy
 from dind_operator.state.owned_objects import Change, name_conflict
 
+RETRY_SECONDS = 5.0
+"""After a write that failed at the API server, for example because a webhook does not answer."""
 SECONDS_EACH = 2.0
 """A check consists of five small reads and takes about 10 ms of cpu, so all checks together take 0.005 cores."""
 _REMEDY = "give the environment another name, or remove spec.publishedPorts and set spec.endpoint.enabled to false"
@@ -51,16 +53,19 @@ class Endpoints:
         self._results: dict[Key, _CheckResult] = {}
         self._conflicting: set[Key] = set()
         """Environments for which a write failed because an object differed from the observed state."""
+        self._failed: set[Key] = set()
+        """Environments for which a write failed at the API server. It is tried again soon, and nothing is concluded from it."""
 
     def forget(self, key: Key) -> None:
         """Remove the data of a deleted environment."""
         self._schedule.forget(key)
         self._results.pop(key, None)
         self._conflicting.discard(key)
+        self._failed.discard(key)
 
     def wait(self, key: Key, now: datetime) -> float | None:
         """Seconds until the next check; None without one."""
-        return self._schedule.wait(key, now)
+        return RETRY_SECONDS if key in self._failed else self._schedule.wait(key, now)
 
     async def reconcile(self, key: Key, observed: Observed, verify: Verify) -> EndpointState | None:
         """The state of the objects after they were reconciled; None if they were not checked.
@@ -76,7 +81,10 @@ class Endpoints:
         result = self._result(key, environment)
         if not self._check_due(key, environment, observed, result):
             return replace(result.state, verified=False) if result is not None else None
+        self._failed.discard(key)
         state = await self._check(key, environment, observed, verify)
+        if key in self._failed:
+            return replace(state, passing=True)
         self._results[key] = _CheckResult(environment.uid, environment.generation, state)
         self._conflicting.discard(key)
         self._schedule.done(key, observed.now)
@@ -111,9 +119,14 @@ class Endpoints:
         if not network_policy.needed(environment):
             self._schedule.forget(key)
             changed = result is None and environment.status.get("observedGeneration") != environment.generation
-            return changed or reported or endpoint.problem(observed) is not None or key in self._conflicting
+            return (
+                changed
+                or reported
+                or endpoint.problem(observed) is not None
+                or key in {*self._conflicting, *self._failed}
+            )
         due = self._schedule.due(key, observed.now)
-        if due or key in self._conflicting:
+        if due or key in self._conflicting or key in self._failed:
             return True
         if observed.pod is None and not lifetimes.stopped(observed):
             return True
@@ -128,6 +141,8 @@ class Endpoints:
         try:
             found = await self._read(key, environment)
         except ClusterError as error:
+            if error.error_class is ErrorClass.RETRY:
+                raise
             return EndpointState(known, _refused(error, "read"))
         if not environment.spec.endpoint.enabled:
             return await self._disable(key, environment, observed, found, verify)
@@ -179,6 +194,8 @@ class Endpoints:
         except StaleError:
             self._conflicting.add(key)
             raise
+        if any(error.error_class is ErrorClass.RETRY for error in errors):
+            self._failed.add(key)
         problems = [_refused(error, "write") for error in errors]
         return problems[0] if problems else None
 
@@ -194,7 +211,8 @@ def _refused(error: ClusterError, act: str) -> Condition:
     return Condition.false(
         Reason.ENDPOINT_OBJECT_REJECTED,
         f"The API server rejected a request to {act} an object of the endpoint: {clip(error.server_message, MAX_SERVER_MESSAGE)}. "
-        "Ask for the permission, quota or policy that the message names to be changed, or set spec.endpoint.enabled to false.",
+        "Ask for the permission, quota, policy or webhook that the message names to be changed, or set spec.endpoint.enabled to "
+        "false.",
     )
 
 

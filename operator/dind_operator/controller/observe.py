@@ -60,7 +60,7 @@ class Reader:
     async def observe(self, key: Key, known: Observed) -> Observed:
         """``known`` with the state that no watch reports. Raises ClusterError."""
         environment, pod = known.environment, known.pod
-        uncertain = lifetimes.to_be_suspended(known) or workloads.may_be_lost(environment)
+        uncertain = lifetimes.to_be_suspended(known) or workloads.may_be_lost(environment) or known.ending
         unwatched = not pods.watched(pod) if pod is not None else uncertain
         if unwatched:
             # A pod without the label of the operator is not watched.

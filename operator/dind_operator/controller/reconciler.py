@@ -32,6 +32,7 @@ from dind_operator.controller.status import surviving
 from dind_operator.controller.status_rate import StatusRate
 from dind_operator.controller.status_schema import essential, fitted
 from dind_operator.features.disruption.condition import reported
+from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.state import pod_status as pods
 from dind_operator.state.cluster import Cluster, Event, Key
 from dind_operator.state.observed import Observed, Policy
@@ -127,7 +128,12 @@ class Reconciler:
         )
         try:
             observed = await self._reader.observe(key, observed)
-            observed = await self._reconcile_owned(key, observed)
+            try:
+                observed = await self._reconcile_owned(key, observed)
+            except (ClusterError, StaleError):
+                if not lifetimes.stopped(observed):
+                    raise
+                # Whatever becomes of the objects beside the pod, the pod of an environment that is suspended or expired ends.
         except ClusterError as error:
             return await self._finish(key, observed, self._after_error(observed, NOTHING, error))
         return await self._execute(key, observed, make_plan(observed, self._policy))
@@ -177,7 +183,11 @@ class Reconciler:
         if plan.status is None:
             return Outcome(again)
         subject = observed.environment["metadata"].get("generation"), plan.status.get("podUID")
-        wait = None if plan.actions else self._rate.wait(key, subject, observed.now)
+        # What was read from the log is read once, and the result of workloads must outlive their pod.
+        urgent = (
+            plan.actions or observed.volume or observed.activity or (plan.status.get("workloads") or {}).get("result")
+        )
+        wait = None if urgent else self._rate.wait(key, subject, observed.now)
         if wait is not None and status_changes(observed.environment.get("status") or {}, plan.status):
             return Outcome(min(filter(None, (wait, again))))
         if await self._store(key, observed, plan.status, plan.events) is not observed:

@@ -36,7 +36,7 @@ class StatusRate:
         known = self._writes.get(key)
         if known is None or known.subject != subject or known.count < FREE_WRITES:
             return None
-        left = (known.last + INTERVAL - now).total_seconds()
+        left = min(known.last + INTERVAL - now, INTERVAL).total_seconds()
         return left if left > 0 else None
 
     def written(self, key: Key, subject: Hashable, now: datetime) -> None:

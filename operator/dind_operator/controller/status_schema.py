@@ -11,7 +11,7 @@ from dind_operator.api.status import DindEnvironmentStatus, clip
 
 MAX_ROUNDS = 8
 """Each round mends all errors that validation reports; mending one can show others, a few levels up."""
-_ESSENTIAL = ("phase", "observedGeneration", "lifetime")
+_ESSENTIAL = ("phase", "observedGeneration", "lifetime", "workloads", "lastFailure", "recreations", "recreateAfter")
 """What the operator itself goes by, and a user at least."""
 
 
@@ -24,15 +24,19 @@ def fitted(status: dict[str, Any]) -> dict[str, Any]:
         except ValidationError as error:
             found = copy.deepcopy(found)
             # From the end, so that the places of list items stay.
-            for item in sorted(error.errors(), key=lambda item: str(item["loc"]), reverse=True):
+            for item in sorted(error.errors(), key=_place, reverse=True):
                 _mend(found, item)
         else:
             return found
     return essential(status)
 
 
+def _place(error: ErrorDetails) -> list[tuple[int, str]]:
+    return [(part, "") if isinstance(part, int) else (-1, part) for part in error["loc"]]
+
+
 def essential(status: dict[str, Any]) -> dict[str, Any]:
-    """A smaller status: the phase, the condition Ready, and what became of the lifetime."""
+    """A smaller status: the phase, the condition Ready, and what the operator itself goes by."""
     conditions = status.get("conditions")
     dicts = [item for item in conditions if isinstance(item, dict)] if isinstance(conditions, list) else []
     ready = [item for item in dicts if item.get("type") == ConditionType.READY]

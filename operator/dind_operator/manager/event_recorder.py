@@ -19,8 +19,8 @@ SERIES: Final = timedelta(minutes=10)
 """An Event that is equal to one of the last ten minutes raises its count."""
 BURST: Final = 25
 REFILL: Final = timedelta(minutes=5)
-"""An environment can have so many Events at once, and then one more in each such time. Further ones are dropped: the status has
-the same words."""
+"""An environment can have so many Events with one reason at once, and then one more in each such time. Further ones are dropped: the
+status has the same words."""
 MAX_REMEMBERED: Final = 4096
 """Entries of either kind. What was forgotten is recorded as a new Event, or has its whole number again."""
 
@@ -53,12 +53,12 @@ class EventRecorder:
         self._call = call
         self._clock = clock
         self._recorded: OrderedDict[tuple[str, str, int], _Recorded] = OrderedDict()
-        self._budgets: OrderedDict[str, _Budget] = OrderedDict()
+        self._budgets: OrderedDict[tuple[str, str], _Budget] = OrderedDict()
 
     async def record(self, environment: dict[str, Any], event: Event) -> None:
         """Record it, or raise the count of an equal one. Raises ClusterError."""
         now, metadata = self._clock(), environment["metadata"]
-        if not self._admitted(metadata["uid"], now):
+        if not self._admitted((metadata["uid"], event.reason), now):
             return
         key = metadata["uid"], event.reason, hash(event.message)
         path = f"/api/v1/namespaces/{metadata['namespace']}/events"
@@ -80,10 +80,10 @@ class EventRecorder:
         known.count, known.last = known.count + 1, now
         return True
 
-    def _admitted(self, uid: str, now: datetime) -> bool:
-        budget = self._budgets.get(uid) or _Budget(BURST, now)
-        left = min(budget.left + (now - budget.at) / REFILL, BURST)
-        _remember(self._budgets, uid, _Budget(left - 1 if left >= 1 else left, now))
+    def _admitted(self, subject: tuple[str, str], now: datetime) -> bool:
+        budget = self._budgets.get(subject) or _Budget(BURST, now)
+        left = min(budget.left + max(now - budget.at, timedelta(0)) / REFILL, BURST)
+        _remember(self._budgets, subject, _Budget(left - 1 if left >= 1 else left, now))
         return left >= 1
 
 

@@ -55,6 +55,13 @@ HostPathPrefixes = Annotated[
 ]
 
 
+def _parts(found: tuple[str, ...]) -> tuple[str, ...]:
+    """A NetworkPolicy cannot except all addresses."""
+    if whole := next((text for text in found if text.endswith("/0")), None):
+        raise ValueError(f"{whole} contains all addresses: write smaller ranges")
+    return found
+
+
 def _ranges(found: tuple[str, ...]) -> tuple[str, ...]:
     """IPv4 and IPv6 ranges in canonical form."""
     return tuple(str(ip_network(text, strict=False)) for text in found)
@@ -86,7 +93,7 @@ class Settings(BaseSettings):
     # As JSON: ["10.96.0.0/12", "10.244.0.0/16"].
     cluster_cidrs: ClusterCidrs = ()
     # As JSON: ["169.254.170.2/32"].
-    metadata_addresses: ClusterCidrs = ()
+    metadata_addresses: Annotated[ClusterCidrs, AfterValidator(_parts)] = ()
     # As JSON: ["https://mirror.example.com"]. For environments without mirrors of their own.
     default_registry_mirrors: Annotated[
         tuple[Mirror, ...], NoDecode, BeforeValidator(_parse_json), Field(max_length=8)

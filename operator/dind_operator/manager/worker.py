@@ -64,6 +64,8 @@ class Controller:
             self.view.environments.forget(key, metadata["uid"])
             self._signatures.pop(key, None)
             self._starts.forget(key)
+            # To forget it everywhere, and for a pod that it may have left behind.
+            self.queue.add(key)
             return
         self.view.environments.report(key, manifest)
         extended = (metadata.get("annotations") or {}).get(names.ANNOTATION_EXTEND)

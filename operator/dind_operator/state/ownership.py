@@ -27,7 +27,7 @@ def conflict(pod: pods.Pod | None, environment: dict[str, Any]) -> Assessment | 
     if owner is not None and owner.get("uid") == environment["uid"]:
         return None
     name = environment["name"]
-    if pods.owner_name(pod) == name:
+    if pods.owner_name(pod) == name or orphaned(pod):
         message = f"The pod of a previous instance of the environment {name} is terminating. The operator then creates a new pod."
         return waiting(Phase.PENDING, Reason.WAITING_FOR_PREVIOUS_POD, message)
     held = f"controlled by {owner.get('kind')} {owner.get('name')}" if owner else "controlled by no owner"

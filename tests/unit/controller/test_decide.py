@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from tests.unit import objects
 from tests.unit.controller.states import worlds
 from tests.unit.controller.world import World
@@ -103,6 +103,9 @@ def test_an_operator_that_ends_half_way_is_taken_over_without_a_trace(world: Wor
 @MANY
 @given(worlds(foreign=True))
 def test_a_foreign_pod_is_never_touched(world: World) -> None:
+    """But for one of ours that nobody controls any more."""
+    assert world.pod is not None
+    assume(not ownership.orphaned(world.pod))
     before = copy.deepcopy(world.pod)
     world.settle()
     assert [action for action in world.done if action != DeleteEnvironment()] == []
@@ -124,6 +127,7 @@ def test_of_an_environment_that_is_being_deleted_the_pod_is_deleted_and_nothing_
     """Its objects go with it; but somebody's finalizer may keep it for ever."""
     pod = world.pod
     own = pod is not None and ownership.conflict(pod, world.environment["metadata"]) is None
+    own = own or (pod is not None and ownership.orphaned(pod))
     if pod is not None and own and not pods.terminating(pod):
         assert world.plan() == Plan(actions=(DeletePod(pods.uid(pod)),))
         world.apply(world.plan())
@@ -142,6 +146,7 @@ def test_nothing_is_done_in_a_namespace_that_ends_or_is_closed(world: World) -> 
 @MANY
 @given(worlds())
 def test_what_is_known_of_a_failed_pod_is_stored_before_the_pod_is_deleted(world: World) -> None:
+    assume(world.pod is None or not ownership.orphaned(world.pod))
     found = world.plan()
     deletes = [action for action in found.actions if isinstance(action, DeletePod)]
     if deletes and world.pod is not None and pods.ended(world.pod) and not pods.terminating(world.pod):
@@ -216,6 +221,16 @@ def test_a_closed_namespace_leaves_a_running_pod_alone() -> None:
 
 def test_an_ending_namespace_is_left_to_end() -> None:
     assert plan(observed(space=objects.namespace(ending=True))) == NOTHING
+
+
+@pytest.mark.parametrize("fields", [{}, {"operatingMode": "Suspended"}, {"daemon": {"nope": 1}}])
+def test_a_pod_that_a_previous_environment_left_behind_ends(fields: dict[str, Any]) -> None:
+    pod = running_pod()
+    del pod["metadata"]["ownerReferences"]
+    pod["metadata"]["annotations"]["dind.dev/environment-uid"] = "the previous one's"
+    found = plan(observed(environment(fields), pod, node=node()))
+    assert found.actions == (DeletePod(POD_UID),)
+    assert ready(found) == ("False", "WaitingForPreviousPod")
 
 
 @pytest.mark.parametrize("wrong", INVALID)
@@ -301,7 +316,7 @@ def test_a_pod_of_an_earlier_environment_is_waited_for() -> None:
 
 def test_a_foreign_pod_is_a_conflict_with_a_remedy() -> None:
     foreign = running_pod()
-    foreign["metadata"]["ownerReferences"] = []
+    foreign["metadata"] |= {"ownerReferences": [], "annotations": {}}
     found = plan(observed(pod=foreign))
     assert (found.actions, ready(found)) == ((), ("False", "PodConflict"))
     # No watch tells when a pod without our label is gone.

@@ -66,3 +66,12 @@ def test_the_hash_annotation_is_put_back_to_what_the_pod_was_made_from() -> None
     shown = old["metadata"]["annotations"].pop("dind.dev/intent-hash")
     found = missing_metadata(old, objects.pod(CHANGED))
     assert found["annotations"]["dind.dev/intent-hash"] == shown
+
+
+def test_keys_of_the_user_are_put_back_and_those_of_another_spec_wait_for_the_next_pod() -> None:
+    mine, other = ({"podMetadata": {"labels": {"team": team}}} for team in ("a", "b"))
+    made = pod(mine)
+    made["metadata"]["labels"] |= {"team": "x", "app.kubernetes.io/managed-by": "x"}
+    own = {"app.kubernetes.io/managed-by": "dind-operator"}
+    assert missing_metadata(made, pod(mine))["labels"] == {"team": "a", **own}
+    assert missing_metadata(made, pod(other))["labels"] == own

@@ -72,7 +72,12 @@ def test_any_status_is_made_to_fit(wrong: dict[str, Any]) -> None:
 
 
 def test_the_smaller_status_has_what_the_operator_goes_by() -> None:
-    found = essential(status() | {"lifetime": {"expiresAt": "2030-01-01T00:00:00Z"}})
-    assert found.keys() == {"phase", "observedGeneration", "lifetime", "conditions"}
+    kept = {
+        "lifetime": {"expiresAt": "2030-01-01T00:00:00Z"},
+        "recreations": 3,
+        "recreateAfter": "2030-01-01T00:00:00Z",
+    }
+    found = essential(status() | kept)
+    assert found.keys() == {"phase", "observedGeneration", "conditions", *kept}
     assert [item["type"] for item in found["conditions"]] == ["Ready"]
     assert condition(found, "Ready")["status"] == "True"

@@ -98,18 +98,17 @@ async def test_an_event_that_was_deleted_is_recorded_anew(server: Server, record
     assert server.counts() == [1, 2]
 
 
-async def test_an_environment_has_a_bounded_number_and_no_other_pays_for_it(
-    server: Server, recorder: EventRecorder
-) -> None:
+async def test_a_reason_has_a_bounded_number_and_no_other_pays_for_it(server: Server, recorder: EventRecorder) -> None:
     for number in range(100):
         await recorder.record(environment(), replace(READY, message=str(number)))
     assert len(server.events) == BURST
     await recorder.record(environment(uid="another"), READY)
-    assert len(server.events) == BURST + 1
+    await recorder.record(environment(), replace(READY, reason="ExpiresSoon"))
+    assert len(server.events) == BURST + 2
     server.now += REFILL
     for number in range(100, 200):
         await recorder.record(environment(), replace(READY, message=str(number)))
-    assert len(server.events) == BURST + 2
+    assert len(server.events) == BURST + 3
 
 
 async def test_what_is_remembered_is_bounded(server: Server, recorder: EventRecorder) -> None:

@@ -6,12 +6,12 @@ import pytest
 from tests.unit.objects import environment, running_pod
 
 from dind_operator.api.conditions import Reason
-from dind_operator.state.ownership import conflict
+from dind_operator.state.ownership import conflict, orphaned
 
 
 def pod_of(owners: list[dict[str, Any]] | None) -> dict[str, Any]:
     pod = running_pod()
-    pod["metadata"]["ownerReferences"] = owners
+    pod["metadata"] |= {"ownerReferences": owners, "annotations": {}}
     return pod
 
 
@@ -41,6 +41,18 @@ def test_a_stranger_is_waited_for_or_reported(owners: list[dict[str, Any]] | Non
     assessment = conflict(pod_of(owners), OURS)
     assert assessment is not None
     assert assessment.ready.reason is reason
+
+
+def test_a_pod_of_ours_that_nobody_controls_was_left_behind() -> None:
+    left, foreign = running_pod(), running_pod()
+    left["metadata"]["ownerReferences"] = []
+    assert orphaned(left)
+    found = conflict(left, OURS)
+    assert found is not None
+    assert found.ready.reason is Reason.WAITING_FOR_PREVIOUS_POD
+    assert not orphaned(running_pod()), "it has an owner"
+    foreign["metadata"] |= {"ownerReferences": [], "labels": {}}
+    assert not orphaned(foreign), "anybody may write an annotation"
 
 
 def test_a_conflict_names_who_holds_the_name() -> None:

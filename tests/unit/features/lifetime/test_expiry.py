@@ -362,7 +362,7 @@ def test_at_rest_the_delays_of_looks_are_not_written() -> None:
 def test_what_a_foreign_pod_logs_counts_for_nothing() -> None:
     made = world({"lifetime": {"idleTimeout": "30m", "expire": "Delete"}})
     assert made.pod is not None
-    made.pod["metadata"]["ownerReferences"] = []
+    made.pod["metadata"] |= {"ownerReferences": [], "annotations": {}}
     made.done.clear()
     for _ in range(3):
         made.now += HOUR

@@ -92,7 +92,7 @@ def test_a_status_is_never_given_to_a_successor(operator: RunningOperator, space
     space.create(spec={"operatingMode": "Suspended"})
     operator.proxy.hold_watches("dindenvironments")
     kubelet.busy(space.wait_pod())
-    space.wait_reason("PodConflict")
+    space.wait_reason("WaitingForPreviousPod")
     operator.proxy.release_watches()
     kubelet.finish(pod)
     space.wait_reason("Suspended")

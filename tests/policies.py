@@ -1,13 +1,13 @@
 """NetworkPolicies evaluated as the API defines them, for clusters whose network plugin enforces none.
 
-Written from the API's reference, not from the operator: a pod that a policy selects takes what one of its rules allows, and a
+Written from the API's reference, not from the operator: a pod that policies select takes what a rule of one of them allows, and a
 pod that none selects takes everything. Somebody else is {"address": text}, or {"namespace": labels, "pod": labels}.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Other = Mapping[str, Any]
@@ -15,19 +15,26 @@ Policy = Mapping[str, Any]
 
 
 def allows_ingress(
-    policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int, protocol: str = "TCP"
+    policies: Iterable[Policy],
+    pod: Mapping[str, str],
+    namespace: str,
+    who: Other,
+    port: int,
+    protocol: str = "TCP",
 ) -> bool:
-    """Whether `who` may open a connection to a port of the pod with these labels, as far as this policy decides."""
-    return _allows(policy, pod, namespace, who, (port, protocol), "Ingress", "ingress", "from")
+    """Whether `who` may open a connection to a port of the pod with these labels, if these are all policies."""
+    return _allows(policies, pod, namespace, who, (port, protocol), "Ingress", "ingress", "from")
 
 
-def allows_egress(policy: Policy, pod: Mapping[str, str], namespace: str, who: Other, port: int = 443) -> bool:
+def allows_egress(
+    policies: Iterable[Policy], pod: Mapping[str, str], namespace: str, who: Other, port: int = 443
+) -> bool:
     """Whether the pod with these labels may open a TCP connection to a port of `who`."""
-    return _allows(policy, pod, namespace, who, (port, "TCP"), "Egress", "egress", "to")
+    return _allows(policies, pod, namespace, who, (port, "TCP"), "Egress", "egress", "to")
 
 
 def _allows(
-    policy: Policy,
+    policies: Iterable[Policy],
     pod: Mapping[str, str],
     namespace: str,
     who: Other,
@@ -36,10 +43,13 @@ def _allows(
     rules: str,
     peers: str,
 ) -> bool:
-    spec, home = policy["spec"], policy["metadata"]["namespace"]
-    if namespace != home or kind not in spec["policyTypes"] or not selects(spec["podSelector"], pod):
-        return True
-    return any(_port(rule.get("ports"), port) and _peer(rule.get(peers), who, home) for rule in spec.get(rules) or [])
+    specs = [policy["spec"] for policy in policies if policy["metadata"]["namespace"] == namespace]
+    about = [spec for spec in specs if kind in spec["policyTypes"] and selects(spec["podSelector"], pod)]
+    return not about or any(
+        _port(rule.get("ports"), port) and _peer(rule.get(peers), who, namespace)
+        for spec in about
+        for rule in spec.get(rules) or []
+    )
 
 
 def _port(ports: list[Mapping[str, Any]] | None, wanted: tuple[int, str]) -> bool:

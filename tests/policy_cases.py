@@ -266,13 +266,6 @@ CASES = [
         {"security": {"cloudMetadata": "Open"}},
         "spec.security.cloudMetadata Open",
     ),
-    Case(
-        "cloudMetadata",
-        ["Closed"],
-        {"endpoint": {"enabled": False}, "publishedPorts": {}},
-        {"endpoint": {"enabled": False}},
-        "spec.security.cloudMetadata Closed without a NetworkPolicy (set spec.publishedPorts, at least to {})",
-    ),
     Case("maxTtl", "7d", living(ttl="168h"), living(ttl="169h"), "spec.lifetime.ttl 169h is longer than 7d,"),
     Case(
         "maxTtl", "90m", living(ttl="1h"), living(ttl="91m", idleTimeout="1h"), "spec.lifetime.ttl 91m is longer than"

@@ -82,7 +82,7 @@ def daemon_json(fields: dict[str, Any] | None = None) -> str:
 
 
 def namespace(*, labelled: bool = True, ending: bool = False) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"name": "team-a"}
+    metadata: dict[str, Any] = {"name": "team-a", "uid": "uid-of-team-a"}
     if labelled:
         metadata["labels"] = {"dind.dev/environments": "enabled"}
     if ending:

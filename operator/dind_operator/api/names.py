@@ -53,7 +53,10 @@ CA_SUFFIX: Final = "-ca"
 SERVER_SUFFIX: Final = "-server"
 CLIENT_SUFFIX: Final = "-client"
 
-# The name of a Service is a DNS-1035 label with at most 63 characters, and "-server" or "-client" is appended.
+# The NetworkPolicy of all environments in a namespace. No environment can have a name with a dot.
+NAMESPACE_POLICY: Final = f"environments.{GROUP}"
+
+# The name is a host name with at most 63 characters, and "-server" or "-client" is appended.
 NAME_MAX_LENGTH: Final = 56
 NAME_PATTERN: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 # The name of a cluster-scoped object, such as a StorageClass or a RuntimeClass.

@@ -11,13 +11,13 @@ from dind_operator.api.status import clip
 from dind_operator.controller.api_errors import MAX_SERVER_MESSAGE, ClusterError
 from dind_operator.controller.owned_objects import Verify, apply
 from dind_operator.features.disruption.condition import PROTECTED, may_exist, reported
-from dind_operator.features.disruption.desired import changes
+from dind_operator.features.disruption.desired import changes, disruption_budget
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken, served
 from dind_operator.state.assessment import Condition
 from dind_operator.state.cluster import Cluster, Key, ObjectKind
 from dind_operator.state.observed import Observed, Policy
-from dind_operator.state.owned_objects import name_conflict, own
+from dind_operator.state.owned_objects import foreign, name_conflict
 
 _KIND = ObjectKind.POD_DISRUPTION_BUDGET
 
@@ -55,10 +55,11 @@ class Budgets:
             return reported(observed) if errors else None
         if errors:
             return _refused(errors[0])
-        if seen is None or own(environment, seen):
+        other = foreign(environment, _KIND, seen, disruption_budget(environment))
+        if other is None:
             return PROTECTED
         remedy = "or give the environment another name"
-        return name_conflict(environment, [(_KIND, seen)], Reason.POD_DISRUPTION_BUDGET_MISSING, remedy)[0]
+        return name_conflict(environment, [other], Reason.POD_DISRUPTION_BUDGET_MISSING, remedy)[0]
 
     def _desired(self, observed: Observed, environment: DindEnvironment) -> bool:
         rules = self._policy.policy_rules

@@ -17,6 +17,9 @@ class View(Protocol):
     def namespace(self, name: str) -> dict[str, Any] | None:
         """The newest known namespace."""
 
+    def occupied(self, namespace: str) -> bool:
+        """Whether the namespace contains an environment or a pod of one."""
+
     def environments_on_nodes(self) -> list[dict[str, Any]]:
         """At least all environments with a directory of a node."""
 

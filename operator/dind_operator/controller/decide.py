@@ -250,7 +250,7 @@ def _replace_running_pod(
     observed: Observed, environment: DindEnvironment, pod: pods.Pod, freshness: Freshness, assessment: Assessment
 ) -> Plan | None:
     """Replace a running pod because the spec or the certificate changed; None to keep it."""
-    problem = endpoint.problem(observed) if endpoint.guarded(observed.environment) else None
+    problem = endpoint.blocking(observed)
     if freshness.replace and problem is not None:
         # The next pod could not be created, so the running pod is kept.
         return replace(

@@ -6,7 +6,10 @@ Server-side apply is not used: see docs/decisions/0026.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleError
+from dind_operator.api.conditions import Reason
+from dind_operator.api.status import clip
+from dind_operator.controller.api_errors import MAX_SERVER_MESSAGE, ClusterError, ErrorClass, StaleError
+from dind_operator.state.assessment import Condition
 from dind_operator.state.cluster import Cluster
 from dind_operator.state.owned_objects import Change, Remove, Write
 
@@ -34,6 +37,22 @@ async def apply(cluster: Cluster, changes: Sequence[Change], verify: Verify) -> 
         if error.error_class in _STALE:
             raise StaleError from error
     return errors
+
+
+def rejected(error: ClusterError) -> Condition:
+    """The condition for a request that the API server rejected, or that it could not serve, for example because a webhook failed.
+
+    Raises other errors. Whatever becomes of the objects beside the pod, the environment can be suspended and expires.
+    """
+    failed = error.error_class is ErrorClass.RETRY and error.code >= 500
+    if not failed and error.error_class not in (ErrorClass.REFUSED, ErrorClass.INVALID):
+        raise error
+    return Condition.false(
+        Reason.ENDPOINT_OBJECT_REJECTED,
+        f"The API server rejected a request for an object that the environment needs: "
+        f"{clip(error.server_message, MAX_SERVER_MESSAGE)}. Ask for the permission, quota, policy or webhook that the message names "
+        "to be changed.",
+    )
 
 
 async def _apply(cluster: Cluster, change: Change) -> None:

@@ -15,7 +15,6 @@ from dind_operator.controller.actions import CreatePod, DeletePod, Plan
 from dind_operator.controller.drift import intent_changed
 from dind_operator.controller.events import plan_with_status
 from dind_operator.controller.status import failure_fields
-from dind_operator.features.endpoint import condition as endpoint
 from dind_operator.features.workloads import condition as workloads
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Condition, blocked, waiting
@@ -41,7 +40,7 @@ def create(observed: Observed, desired: dict[str, Any]) -> Plan:
         seconds = (not_before - observed.now).total_seconds()
         return plan_with_status(observed, assessment, extra=kept_backoff(observed), requeue_after=max(seconds, 0.1))
     state = observed.endpoint
-    if state is not None and state.problem is not None and endpoint.guarded(observed.environment):
+    if state is not None and state.problem is not None and state.blocks:
         return _without_endpoint(observed, state, state.problem)
     assessment = waiting(Phase.PENDING, Reason.POD_PENDING, "The pod waits for the scheduler.")
     return plan_with_status(observed, assessment, actions=(CreatePod(desired),))

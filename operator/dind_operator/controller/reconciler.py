@@ -82,7 +82,7 @@ class Reconciler:
         self._rate = StatusRate()
         self._reader = Reader(cluster, view, read_logs=read_logs, volume_seconds=volume_seconds)
         self._budgets = Budgets(cluster, policy)
-        self._endpoints = Endpoints(cluster, policy, endpoint_seconds)
+        self._endpoints = Endpoints(cluster, view, policy, endpoint_seconds)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Reconcile one environment. Raises ClusterError if the reconciliation must be retried."""
@@ -93,6 +93,7 @@ class Reconciler:
                 self._endpoints.forget(key)
                 self._rate.forget(key)
                 await self._end_orphan(key)
+                await self._endpoints.release(key[0])
                 return Outcome()
             try:
                 return await self._round(key, environment)

@@ -40,6 +40,10 @@ class Layer:
         """The keys of all objects in a namespace."""
         return set(self._by_namespace.get(namespace, ()))
 
+    def any_within(self, namespace: str) -> bool:
+        """Whether there is an object in the namespace."""
+        return namespace in self._by_namespace
+
     def on_nodes(self) -> list[Manifest]:
         """All objects that may use a directory of a node (hostPath). Only these are decompressed."""
         return [
@@ -173,6 +177,10 @@ class ClusterView:
     def namespace(self, name: str) -> Manifest | None:
         """The newest known state of the namespace."""
         return self.namespaces.newest(namespace_key(name))
+
+    def occupied(self, namespace: str) -> bool:
+        """See ``View``."""
+        return self.environments.any_within(namespace) or self.pods.any_within(namespace)
 
     def environments_on_nodes(self) -> list[Manifest]:
         """See ``View``."""

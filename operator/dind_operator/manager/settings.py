@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from dind_operator.api.names import SUBDOMAIN_PATTERN
+from dind_operator.api.names import NAME_PATTERN, SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import parse_bytes
 from dind_operator.api.registry import Mirror
 from dind_operator.api.storage import is_plain_path
@@ -17,6 +17,7 @@ from dind_operator.pod.defaults import (
     DEFAULT_MINUTE_SECONDS,
     DEFAULT_RESERVE_MEMORY,
     DEFAULT_RUNTIME_CLASS,
+    DEFAULT_SUBDOMAIN,
     BuildSettings,
 )
 from dind_operator.state.observed import Policy
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     node_tool_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     default_reserve_memory: Annotated[str, AfterValidator(_quantity)] = DEFAULT_RESERVE_MEMORY
     default_runtime_class: Annotated[str, Field(pattern=SUBDOMAIN_PATTERN, max_length=253)] = DEFAULT_RUNTIME_CLASS
+    subdomain: Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)] = DEFAULT_SUBDOMAIN
 
     # As JSON: ["/srv/dind"], because paths can contain commas and colons.
     host_path_prefixes: HostPathPrefixes = ()
@@ -131,6 +133,7 @@ class Settings(BaseSettings):
             node_tool_pull_policy=self.node_tool_pull_policy,
             default_reserve_memory=self.default_reserve_memory,
             default_runtime_class=self.default_runtime_class,
+            subdomain=self.subdomain,
             host_path_prefixes=self.host_path_prefixes,
             cluster_cidrs=self.cluster_cidrs,
             metadata_addresses=self.metadata_addresses,

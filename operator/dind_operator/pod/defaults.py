@@ -8,6 +8,8 @@ DEFAULT_RESERVE_MEMORY = "256Mi"
 DEFAULT_RUNTIME_CLASS = "dind"
 """RuntimeClass of the mode UserNamespace, with writable cgroups, as the documentation and the chart name it."""
 
+DEFAULT_SUBDOMAIN = "dind"
+"""The headless Service of a namespace, and the domain of the host names of its environments."""
 
 DEFAULT_MINUTE_SECONDS = 60
 """Tests use shorter minutes."""
@@ -28,6 +30,7 @@ class BuildSettings:
     """Address ranges of the cluster that nested networks must not use."""
     metadata_addresses: tuple[str, ...] = ()
     """Ranges that pods cannot connect to beside the metadata services that the operator knows."""
+    subdomain: str = DEFAULT_SUBDOMAIN
     default_registry_mirrors: tuple[str, ...] = ()
     """Mirrors of Docker Hub for environments without mirrors."""
     minute_seconds: int = DEFAULT_MINUTE_SECONDS

@@ -16,6 +16,11 @@ def object_labels(name: str) -> dict[str, str]:
     }
 
 
+def namespace_labels() -> dict[str, str]:
+    """The labels of the objects that all environments of a namespace share."""
+    return {names.LABEL_NAME: names.LABEL_NAME_VALUE, names.LABEL_MANAGED_BY: names.LABEL_MANAGED_BY_VALUE}
+
+
 def owner_reference(environment: DindEnvironment) -> dict[str, Any]:
     """A controller reference: the garbage collector deletes the object, and no finalizer is needed."""
     return {

@@ -63,13 +63,14 @@ class NodeView:
 class EndpointState:
     """The state of the objects of the endpoint after they were reconciled.
 
-    ``credentials``: the credentials in the Secrets, None without any. ``problem``: why the desired state was not reached; no pod
-    is created while there is a problem. ``passing``: the problem will disappear soon without an action. ``verified``: the
-    environment was read live for it.
+    ``credentials``: the credentials in the Secrets, None without any. ``problem``: why the desired state was not reached.
+    ``blocks``: no pod is created while there is the problem; False if only something superfluous could not be deleted.
+    ``passing``: the problem will disappear soon without an action. ``verified``: the environment was read live for it.
     """
 
     credentials: Credentials | None = None
     problem: Condition | None = None
+    blocks: bool = True
     passing: bool = False
     verified: bool = False
 

@@ -100,6 +100,12 @@ def controller(pod: Pod) -> dict[str, Any] | None:
     return None
 
 
+def subdomain(pod: Pod) -> str | None:
+    """The domain of the pod's host name in its namespace; None for a pod of version 0.1."""
+    found: str | None = pod["spec"].get("subdomain")
+    return found
+
+
 def owner_name(pod: Pod) -> str | None:
     """The name of the DindEnvironment that controls the pod; None for another owner."""
     owner = controller(pod)

@@ -13,13 +13,17 @@ import pytest
 from tests.unit.objects import NOW, POLICY, environment, namespace, observed, running_pod
 
 from dind_operator.api.conditions import Reason
+from dind_operator.api.names import NAMESPACE_POLICY
 from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleError
 from dind_operator.controller.endpoint_writer import Endpoints
 from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.state.cluster import ObjectKind
-from dind_operator.state.observed import EndpointState, Observed
+from dind_operator.state.observed import EndpointState, Observed, Policy
 
 KEY = ("team-a", "builder")
+SHARED = (NAMESPACE_POLICY, "dind")
+READS_SHARED = ["get networkpolicies", "get services"]
+READS = ["get secrets"] * 3 + ["get networkpolicies"]
 SECONDS = 60.0
 OFF = {"endpoint": {"enabled": False}}
 
@@ -58,6 +62,10 @@ class Shelf:
     async def verify(self) -> None:
         self.verified += 1
 
+    def own(self) -> set[tuple[ObjectKind, str]]:
+        """The objects of the environment, without those of its namespace."""
+        return {(kind, name) for kind, name in self.objects if name not in SHARED}
+
     def _call(self, verb: str, kind: ObjectKind) -> None:
         self.calls.append(f"{verb} {kind.value}")
         if error := self.refuse.get((verb, kind)):
@@ -70,7 +78,7 @@ class Shelf:
         return stored
 
     def names(self) -> set[str]:
-        return {name for _, name in self.objects}
+        return {name for _, name in self.own()}
 
     def since(self, before: int) -> list[str]:
         return self.calls[before:]
@@ -81,9 +89,27 @@ def shelf() -> Shelf:
     return Shelf()
 
 
+class View:
+    """A namespace, and whether anything is left in it."""
+
+    def __init__(self, found: dict[str, Any] | None) -> None:
+        self.found = found
+        self.left = True
+
+    def namespace(self, _name: str) -> dict[str, Any] | None:
+        return self.found
+
+    def occupied(self, _namespace: str) -> bool:
+        return self.left
+
+
+def writer(shelf: Shelf, policy: Policy = POLICY) -> Endpoints:
+    return Endpoints(shelf, View(namespace()), policy, SECONDS)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def endpoints(shelf: Shelf) -> Endpoints:
-    return Endpoints(shelf, POLICY, SECONDS)  # type: ignore[arg-type]
+    return writer(shelf)
 
 
 async def bring(endpoints: Endpoints, shelf: Shelf, seen: Observed) -> EndpointState | None:
@@ -100,11 +126,20 @@ def told(state: EndpointState | None, fields: dict[str, Any] | None = None, **me
     return env
 
 
-async def test_a_new_environment_takes_five_calls_at_once_and_no_read(endpoints: Endpoints, shelf: Shelf) -> None:
+async def test_the_first_environment_of_a_namespace_makes_what_all_share(endpoints: Endpoints, shelf: Shelf) -> None:
     state = await bring(endpoints, shelf, observed())
-    assert sorted(shelf.calls) == [
-        *("create networkpolicies", "create secrets", "create secrets", "create secrets", "create services")
-    ]
+    assert shelf.calls[:4] == [*READS_SHARED, "create networkpolicies", "create services"]
+    assert shelf.objects.keys() >= {(ObjectKind.NETWORK_POLICY, NAMESPACE_POLICY), (ObjectKind.SERVICE, "dind")}
+    assert state is not None
+    assert state.problem is None
+
+
+async def test_a_new_environment_takes_three_calls_at_once_and_no_read(endpoints: Endpoints, shelf: Shelf) -> None:
+    other = environment(uid="other", name="other")
+    await endpoints.reconcile(("team-a", "other"), observed(other), shelf.verify)
+    before, shelf.verified = len(shelf.calls), 0
+    state = await bring(endpoints, shelf, observed())
+    assert shelf.since(before) == ["create secrets"] * 3
     assert state is not None
     assert state.problem is None
     assert state.credentials is not None
@@ -132,7 +167,7 @@ async def test_it_is_looked_at_from_time_to_time(endpoints: Endpoints, shelf: Sh
     await bring(endpoints, shelf, observed(env, pod, now=NOW + timedelta(seconds=SECONDS - 1)))
     assert shelf.since(before) == []
     after = await bring(endpoints, shelf, observed(env, pod, now=NOW + timedelta(seconds=SECONDS)))
-    assert shelf.since(before) == ["get secrets"] * 3 + ["get services", "get networkpolicies", "create secrets"]
+    assert shelf.since(before) == [*READS_SHARED, *READS, "create secrets"]
     assert after is not None
     assert state is not None
     assert after.credentials is not None
@@ -143,9 +178,9 @@ async def test_it_is_looked_at_from_time_to_time(endpoints: Endpoints, shelf: Sh
 
 async def test_an_operator_that_starts_looks_at_no_environment_that_is_well(shelf: Shelf) -> None:
     """Or all would be read at once."""
-    env = told(await bring(Endpoints(shelf, POLICY, SECONDS), shelf, observed()))  # type: ignore[arg-type]
+    env = told(await bring(writer(shelf), shelf, observed()))
     before = len(shelf.calls)
-    started = Endpoints(shelf, POLICY, SECONDS)  # type: ignore[arg-type]
+    started = writer(shelf)
     assert await bring(started, shelf, observed(env, running_pod())) is None
     assert shelf.since(before) == []
     assert await bring(started, shelf, observed(env, running_pod(), now=NOW + timedelta(seconds=SECONDS))) is not None
@@ -217,7 +252,7 @@ async def test_where_nothing_is_done_no_look_is_waited_for(endpoints: Endpoints,
 
 async def test_what_the_policy_forbids_gets_none_and_what_runs_keeps_its_own(shelf: Shelf) -> None:
     rules = PolicyRules.model_validate({"modes": ["UserNamespace"]})
-    endpoints = Endpoints(shelf, replace(POLICY, policy_rules=rules), SECONDS)  # type: ignore[arg-type]
+    endpoints = writer(shelf, replace(POLICY, policy_rules=rules))
     assert await bring(endpoints, shelf, observed()) is None
     assert shelf.calls == []
     assert await bring(endpoints, shelf, observed(pod=running_pod())) is not None
@@ -227,25 +262,14 @@ async def test_what_the_policy_forbids_gets_none_and_what_runs_keeps_its_own(she
 @pytest.mark.parametrize("ruled", [True, False])
 async def test_the_rule_for_metadata_holds_for_what_runs(shelf: Shelf, ruled: bool) -> None:
     rules = PolicyRules.model_validate({"cloudMetadata": ["Closed"]} if ruled else {})
-    endpoints = Endpoints(shelf, replace(POLICY, policy_rules=rules), SECONDS)  # type: ignore[arg-type]
-    env = told(await bring(endpoints, shelf, observed()), {"publishedPorts": {}})
-
-    def closed() -> bool:
-        policy = shelf.objects[ObjectKind.NETWORK_POLICY, "builder"]
-        return "except" in str(policy["spec"]["egress"])
-
-    assert closed()
-    env["spec"] = {"security": {"cloudMetadata": "Open"}, "publishedPorts": {}}
+    endpoints = writer(shelf, replace(POLICY, policy_rules=rules))
+    env = told(await bring(endpoints, shelf, observed()))
+    assert "builder" not in shelf.names()
+    env["spec"] = {"security": {"cloudMetadata": "Open"}}
     env["metadata"]["generation"] = 2
     await bring(endpoints, shelf, observed(env, running_pod()))
-    assert closed() is ruled
-    # Nor is it taken away: without it everything is open.
-    env["spec"] = {"endpoint": {"enabled": False}}
-    env["metadata"]["generation"] = 3
-    pod = running_pod()
-    pod["spec"]["volumes"] = []
-    await bring(endpoints, shelf, observed(env, pod))
-    assert ((ObjectKind.NETWORK_POLICY, "builder") in shelf.objects) is ruled
+    assert ("builder" not in shelf.names()) is ruled
+    assert "except" in str(shelf.objects[ObjectKind.NETWORK_POLICY, NAMESPACE_POLICY]["spec"]["egress"])
 
 
 async def test_a_namespace_that_is_not_seen_yet_is_open_where_all_are(shelf: Shelf) -> None:
@@ -253,7 +277,7 @@ async def test_a_namespace_that_is_not_seen_yet_is_open_where_all_are(shelf: She
     seen = replace(observed(), namespace=None)
     for required in (True, False):
         policy = replace(POLICY, require_namespace_label=required)
-        state = await bring(Endpoints(shelf, policy, SECONDS), shelf, seen)  # type: ignore[arg-type]
+        state = await bring(writer(shelf, policy), shelf, seen)
         assert (state is None) is required
 
 
@@ -285,7 +309,7 @@ async def test_what_is_in_the_way_of_a_new_one_is_read_the_next_time(endpoints: 
 
 async def test_what_an_earlier_environment_left_is_waited_for(endpoints: Endpoints, shelf: Shelf) -> None:
     await bring(endpoints, shelf, observed())
-    other = Endpoints(shelf, POLICY, SECONDS)  # type: ignore[arg-type]
+    other = writer(shelf)
     env = environment(uid="another")
     with pytest.raises(StaleError):
         await bring(other, shelf, observed(env))
@@ -293,7 +317,8 @@ async def test_what_an_earlier_environment_left_is_waited_for(endpoints: Endpoin
     assert state is not None
     assert state.problem is not None
     assert (state.problem.reason, state.passing) == (Reason.WAITING_FOR_PREVIOUS_POD, True)
-    shelf.objects.clear()
+    for place in shelf.own():
+        del shelf.objects[place]
     state = await bring(other, shelf, observed(env))
     assert state is not None
     assert state.problem is None
@@ -335,11 +360,11 @@ async def test_a_removal_that_was_refused_is_tried_again(endpoints: Endpoints, s
     env = told(await bring(endpoints, shelf, observed()), OFF)
     env["metadata"]["generation"] = 2
     refusal = ClusterError(ErrorClass.REFUSED, "m", Reason.FORBIDDEN, server_message="not allowed")
-    shelf.refuse["delete", ObjectKind.SERVICE] = refusal
+    shelf.refuse["delete", ObjectKind.SECRET] = refusal
     state = await bring(endpoints, shelf, observed(env))
     assert state is not None
     assert state.problem is not None
-    assert shelf.names() == {"builder"}
+    assert shelf.names() == {"builder-ca", "builder-server", "builder-client"}
     shelf.refuse.clear()
     await bring(endpoints, shelf, observed(told(state, OFF, generation=2)))
     assert shelf.names() == set()
@@ -362,8 +387,7 @@ async def test_turned_off_all_goes_and_then_nothing_is_looked_at(endpoints: Endp
     before = len(shelf.calls)
     for hours in range(3):
         await bring(endpoints, shelf, observed(at_rest, running_pod(OFF), now=NOW + timedelta(hours=hours)))
-    assert shelf.since(before) == []
-    assert endpoints.wait(KEY, NOW) is None
+    assert shelf.since(before) == READS_SHARED * 2, "what all share is looked at for as long as there are pods"
 
 
 async def test_turned_off_under_a_pod_that_listens_the_rest_goes_with_the_pod(
@@ -375,16 +399,16 @@ async def test_turned_off_under_a_pod_that_listens_the_rest_goes_with_the_pod(
     env = told(first, OFF)
     env["metadata"]["generation"] = 2
     state = await bring(endpoints, shelf, observed(env, pod))
-    assert set(shelf.objects) == {(ObjectKind.SECRET, "builder-server"), (ObjectKind.NETWORK_POLICY, "builder")}
+    assert shelf.names() == {"builder-server"}
     env = told(state, OFF, generation=2)
     assert "credentials" in env["status"], "told, so that it is looked at again"
     assert await bring(endpoints, shelf, observed(env, None)) == EndpointState(verified=True)
     assert shelf.names() == set()
 
 
-async def test_made_without_one_it_costs_no_call(endpoints: Endpoints, shelf: Shelf) -> None:
+async def test_made_without_one_it_costs_only_what_all_share(endpoints: Endpoints, shelf: Shelf) -> None:
     await bring(endpoints, shelf, observed(environment(OFF)))
-    assert shelf.calls == []
+    assert shelf.calls == [*READS_SHARED, "create networkpolicies", "create services"]
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,16 @@ def test_an_empty_spec_makes_a_whole_pod() -> None:
         {"name": "dind-tool", "emptyDir": {"sizeLimit": "16Mi"}},
         {"name": "dind-socket", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "docker-data", "emptyDir": {}},
-        {"name": "dind-endpoint", "secret": {"secretName": "builder-server", "defaultMode": 0o400}},
+        {
+            "name": "dind-endpoint",
+            "secret": {
+                "secretName": "builder-server",
+                "defaultMode": 0o400,
+                "items": [{"key": name, "path": name} for name in ("ca.pem", "cert.pem", "key.pem")],
+            },
+        },
     ]
+    assert (pod["spec"]["hostname"], pod["spec"]["subdomain"]) == ("builder", "dind")
     assert pod["spec"]["restartPolicy"] == "Always"
     assert pod["spec"]["containers"][0]["command"] == ["/dind/entrypoint"]
     assert "args" not in pod["spec"]["containers"][0]

@@ -6,7 +6,7 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.pod.metadata import object_labels, owner_reference
 from dind_operator.state.cluster import ObjectKind
-from dind_operator.state.owned_objects import Change, Remove, own, write
+from dind_operator.state.owned_objects import Change, Remove, foreign, write
 
 
 def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
@@ -36,13 +36,12 @@ def disruption_budget(environment: DindEnvironment) -> dict[str, Any]:
 
 
 def changes(environment: DindEnvironment, seen: dict[str, Any] | None, *, desired: bool) -> tuple[Change, ...]:
-    """The changes to the observed budget; none if the object with its name has another owner."""
-    kind = ObjectKind.POD_DISRUPTION_BUDGET
-    if seen is not None and not own(environment, seen):
+    """The changes to the observed budget; none if the object with its name is foreign."""
+    kind, budget = ObjectKind.POD_DISRUPTION_BUDGET, disruption_budget(environment)
+    if foreign(environment, kind, seen, budget) is not None:
         return ()
     if not desired:
         return () if seen is None else (Remove(kind, seen),)
-    budget = disruption_budget(environment)
     if seen is not None and seen["spec"] == budget["spec"]:
         return ()
     return (write(kind, seen, budget),)

@@ -45,11 +45,6 @@ def enabled(environment: dict[str, Any]) -> bool:
     return bool(value)
 
 
-def guarded(environment: dict[str, Any]) -> bool:
-    """Whether the spec needs objects of the endpoint: with the endpoint, or for the NetworkPolicy of published ports."""
-    return enabled(environment) or (environment.get("spec") or {}).get("publishedPorts") is not None
-
-
 def in_use(pod: pods.Pod | None) -> bool:
     """Whether the pod listens on the port of the endpoint, or will."""
     return pod is not None and made_with(pod) is not None and not pods.ended(pod)
@@ -59,7 +54,7 @@ def address(environment: dict[str, Any], pod: pods.Pod, socket: str) -> str:
     """The address of the daemon, in the format of DOCKER_HOST."""
     metadata = environment["metadata"]
     if enabled(environment) and in_use(pod):
-        return endpoint.url(metadata["name"], metadata["namespace"])
+        return endpoint.url(metadata["name"], metadata["namespace"], pods.subdomain(pod))
     return f"unix://{socket}"
 
 
@@ -109,7 +104,7 @@ def condition(observed: Observed) -> Condition | None:
             "convenient; the next pod has the endpoint.",
         )
     compared = _compare(observed, pod)
-    return _of(compared, observed) if compared is not None else None
+    return _of(compared, observed, pod) if compared is not None else None
 
 
 def problem(observed: Observed) -> Condition | None:
@@ -117,6 +112,11 @@ def problem(observed: Observed) -> Condition | None:
     if observed.endpoint is not None:
         return observed.endpoint.problem
     return observed.kept(ConditionType.ENDPOINT_READY, _FOUND_BY_LOOKING)
+
+
+def blocking(observed: Observed) -> Condition | None:
+    """The problem, if no pod can be created because of it."""
+    return None if observed.endpoint is not None and not observed.endpoint.blocks else problem(observed)
 
 
 def needs_restart(observed: Observed, pod: pods.Pod) -> bool:
@@ -151,10 +151,10 @@ def _started(pod: pods.Pod) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _of(compared: _Compared, observed: Observed) -> Condition:
+def _of(compared: _Compared, observed: Observed, pod: pods.Pod) -> Condition:
     held, running = compared.held, compared.running
     metadata = observed.environment["metadata"]
-    where = endpoint.url(metadata["name"], metadata["namespace"])
+    where = endpoint.url(metadata["name"], metadata["namespace"], pods.subdomain(pod))
     secret = endpoint.client_secret_name(metadata["name"])
     end = format_time(running.not_after)
     if running.authority != held.server.authority:

@@ -17,19 +17,18 @@ from dind_operator.features.endpoint import x509 as certificates
 from dind_operator.features.endpoint.credentials import Credentials
 from dind_operator.features.endpoint.x509 import Facts, Issued, Key
 from dind_operator.state.cluster import ObjectKind
-from dind_operator.state.owned_objects import Remove, Write, labelled, own, write
+from dind_operator.state.owned_objects import Foreign, Remove, Write, foreign, labelled, write
 
 NewKey = Callable[[], Key]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The five objects as read from the API server. They contain private keys and are excluded from ``repr``."""
+    """The four objects as read from the API server. They contain private keys and are excluded from ``repr``."""
 
     ca: dict[str, Any] | None = field(default=None, repr=False)
     server: dict[str, Any] | None = field(default=None, repr=False)
     client: dict[str, Any] | None = field(default=None, repr=False)
-    service: dict[str, Any] | None = field(default=None, repr=False)
     policy: dict[str, Any] | None = field(default=None, repr=False)
 
 
@@ -45,88 +44,93 @@ PARTS: tuple[tuple[str, ObjectKind, Callable[[str], str]], ...] = (
     ("ca", ObjectKind.SECRET, endpoint.ca_secret_name),
     ("server", ObjectKind.SECRET, endpoint.server_secret_name),
     ("client", ObjectKind.SECRET, endpoint.client_secret_name),
-    ("service", ObjectKind.SERVICE, str),
     ("policy", ObjectKind.NETWORK_POLICY, str),
 )
 """Field of ``Found``, kind, and the function from the name of the environment to the name of the object."""
 
 
-def conflicts(environment: DindEnvironment, found: Found) -> list[tuple[ObjectKind, dict[str, Any]]]:
-    """Objects with the name of a desired object and another owner."""
-    needed = _needed(environment)
-    return [
-        (kind, manifest)
-        for part, kind, _ in PARTS
-        if part in needed
-        if (manifest := getattr(found, part)) is not None and not own(environment, manifest)
-    ]
+def _expected(environment: DindEnvironment) -> dict[str, dict[str, Any]]:
+    """The keys and selectors of the objects, by field of ``Found``."""
+    return {
+        "ca": {"data": dict.fromkeys((endpoint.CA, endpoint.KEY))},
+        "server": {"data": dict.fromkeys(endpoint.SERVER_FILES)},
+        "client": {"data": dict.fromkeys(credentials.CLIENT_KEYS)},
+        "policy": {"spec": {"podSelector": {"matchLabels": endpoint.selector(environment.name)}}},
+    }
 
 
-def _needed(environment: DindEnvironment) -> set[str]:
-    """The desired objects, by field of ``Found``. Without an endpoint, published ports may need some."""
-    needed = {"ca", "server", "client"} if environment.spec.endpoint.enabled else set()
-    needed |= {"policy"} if network_policy.needed(environment) else set()
-    return needed | ({"service"} if endpoint.service(environment) is not None else set())
+def _foreign(environment: DindEnvironment, found: Found) -> dict[str, Foreign]:
+    """The objects that are not those of the operator, by field of ``Found``."""
+    expected = _expected(environment)
+    every = {part: foreign(environment, kind, getattr(found, part), expected[part]) for part, kind, _ in PARTS}
+    return {part: item for part, item in every.items() if item is not None}
+
+
+def conflicts(environment: DindEnvironment, found: Found) -> list[Foreign]:
+    """Foreign objects with the name of a desired object."""
+    wanted = needed(environment)
+    return [item for part, item in _foreign(environment, found).items() if part in wanted]
+
+
+def needed(environment: DindEnvironment) -> set[str]:
+    """The desired objects, by field of ``Found``."""
+    secrets = {"ca", "server", "client"} if environment.spec.endpoint.enabled else set()
+    return secrets | ({"policy"} if network_policy.opening(environment) is not None else set())
 
 
 def desired_state(
-    environment: DindEnvironment,
-    found: Found,
-    now: datetime,
-    new_key: NewKey,
-    metadata_addresses: tuple[str, ...] = (),
+    environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey, subdomain: str | None
 ) -> Desired:
-    """The writes. Objects of other owners are not written; if one of the Secrets has another owner, none of them is.
+    """The writes. Foreign objects are not written; if one of the Secrets is foreign, none of them is.
 
-    ``metadata_addresses``: further ranges that the pod cannot connect to.
+    ``subdomain``: of the pod.
     """
     secrets = Desired()
-    foreign = any(kind is ObjectKind.SECRET for kind, _ in conflicts(environment, found))
-    if environment.spec.endpoint.enabled and not foreign:
-        secrets = _secrets(environment, found, now, new_key)
-    needs_policy = network_policy.needed(environment)
-    policy = network_policy.network_policy(environment, metadata_addresses) if needs_policy else None
-    pairs = (
-        (ObjectKind.SERVICE, found.service, endpoint.service(environment), _same_service),
-        (ObjectKind.NETWORK_POLICY, found.policy, policy, _same_policy),
-    )
-    others = [
-        write(kind, seen, manifest)
-        for kind, seen, manifest, same in pairs
-        if manifest is not None
-        if seen is None or (own(environment, seen) and not (same(seen, manifest) and labelled(seen, manifest)))
-    ]
-    return Desired((*secrets.writes, *others), secrets.credentials)
+    others = conflicts(environment, found)
+    if environment.spec.endpoint.enabled and not any(item.kind is ObjectKind.SECRET for item in others):
+        secrets = _secrets(environment, found, now, new_key, subdomain)
+    kind, policy, seen = ObjectKind.NETWORK_POLICY, network_policy.opening(environment), found.policy
+    blocked = any(item.kind is kind for item in others)
+    if policy is None or blocked or (seen is not None and same_policy(seen, policy)):
+        return secrets
+    return Desired((*secrets.writes, write(kind, seen, policy)), secrets.credentials)
 
 
 def removals(environment: DindEnvironment, found: Found, *, in_use: bool) -> tuple[Remove, ...]:
-    """The deletions for a disabled endpoint. ``in_use``: a pod still mounts the server Secret and listens. It could not restart
-    without the Secret, and would be reachable by all clients without the NetworkPolicy."""
-    kept = _needed(environment) | ({"server", "policy"} if in_use else set())
+    """The deletions of what is no longer needed. ``in_use``: a pod still mounts the server Secret. It could not restart without the
+    Secret."""
+    kept = needed(environment) | _foreign(environment, found).keys() | ({"server"} if in_use else set())
     return tuple(
         Remove(kind, manifest)
         for part, kind, _ in PARTS
-        if part not in kept and own(environment, manifest := getattr(found, part))
+        if part not in kept and (manifest := getattr(found, part)) is not None
     )
 
 
-def _secrets(environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey) -> Desired:
+def _secrets(
+    environment: DindEnvironment, found: Found, now: datetime, new_key: NewKey, subdomain: str | None
+) -> Desired:
     name, generation = environment.name, environment.spec.endpoint.credentials_generation
     writes: list[Write] = []
 
-    authority = _present(found.ca, certificate=credentials.CA)
+    authority = _present(found.ca, certificate=endpoint.CA)
     if authority is None or not _authority_holds(authority, generation, now):
         authority = certificates.issue_authority(environment.uid, name, generation, now, new_key())
         writes.append(write(ObjectKind.SECRET, found.ca, credentials.ca_secret(environment, authority)))
     server = _present(found.server)
-    if server is None or not _server_holds(environment, found.server, server, authority, now):
-        server = certificates.issue_server(authority, name, endpoint.server_names(environment), now, new_key())
+    hosts = endpoint.server_names(environment, subdomain)
+    if server is None or not _server_holds(hosts, found.server, server, authority, now):
+        server = certificates.issue_server(authority, name, hosts, now, new_key())
         desired = credentials.server_secret(environment, authority.certificate, server)
         writes.append(write(ObjectKind.SECRET, found.server, desired))
     client = _present(found.client)
-    if client is None or not _client_holds(environment, found.client, client, authority, now):
+
+    def client_secret(issued: Issued) -> dict[str, Any]:
+        return credentials.client_secret(environment, authority.certificate, issued, subdomain)
+
+    if client is None or not _client_holds(client_secret(client), found.client, client, authority, now):
         client = certificates.issue_client(authority, f"{name} client", now, new_key())
-        desired = credentials.client_secret(environment, authority.certificate, client)
+        desired = client_secret(client)
         writes.append(write(ObjectKind.SECRET, found.client, desired))
     return Desired(tuple(writes), Credentials.of(*(_facts(issued) for issued in (authority, server, client))))
 
@@ -137,11 +141,11 @@ def _facts(issued: Issued) -> Facts:
     return read
 
 
-def _present(secret: dict[str, Any] | None, certificate: str = credentials.CERTIFICATE) -> Issued | None:
+def _present(secret: dict[str, Any] | None, certificate: str = endpoint.CERTIFICATE) -> Issued | None:
     data = credentials.decoded(secret or {})
-    if certificate not in data or credentials.KEY not in data:
+    if certificate not in data or endpoint.KEY not in data:
         return None
-    return Issued(data[certificate], data[credentials.KEY])
+    return Issued(data[certificate], data[endpoint.KEY])
 
 
 def _authority_holds(authority: Issued, generation: int, now: datetime) -> bool:
@@ -162,11 +166,11 @@ def _lasts(issued: Issued, now: datetime) -> bool:
 
 
 def _server_holds(
-    environment: DindEnvironment, seen: dict[str, Any] | None, server: Issued, authority: Issued, now: datetime
+    hosts: tuple[str, ...], seen: dict[str, Any] | None, server: Issued, authority: Issued, now: datetime
 ) -> bool:
     read = certificates.facts(server.certificate)
-    names = {certificates.normal_name(text) for text in endpoint.server_names(environment)}
-    same_authority = credentials.decoded(seen or {}).get(credentials.CA) == authority.certificate
+    names = {certificates.normal_name(text) for text in hosts}
+    same_authority = credentials.decoded(seen or {}).get(endpoint.CA) == authority.certificate
     return (
         read is not None
         and same_authority
@@ -177,27 +181,18 @@ def _server_holds(
 
 
 def _client_holds(
-    environment: DindEnvironment, seen: dict[str, Any] | None, client: Issued, authority: Issued, now: datetime
+    desired: dict[str, Any], seen: dict[str, Any] | None, client: Issued, authority: Issued, now: datetime
 ) -> bool:
-    whole = credentials.client_secret(environment, authority.certificate, client)["data"]
     return (
-        (seen or {}).get("data") == whole
+        (seen or {}).get("data") == desired["data"]
         and _lasts(client, now)
         and certificates.belongs(client, authority.certificate)
     )
 
 
-def _same_service(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
-    found, expected = seen.get("spec") or {}, manifest["spec"]
-    ports = [{key: port.get(key) for key in expected["ports"][0]} for port in found.get("ports") or []]
-    pairs = [(found.get(key), expected[key]) for key in ("type", "selector")]
-    # External addresses would admit traffic from outside the cluster.
-    pairs += [(ports, expected["ports"]), (found.get("externalIPs") or [], [])]
-    return all(one == other for one, other in pairs)
-
-
-def _same_policy(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
-    return bool(_plain(seen.get("spec")) == _plain(manifest["spec"]))
+def same_policy(seen: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    """Whether a NetworkPolicy has the desired labels and rules."""
+    return labelled(seen, manifest) and bool(_plain(seen.get("spec")) == _plain(manifest["spec"]))
 
 
 def _plain(value: Any) -> Any:

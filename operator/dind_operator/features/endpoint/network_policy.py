@@ -1,13 +1,20 @@
-"""The NetworkPolicy of an environment's pod: its clients, and the addresses that it can connect to."""
+"""The NetworkPolicies. One for each namespace closes the pods of all its environments, and one for an environment opens what its
+spec opens.
+
+NetworkPolicies of a pod add up. That of the namespace belongs to no environment, so it applies until the last pod has stopped, also
+while the pod of a deleted environment terminates.
+"""
 
 from dataclasses import replace
 from typing import Any
 
+from dind_operator.api import names
 from dind_operator.api.endpoint import EndpointPeer
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.published import DAEMON_PORT, Protocol, PublishedPortsSpec
 from dind_operator.api.security import CloudMetadata
 from dind_operator.features.endpoint import service as endpoint
+from dind_operator.pod.metadata import namespace_labels
 
 METADATA_ADDRESSES = (
     "169.254.169.254/32",  # AWS, Azure, Google Cloud, Oracle Cloud, OpenStack and most others
@@ -19,11 +26,23 @@ METADATA_ADDRESSES = (
 )
 """The metadata services of clouds, which give out the credentials of the node. The installation can add further addresses."""
 _LAST_PORT = 65535
+_API = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
 
 
-def needed(environment: DindEnvironment) -> bool:
-    """Whether the environment needs a NetworkPolicy: with an endpoint, or with `spec.publishedPorts`."""
-    return environment.spec.endpoint.enabled or environment.spec.published_ports is not None
+def baseline(namespace: str, further: tuple[str, ...] = ()) -> dict[str, Any]:
+    """For all pods of environments in the namespace: no incoming connections, and none to metadata services.
+
+    ``further``: address ranges in addition to those of metadata services.
+    """
+    return {
+        **_API,
+        "metadata": {"name": names.NAMESPACE_POLICY, "namespace": namespace, "labels": namespace_labels()},
+        "spec": {
+            "podSelector": {"matchLabels": {names.LABEL_MANAGED_BY: names.LABEL_MANAGED_BY_VALUE}},
+            "policyTypes": ["Ingress", "Egress"],
+            "egress": [{"to": _outside((*METADATA_ADDRESSES, *further))}],
+        },
+    }
 
 
 def closed(environment: DindEnvironment) -> DindEnvironment:
@@ -32,17 +51,22 @@ def closed(environment: DindEnvironment) -> DindEnvironment:
     return replace(environment, spec=environment.spec.model_copy(update={"security": security}))
 
 
-def network_policy(environment: DindEnvironment, further: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Only clients in ``allowFrom`` can connect to the pod. The pod can connect to all addresses except metadata services."""
+def opening(environment: DindEnvironment) -> dict[str, Any] | None:
+    """What the spec opens beyond ``baseline``; None if it opens nothing."""
+    rules: dict[str, Any] = {}
+    if ingress := _ingress(environment):
+        rules["ingress"] = ingress
+    if environment.spec.security.cloud_metadata is CloudMetadata.OPEN:
+        rules["egress"] = [{}]
+    if not rules:
+        return None
     return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
+        **_API,
         "metadata": endpoint.metadata(environment, environment.name),
         "spec": {
             "podSelector": {"matchLabels": endpoint.selector(environment.name)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": _ingress(environment),
-            "egress": [{"to": _everywhere(environment.spec.security.cloud_metadata, (*METADATA_ADDRESSES, *further))}],
+            "policyTypes": [direction.capitalize() for direction in rules],
+            **rules,
         },
     }
 
@@ -76,11 +100,12 @@ def _ports(published: PublishedPortsSpec) -> list[dict[str, Any]]:
     ]
 
 
-def _everywhere(metadata: CloudMetadata, addresses: tuple[str, ...]) -> list[dict[str, Any]]:
-    blocks: list[dict[str, Any]] = [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]
-    if metadata is CloudMetadata.CLOSED:
-        known = dict.fromkeys(addresses)
-        for block in blocks:
-            block["except"] = [address for address in known if (":" in address) == (":" in block["cidr"])]
+def _outside(excepted: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Everything except these ranges."""
+    known = dict.fromkeys(excepted)
+    blocks = [
+        {"cidr": cidr, "except": [address for address in known if (":" in address) == (":" in cidr)]}
+        for cidr in ("0.0.0.0/0", "::/0")
+    ]
     # Some network plugins apply address ranges only to addresses outside the cluster.
     return [*({"ipBlock": block} for block in blocks), {"namespaceSelector": {}}]

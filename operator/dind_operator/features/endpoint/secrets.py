@@ -8,11 +8,12 @@ from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.features.endpoint import service as endpoint
+from dind_operator.features.endpoint.service import CA, CERTIFICATE, KEY
 from dind_operator.features.endpoint.x509 import Issued
 
-CA, CERTIFICATE, KEY = "ca.pem", "cert.pem", "key.pem"
-"""The names of files that the docker CLI reads in DOCKER_CERT_PATH. ``key.pem`` is also the name of the CA's key in its Secret."""
 CONTEXT = "context.tar"
+CLIENT_KEYS = (CA, CERTIFICATE, KEY, "DOCKER_HOST", "DOCKER_TLS_VERIFY", CONTEXT)
+"""The keys of the client Secret."""
 
 
 def ca_secret(environment: DindEnvironment, authority: Issued) -> dict[str, Any]:
@@ -27,9 +28,11 @@ def server_secret(environment: DindEnvironment, authority: bytes, server: Issued
     return _secret(environment, endpoint.server_secret_name(environment.name), data)
 
 
-def client_secret(environment: DindEnvironment, authority: bytes, client: Issued) -> dict[str, Any]:
+def client_secret(
+    environment: DindEnvironment, authority: bytes, client: Issued, subdomain: str | None
+) -> dict[str, Any]:
     """The Secret of clients, with everything that a client needs."""
-    host = endpoint.url(environment.name, environment.namespace)
+    host = endpoint.url(environment.name, environment.namespace, subdomain)
     data = client_data(host, f"{environment.namespace}-{environment.name}", authority, client)
     return _secret(environment, endpoint.client_secret_name(environment.name), data)
 

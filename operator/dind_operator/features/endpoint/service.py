@@ -1,4 +1,4 @@
-"""Names and Service of the endpoint, and the settings of the daemon for it."""
+"""Names and Service of the endpoint, and the fields of the pod and the settings of the daemon for it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.published import DAEMON_PORT
 from dind_operator.pod.defaults import BuildSettings
-from dind_operator.pod.metadata import object_labels, owner_reference
+from dind_operator.pod.metadata import namespace_labels, object_labels, owner_reference
 from dind_operator.pod.part import PodPart
 
 PORT = DAEMON_PORT
@@ -14,6 +14,9 @@ LISTEN = f"tcp://0.0.0.0:{PORT}"
 """A Go listener with this address listens on all addresses of the pod, including IPv6."""
 SERVER_MOUNT = "/run/dind-endpoint"
 """The mount path of the server Secret. It is not in /run/dind, which other containers of the pod may mount."""
+CA, CERTIFICATE, KEY = "ca.pem", "cert.pem", "key.pem"
+"""The names of files that the docker CLI reads in DOCKER_CERT_PATH. ``key.pem`` is also the name of the CA's key in its Secret."""
+SERVER_FILES = (CA, CERTIFICATE, KEY)
 
 
 def ca_secret_name(name: str) -> str:
@@ -31,30 +34,42 @@ def client_secret_name(name: str) -> str:
     return f"{name}{names.CLIENT_SUFFIX}"
 
 
-def url(name: str, namespace: str) -> str:
-    """DOCKER_HOST for clients in the cluster, without the cluster domain, which the operator does not know."""
-    return f"tcp://{name}.{namespace}.svc:{PORT}"
+def host(name: str, namespace: str, subdomain: str | None) -> str:
+    """The host name of the pod, without the cluster domain, which the operator does not know.
+
+    ``subdomain``: of the pod; None for a pod of version 0.1, which has a Service of its own.
+    """
+    return ".".join(filter(None, (name, subdomain, namespace, "svc")))
 
 
-def server_names(environment: DindEnvironment) -> tuple[str, ...]:
-    """Names in the certificate: of the Service, of a forwarded port, and `extraNames`, but not the address of the pod."""
-    name, namespace = environment.name, environment.namespace
-    return (
-        name,
-        f"{name}.{namespace}",
-        f"{name}.{namespace}.svc",
-        f"{name}.{namespace}.svc.cluster.local",
+def url(name: str, namespace: str, subdomain: str | None) -> str:
+    """DOCKER_HOST for clients in the cluster."""
+    return f"tcp://{host(name, namespace, subdomain)}:{PORT}"
+
+
+def server_names(environment: DindEnvironment, subdomain: str | None) -> tuple[str, ...]:
+    """Names in the certificate: of the pod, of a forwarded port, and `extraNames`, but not the address of the pod."""
+    full = host(environment.name, environment.namespace, subdomain)
+    hosts = (
+        environment.name,
+        full.removesuffix(f".{environment.namespace}.svc"),
+        full.removesuffix(".svc"),
+        full,
+        f"{full}.cluster.local",
         "localhost",
         "127.0.0.1",
         *environment.spec.endpoint.extra_names,
     )
+    return tuple(dict.fromkeys(hosts))
 
 
-def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
-    """The listener, which always requires client certificates, and the Secret of the daemon."""
+def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
+    """The host name, the listener, which always requires client certificates, and the Secret of the daemon."""
+    named = {"hostname": environment.name, "subdomain": settings.subdomain}
     if not environment.spec.endpoint.enabled:
-        return PodPart()
+        return PodPart(pod_fields=named)
     return PodPart(
+        pod_fields=named,
         volumes=[volume(environment.name)],
         daemon_mounts=[mount()],
         daemon_json=daemon_settings(),
@@ -73,10 +88,14 @@ def daemon_settings() -> dict[str, Any]:
 
 
 def volume(name: str) -> dict[str, Any]:
-    """The volume with the Secret of the daemon, readable only by root."""
+    """The volume with the files of the Secret of the daemon that the operator wrote, readable only by root."""
     return {
         "name": names.VOLUME_ENDPOINT,
-        "secret": {"secretName": server_secret_name(name), "defaultMode": 0o400},
+        "secret": {
+            "secretName": server_secret_name(name),
+            "defaultMode": 0o400,
+            "items": [{"key": file, "path": file} for file in SERVER_FILES],
+        },
     }
 
 
@@ -85,26 +104,23 @@ def mount() -> dict[str, Any]:
     return {"name": names.VOLUME_ENDPOINT, "mountPath": SERVER_MOUNT, "readOnly": True}
 
 
-def service(environment: DindEnvironment) -> dict[str, Any] | None:
-    """The Service with the port of the daemon and the published ports; None without ports."""
-    ports = _service_ports(environment)
-    if not ports:
-        return None
+def service(namespace: str, subdomain: str) -> dict[str, Any]:
+    """The headless Service that gives the pods of all environments in the namespace their host names.
+
+    Clients can connect to every port of a pod. A pod that is not ready has its host name, too: clients are then refused, and the
+    API server need not be told whenever the daemon becomes ready.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(environment, environment.name),
-        "spec": {"type": "ClusterIP", "selector": selector(environment.name), "ports": ports},
+        "metadata": {"name": subdomain, "namespace": namespace, "labels": namespace_labels()},
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {names.LABEL_MANAGED_BY: names.LABEL_MANAGED_BY_VALUE},
+            "ports": [{"name": "docker-tls", "protocol": "TCP", "port": PORT, "targetPort": PORT}],
+        },
     }
-
-
-def _service_ports(environment: DindEnvironment) -> list[dict[str, Any]]:
-    """A Service has no port ranges; clients connect to those on the address of the pod."""
-    published = environment.spec.published_ports
-    named = [item for item in published.ports if item.end_port is None] if published is not None else []
-    every = [("docker-tls", "TCP", PORT)] if environment.spec.endpoint.enabled else []
-    every += [(f"{item.protocol.lower()}-{item.port}", item.protocol.value, item.port) for item in named]
-    return [{"name": name, "protocol": kind, "port": port, "targetPort": port} for name, kind, port in every]
 
 
 def metadata(environment: DindEnvironment, name: str) -> dict[str, Any]:
@@ -118,5 +134,5 @@ def metadata(environment: DindEnvironment, name: str) -> dict[str, Any]:
 
 
 def selector(name: str) -> dict[str, str]:
-    """The labels with which the Service and the NetworkPolicy select the pod."""
+    """The labels with which the NetworkPolicy selects the pod."""
     return {names.LABEL_MANAGED_BY: names.LABEL_MANAGED_BY_VALUE, names.LABEL_ENVIRONMENT: name}

@@ -22,7 +22,6 @@ from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import Quantity, parse_quantity
 from dind_operator.api.security import CloudMetadata
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
-from dind_operator.features.endpoint import network_policy
 from dind_operator.features.policy import field_rules, workload_rules
 from dind_operator.features.policy.messages import POLICY, covered, not_allowed, refused, remedy, secret_covered, shown
 
@@ -241,14 +240,8 @@ def _disruption_policies(request: Request) -> Iterator[str]:
 
 
 def _cloud_metadata(request: Request) -> Iterator[str]:
-    """Checks that a NetworkPolicy blocks metadata services. It exists only with an endpoint or published ports."""
-    allowed, spec = request.rules.cloud_metadata, request.spec
-    if allowed is None:
-        return
-    value: str = spec.security.cloud_metadata
-    if value == CloudMetadata.CLOSED and not network_policy.needed(request.environment):
-        value = f"{value} without a NetworkPolicy (set spec.publishedPorts, at least to {{}})"
-    if value not in allowed:
+    allowed, value = request.rules.cloud_metadata, request.spec.security.cloud_metadata
+    if allowed is not None and value not in allowed:
         yield not_allowed("spec.security.cloudMetadata", value, allowed, "cloudMetadata")
 
 

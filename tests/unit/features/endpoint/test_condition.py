@@ -43,10 +43,10 @@ def told(plan: Plan) -> tuple[str, str, str]:
 def test_ready_with_the_certificate_of_the_secret() -> None:
     plan = make_plan(seen(CREDENTIALS, CREDENTIALS), POLICY)
     assert told(plan)[:2] == ("True", "EndpointReady")
-    assert "tcp://builder.team-a.svc:2376" in told(plan)[2]
+    assert "tcp://builder.dind.team-a.svc:2376" in told(plan)[2]
     assert "builder-client" in told(plan)[2]
     assert plan.status is not None
-    assert plan.status["endpoint"] == "tcp://builder.team-a.svc:2376"
+    assert plan.status["endpoint"] == "tcp://builder.dind.team-a.svc:2376"
     assert plan.status["credentials"]["clientSecretName"] == "builder-client"
     assert plan.actions == ()
 
@@ -180,9 +180,13 @@ def test_no_pod_is_taken_away_that_could_not_be_made_again(fields: dict[str, Any
 
 
 def test_a_problem_with_an_endpoint_that_is_off_keeps_no_pod_from_being_made() -> None:
-    state = EndpointState(problem=Condition.false(Reason.ENDPOINT_OBJECT_REJECTED, "may not delete"))
+    state = EndpointState(problem=Condition.false(Reason.ENDPOINT_OBJECT_REJECTED, "may not delete"), blocks=False)
     plan = make_plan(observed(environment({"endpoint": {"enabled": False}}), endpoint=state), POLICY)
     assert any(isinstance(action, CreatePod) for action in plan.actions)
+    plan = make_plan(
+        observed(environment({"endpoint": {"enabled": False}}), endpoint=replace(state, blocks=True)), POLICY
+    )
+    assert plan.actions == (), "a pod without what closes it"
 
 
 def test_what_passes_by_itself_is_waited_for() -> None:
@@ -209,7 +213,7 @@ def test_suspended_it_keeps_its_certificates() -> None:
 
 
 def test_the_socket_is_the_address_of_a_pod_without_one() -> None:
-    assert address(environment(), running_pod(credentials=CREDENTIALS), "/s") == "tcp://builder.team-a.svc:2376"
+    assert address(environment(), running_pod(credentials=CREDENTIALS), "/s") == "tcp://builder.dind.team-a.svc:2376"
     assert address(environment(), running_pod(), "/s") == "unix:///s"
     off = environment({"endpoint": {"enabled": False}})
     assert address(off, running_pod(credentials=CREDENTIALS), "/s") == "unix:///s"

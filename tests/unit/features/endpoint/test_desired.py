@@ -19,10 +19,11 @@ from dind_operator.state.cluster import ObjectKind
 
 OFF: dict[str, Any] = {"endpoint": {"enabled": False}}
 ALL = {"builder-ca", "builder-server", "builder-client", "builder"}
+HOMES: dict[str, Any] = {"allowFrom": [{"podSelector": {}}]}
 
 
 def goal(fields: dict[str, Any], found: Found, after: timedelta = timedelta()) -> Desired:
-    return desired_state(model({"endpoint": fields}), found, NOW + after, certificates.new_key)
+    return desired_state(model({"endpoint": fields}), found, NOW + after, certificates.new_key, "dind")
 
 
 def stored(found: Found, result: Desired) -> Found:
@@ -32,10 +33,6 @@ def stored(found: Found, result: Desired) -> Found:
     for number, write in enumerate(result.writes):
         manifest = copy.deepcopy(write.manifest)
         manifest["metadata"] |= {"uid": f"u{number}", "resourceVersion": str(number)}
-        if write.kind is ObjectKind.SERVICE:
-            manifest["spec"] |= {"clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7"], "sessionAffinity": "None"}
-        if write.kind is ObjectKind.NETWORK_POLICY and not manifest["spec"]["ingress"]:
-            del manifest["spec"]["ingress"]
         fields[parts[write.kind, manifest["metadata"]["name"]]] = manifest
     return replace(found, **fields)
 
@@ -48,12 +45,10 @@ def names(result: Desired) -> list[str]:
     return [f"{write.kind}/{write.manifest['metadata']['name']}" for write in result.writes]
 
 
-def test_from_nothing_all_five_are_made() -> None:
+def test_from_nothing_all_are_made() -> None:
     result = goal({}, Found())
-    assert set(names(result)) == {
-        *("secrets/builder-ca", "secrets/builder-server", "secrets/builder-client"),
-        *("services/builder", "networkpolicies/builder"),
-    }
+    assert names(result) == ["secrets/builder-ca", "secrets/builder-server", "secrets/builder-client"]
+    assert names(goal(HOMES, Found())) == [*names(result), "networkpolicies/builder"]
     assert all(write.seen is None for write in result.writes)
     assert result.credentials is not None
     assert result.credentials.generation == 1
@@ -141,7 +136,6 @@ def test_an_authority_that_would_end_before_what_it_signs_is_replaced() -> None:
         *(("client", key, b"broken") for key in ("ca.pem", "cert.pem", "key.pem", "context.tar")),
         ("client", "DOCKER_HOST", b"tcp://elsewhere:2376"),
         ("client", "DOCKER_TLS_VERIFY", b""),
-        ("client", "more", b"of somebody's"),
     ],
 )
 def test_a_damaged_secret_is_mended(part: str, key: str, value: bytes) -> None:
@@ -160,41 +154,27 @@ def test_what_another_authority_signed_is_replaced() -> None:
     assert names(goal({}, replace(found, client=other.client))) == ["secrets/builder-client"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"type": "NodePort"},
-        {"selector": {"app": "other"}},
-        {"externalIPs": ["192.0.2.1"]},
-        {"ports": [{"name": "docker-tls", "protocol": "TCP", "port": 2375, "targetPort": 2376}]},
-        {"ports": []},
-    ],
-)
-def test_a_service_that_was_changed_is_put_back_and_keeps_its_address(change: dict[str, Any]) -> None:
-    found = made()
-    assert found.service is not None
-    found.service["spec"] |= change
-    (write,) = goal({}, found).writes
-    assert write.manifest["spec"]["clusterIP"] == "10.96.0.7"
-    assert write.manifest["metadata"]["resourceVersion"] == found.service["metadata"]["resourceVersion"]
-    assert goal({}, replace(found, service=write.manifest)).writes == ()
-
-
-def test_what_does_not_matter_of_a_service_is_left_alone() -> None:
-    found = made()
-    assert found.service is not None
-    found.service["spec"] |= {"sessionAffinity": "ClientIP", "internalTrafficPolicy": "Cluster"}
-    found.service["metadata"]["labels"]["mine"] = "too"
-    assert goal({}, found).writes == ()
-
-
 def test_a_policy_that_was_opened_is_closed_again() -> None:
-    found = made()
+    found = made(HOMES)
     assert found.policy is not None
     found.policy["spec"]["ingress"] = [{}]
-    (write,) = goal({}, found).writes
+    (write,) = goal(HOMES, found).writes
     assert write.kind is ObjectKind.NETWORK_POLICY
-    assert write.manifest["spec"]["ingress"] == []
+    assert write.manifest["spec"]["ingress"][0]["from"] == HOMES["allowFrom"]
+
+
+def test_a_policy_that_opens_nothing_goes() -> None:
+    found = made(HOMES)
+    assert goal({}, found).writes == ()
+    assert [remove.seen for remove in removals(model(), found, in_use=True)] == [found.policy]
+
+
+def test_the_names_of_a_pod_are_in_its_certificate_and_in_the_clients_files() -> None:
+    found = made()
+    other = desired_state(model(), found, NOW, certificates.new_key, "daemons")
+    assert names(other) == ["secrets/builder-server", "secrets/builder-client"]
+    client = credentials.decoded(other.writes[1].manifest)
+    assert client["DOCKER_HOST"] == b"tcp://builder.daemons.team-a.svc:2376"
 
 
 def test_who_is_let_in_changes_the_policy_alone() -> None:
@@ -203,10 +183,10 @@ def test_who_is_let_in_changes_the_policy_alone() -> None:
 
 
 def test_labels_that_somebody_took_off_are_put_back_beside_theirs() -> None:
-    found = made()
-    assert found.service is not None
-    found.service["metadata"]["labels"] = {"mine": "too"}
-    (write,) = goal({}, found).writes
+    found = made(HOMES)
+    assert found.policy is not None
+    found.policy["metadata"]["labels"] = {"mine": "too"}
+    (write,) = goal(HOMES, found).writes
     assert write.manifest["metadata"]["labels"]["mine"] == "too"
     assert write.manifest["metadata"]["labels"]["dind.dev/environment"] == "builder"
 
@@ -216,20 +196,43 @@ def test_labels_that_somebody_took_off_are_put_back_beside_theirs() -> None:
     "owner", [[], [{"kind": "DindEnvironment", "name": "builder", "uid": "earlier", "controller": True}]]
 )
 def test_a_stranger_is_named_and_never_written(part: str, owner: list[dict[str, Any]]) -> None:
-    found = made()
+    found = made(HOMES)
     getattr(found, part)["metadata"]["ownerReferences"] = owner
     getattr(found, part).pop("data", None)
-    ((_, manifest),) = conflicts(model(), found)
-    assert manifest is getattr(found, part)
-    result = goal({"credentialsGeneration": 2}, found)
-    assert not [write for write in result.writes if write.seen is manifest]
+    is_named_and_left(found, part)
+
+
+@pytest.mark.parametrize("part", ["ca", "server", "client"])
+def test_somebody_elses_key_in_a_secret_is_named_and_kept(part: str) -> None:
+    found = made(HOMES)
+    getattr(found, part)["data"]["more.pem"] = base64.b64encode(b"of somebody's").decode()
+    assert "contains keys that the operator did not write: more.pem" in is_named_and_left(found, part)
+
+
+def test_a_policy_that_selects_other_pods_is_named_and_kept() -> None:
+    found = made(HOMES)
+    assert found.policy is not None
+    found.policy["spec"]["podSelector"] = {"matchLabels": {"app": "theirs"}}
+    assert "selects other pods" in is_named_and_left(found, "policy")
+    assert found.policy not in [remove.seen for remove in removals(model(), found, in_use=False)]
+
+
+def is_named_and_left(found: Found, part: str) -> str:
+    """Why it is not the operator's."""
+    fields = {"endpoint": HOMES | {"credentialsGeneration": 2}}
+    (conflict,) = conflicts(model(fields), found)
+    assert conflict.manifest is getattr(found, part)
+    result = goal(fields["endpoint"], found)
+    assert not [write for write in result.writes if write.seen is conflict.manifest]
     if part in ("ca", "server", "client"):
         assert result.credentials is None, "a part of three is of no use"
         assert not [write for write in result.writes if write.kind is ObjectKind.SECRET]
+    assert conflict.manifest not in [remove.seen for remove in removals(model(OFF), found, in_use=False)]
+    return conflict.why
 
 
 def test_turned_off_all_of_ours_goes_and_nothing_else() -> None:
-    found = made()
+    found = made(HOMES)
     assert {str(remove.seen["metadata"]["name"]) for remove in removals(model(OFF), found, in_use=False)} == ALL
     assert found.client is not None
     found.client["metadata"]["ownerReferences"] = []
@@ -237,40 +240,29 @@ def test_turned_off_all_of_ours_goes_and_nothing_else() -> None:
     assert removals(model(OFF), Found(), in_use=False) == ()
 
 
-@pytest.mark.parametrize(
-    ("published", "kept"),
-    [({}, {"networkpolicies/builder"}), ({"ports": [{"port": 8080}]}, {"networkpolicies/builder", "services/builder"})],
-)
-def test_turned_off_what_published_ports_ask_for_stays(published: dict[str, Any], kept: set[str]) -> None:
-    environment = model({**OFF, "publishedPorts": published})
-    result = desired_state(environment, Found(), NOW, certificates.new_key)
-    assert set(names(result)) == kept
+def test_turned_off_what_published_ports_ask_for_stays() -> None:
+    environment = model({**OFF, "publishedPorts": HOMES})
+    result = desired_state(environment, Found(), NOW, certificates.new_key, "dind")
+    assert names(result) == ["networkpolicies/builder"]
     assert result.credentials is None
-    assert desired_state(environment, stored(Found(), result), NOW, certificates.new_key).writes == ()
-    gone = {
-        f"{remove.kind}/{remove.seen['metadata']['name']}" for remove in removals(environment, made(), in_use=False)
-    }
-    everything = {f"{kind}/{name('builder')}" for _, kind, name in PARTS}
-    assert gone == everything - kept
+    assert desired_state(environment, stored(Found(), result), NOW, certificates.new_key, "dind").writes == ()
+    gone = {str(remove.seen["metadata"]["name"]) for remove in removals(environment, made(HOMES), in_use=False)}
+    assert gone == ALL - {"builder"}
 
 
 def test_turned_off_a_stranger_is_in_the_way_of_what_is_wanted_alone() -> None:
-    found = made()
+    found = made(HOMES)
     for part, _, _ in PARTS:
         getattr(found, part)["metadata"]["ownerReferences"] = []
     assert conflicts(model(OFF), found) == []
-    ((kind, _),) = conflicts(model({**OFF, "publishedPorts": {}}), found)
-    assert kind is ObjectKind.NETWORK_POLICY
+    (conflict,) = conflicts(model({**OFF, "publishedPorts": HOMES}), found)
+    assert conflict.kind is ObjectKind.NETWORK_POLICY
 
 
-def test_while_a_pod_listens_it_keeps_its_certificate_and_its_guard() -> None:
-    found = made()
-    left = [remove.seen for remove in removals(model(OFF), found, in_use=True)]
-    assert found.server not in left
-    assert found.policy not in left
-    assert found.ca in left
-    assert found.client in left
-    assert found.service in left
+def test_while_a_pod_listens_it_keeps_its_certificate() -> None:
+    found = made(HOMES)
+    left = [str(remove.seen["metadata"]["name"]) for remove in removals(model(OFF), found, in_use=True)]
+    assert set(left) == ALL - {"builder-server"}
 
 
 def test_no_key_shows_in_a_text() -> None:
@@ -293,5 +285,5 @@ def test_an_environment_made_again_has_none_of_the_earlier_ones() -> None:
         {"metadata": {"name": "builder", "namespace": "team-a", "uid": "another", "generation": 1}, "spec": {}}
     )
     assert later.uid != UID
-    assert len(conflicts(later, made())) == len(PARTS)
-    assert desired_state(later, made(), NOW, certificates.new_key).writes == ()
+    assert len(conflicts(later, made())) == 3
+    assert desired_state(later, made(), NOW, certificates.new_key, "dind").writes == ()

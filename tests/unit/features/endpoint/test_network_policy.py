@@ -1,14 +1,16 @@
-"""The NetworkPolicy of an environment, judged by evaluating it, as a network plugin does."""
+"""The NetworkPolicies of an environment and of its namespace, judged by evaluating them together, as a network plugin does."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 
 import pytest
 from tests.policies import allows_egress, allows_ingress
 from tests.unit.objects import model
 
+from dind_operator.api.names import NAME_PATTERN
 from dind_operator.features.endpoint import network_policy
 from dind_operator.pod.metadata import object_labels
 
@@ -17,15 +19,21 @@ CI = {"namespace": {"kubernetes.io/metadata.name": "ci", "team": "ci"}, "pod": {
 HOME = {"namespace": {"kubernetes.io/metadata.name": "team-a"}, "pod": {"app": "runner"}}
 
 
-def policy(*allow_from: dict[str, Any]) -> dict[str, Any]:
-    return network_policy.network_policy(model({"endpoint": {"allowFrom": list(allow_from)}}))
+def of(fields: dict[str, Any], further: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """The policies of an environment's pod."""
+    own = network_policy.opening(model(fields))
+    return [network_policy.baseline("team-a", further), *([own] if own is not None else [])]
 
 
-def published(fields: dict[str, Any], *, endpoint: bool = True) -> dict[str, Any]:
-    return network_policy.network_policy(model({"endpoint": {"enabled": endpoint}, "publishedPorts": fields}))
+def policy(*allow_from: dict[str, Any]) -> list[dict[str, Any]]:
+    return of({"endpoint": {"allowFrom": list(allow_from)}})
 
 
-def reaches(found: dict[str, Any], who: dict[str, Any], port: int = 2376, protocol: str = "TCP") -> bool:
+def published(fields: dict[str, Any], *, endpoint: bool = True) -> list[dict[str, Any]]:
+    return of({"endpoint": {"enabled": endpoint}, "publishedPorts": fields})
+
+
+def reaches(found: list[dict[str, Any]], who: dict[str, Any], port: int = 2376, protocol: str = "TCP") -> bool:
     return allows_ingress(found, POD, "team-a", who, port, protocol)
 
 
@@ -74,18 +82,20 @@ def test_it_reaches_all_but_the_clouds_metadata() -> None:
 
 def test_the_installation_closes_further_addresses_and_none_of_an_environment_that_opens_them() -> None:
     further = ("198.51.100.0/24", "2001:db8:1::/64", "169.254.169.254/32")
-    found = network_policy.network_policy(model(), further)
+    found = of({}, further)
     for address in ("198.51.100.7", "2001:db8:1::7", "169.254.169.254", "fd00:ec2::254"):
         assert not allows_egress(found, POD, "team-a", {"address": address}), address
     assert allows_egress(found, POD, "team-a", {"address": "198.51.101.7"})
-    opened = network_policy.network_policy(model({"security": {"cloudMetadata": "Open"}}), further)
+    opened = of({"security": {"cloudMetadata": "Open"}}, further)
     assert allows_egress(opened, POD, "team-a", {"address": "198.51.100.7"})
 
 
-def test_it_is_about_the_environments_pod_alone() -> None:
-    other = object_labels("other")
-    assert allows_ingress(policy(), other, "team-a", CI, 2375), "no policy is about it"
-    assert allows_ingress(policy(), POD, "team-b", CI, 2375), "the same name in another namespace"
+def test_what_an_environment_opens_is_its_own_pod_alone() -> None:
+    found = policy({"namespaceSelector": {}})
+    assert reaches(found, CI)
+    assert not allows_ingress(found, object_labels("other"), "team-a", CI, 2376), "that of another environment"
+    assert allows_ingress(found, {"app": "other"}, "team-a", CI, 80), "no policy is about what is not an environment's"
+    assert allows_ingress(found, POD, "team-b", CI, 2375), "nor about another namespace"
 
 
 HOMES: dict[str, Any] = {"allowFrom": [{"podSelector": {}}]}
@@ -127,30 +137,42 @@ def test_who_reaches_the_daemon_reaches_no_published_port_and_the_other_way_roun
         "endpoint": {"allowFrom": [{"namespaceSelector": {"matchLabels": {"team": "ci"}}}]},
         "publishedPorts": HOMES,
     }
-    found = network_policy.network_policy(model(fields))
+    found = of(fields)
     asked = [(who, port) for who in (CI, HOME) for port in (2376, 8080)]
     assert [reaches(found, who, port) for who, port in asked] == [True, False, False, True]
     fields["endpoint"]["enabled"] = False
-    off = network_policy.network_policy(model(fields))
+    off = of(fields)
     assert [reaches(off, who, port) for who, port in asked] == [False, False, False, True]
 
 
 def test_metadata_may_be_opened() -> None:
     fields = {"security": {"cloudMetadata": "Open"}}
     for address in ("169.254.169.254", "fd00:ec2::254", "192.0.2.1"):
-        assert allows_egress(network_policy.network_policy(model(fields)), POD, "team-a", {"address": address})
+        assert allows_egress(of(fields), POD, "team-a", {"address": address})
     assert not allows_egress(published({}, endpoint=False), POD, "team-a", {"address": "169.254.169.254"})
 
 
 @pytest.mark.parametrize(
-    ("fields", "there"),
+    ("fields", "types"),
     [
-        ({}, True),
-        ({"endpoint": {"enabled": False}}, False),
-        ({"endpoint": {"enabled": False}, "publishedPorts": {}}, True),
+        ({}, None),
+        ({"endpoint": {"enabled": False}}, None),
+        ({"publishedPorts": {"ports": [{"port": 80}]}}, None),
+        ({"endpoint": {"enabled": False, "allowFrom": [{"podSelector": {}}]}}, None),
+        ({"endpoint": {"allowFrom": [{"podSelector": {}}]}}, ["Ingress"]),
+        ({"endpoint": {"enabled": False}, "publishedPorts": HOMES}, ["Ingress"]),
+        ({"security": {"cloudMetadata": "Open"}}, ["Egress"]),
+        ({"security": {"cloudMetadata": "Open"}, "publishedPorts": HOMES}, ["Ingress", "Egress"]),
     ],
 )
-def test_there_is_one_with_an_endpoint_or_where_published_ports_are_spoken_of(
-    fields: dict[str, Any], there: bool
+def test_an_environment_has_one_of_its_own_where_it_opens_something(
+    fields: dict[str, Any], types: list[str] | None
 ) -> None:
-    assert network_policy.needed(model(fields)) is there
+    found = network_policy.opening(model(fields))
+    assert (found["spec"]["policyTypes"] if found is not None else None) == types
+
+
+def test_that_of_the_namespace_belongs_to_no_environment() -> None:
+    metadata = network_policy.baseline("team-a")["metadata"]
+    assert "ownerReferences" not in metadata
+    assert not re.fullmatch(NAME_PATTERN, metadata["name"]), "no environment has its name"

@@ -24,7 +24,7 @@ def secrets() -> dict[str, dict[str, Any]]:
     return {
         "ca": credentials.ca_secret(model(), AUTHORITY),
         "server": credentials.server_secret(model(), AUTHORITY.certificate, SERVER),
-        "client": credentials.client_secret(model(), AUTHORITY.certificate, CLIENT),
+        "client": credentials.client_secret(model(), AUTHORITY.certificate, CLIENT, "dind"),
     }
 
 
@@ -46,7 +46,7 @@ def test_the_authoritys_key_is_in_its_own_secret_alone() -> None:
 def test_the_clients_has_all_that_a_client_needs() -> None:
     data = credentials.decoded(secrets()["client"])
     assert data.keys() == {"ca.pem", "cert.pem", "key.pem", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "context.tar"}
-    assert data["DOCKER_HOST"] == b"tcp://builder.team-a.svc:2376"
+    assert data["DOCKER_HOST"] == b"tcp://builder.dind.team-a.svc:2376"
     assert data["DOCKER_TLS_VERIFY"] == b"1"
 
 
@@ -55,7 +55,7 @@ def test_the_archive_has_the_files_of_a_context() -> None:
     with tarfile.open(fileobj=io.BytesIO(data["context.tar"])) as archive:
         found = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
     meta = json.loads(found.pop("meta.json"))
-    assert meta["Endpoints"] == {"docker": {"Host": "tcp://builder.team-a.svc:2376", "SkipTLSVerify": False}}
+    assert meta["Endpoints"] == {"docker": {"Host": "tcp://builder.dind.team-a.svc:2376", "SkipTLSVerify": False}}
     assert meta["Name"] == "team-a-builder"
     assert found == {f"tls/docker/{name}": data[name] for name in ("ca.pem", "cert.pem", "key.pem")}
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
-from tests.unit.objects import model
+from tests.unit.objects import SETTINGS, model
 
 from dind_operator.api.names import NAME_MAX_LENGTH
 from dind_operator.features.endpoint import service as endpoint
 from dind_operator.pod.metadata import object_labels
 
 
-def test_the_names_are_those_of_the_service_this_machine_and_the_users() -> None:
-    names = endpoint.server_names(model({"endpoint": {"extraNames": ["builder.example.com"]}}))
+def test_the_names_are_those_of_the_pod_this_machine_and_the_users() -> None:
+    names = endpoint.server_names(model({"endpoint": {"extraNames": ["builder.example.com"]}}), "dind")
     assert names == (
-        *("builder", "builder.team-a", "builder.team-a.svc", "builder.team-a.svc.cluster.local"),
-        *("localhost", "127.0.0.1", "builder.example.com"),
+        *("builder", "builder.dind", "builder.dind.team-a", "builder.dind.team-a.svc"),
+        *("builder.dind.team-a.svc.cluster.local", "localhost", "127.0.0.1", "builder.example.com"),
     )
+
+
+def test_a_pod_of_version_0_1_keeps_the_names_of_its_service() -> None:
+    names = endpoint.server_names(model(), None)
+    assert names[:4] == ("builder", "builder.team-a", "builder.team-a.svc", "builder.team-a.svc.cluster.local")
+    assert endpoint.url("builder", "team-a", None) == "tcp://builder.team-a.svc:2376"
 
 
 def test_names_of_objects_fit_into_their_bounds() -> None:
@@ -26,31 +32,21 @@ def test_names_of_objects_fit_into_their_bounds() -> None:
         assert len(name(longest)) <= 63
 
 
-def test_the_service_leads_to_the_environments_pod_and_no_other() -> None:
-    service = endpoint.service(model())
-    assert service is not None
-    assert service["spec"]["type"] == "ClusterIP"
-    assert [(port["port"], port["targetPort"]) for port in service["spec"]["ports"]] == [(2376, 2376)]
-    selector = service["spec"]["selector"]
-    assert selector.items() <= object_labels("builder").items()
-    assert not selector.items() <= object_labels("other").items()
+def test_the_service_names_the_pods_of_all_environments_and_no_others() -> None:
+    service = endpoint.service("team-a", "daemons")
+    spec = service["spec"]
+    assert service["metadata"]["name"] == "daemons"
+    assert spec["clusterIP"] == "None"
+    assert all(spec["selector"].items() <= object_labels(name).items() for name in ("builder", "other"))
+    assert endpoint.part(model(), replace(SETTINGS, subdomain="daemons")).pod_fields == {
+        "hostname": "builder",
+        "subdomain": "daemons",
+    }
 
 
-PUBLISHED = [{"port": 8080}, {"port": 9000, "endPort": 9010}, {"port": 53, "protocol": "UDP"}]
-
-
-def ports(fields: dict[str, Any]) -> list[tuple[str, str, int]]:
-    service = endpoint.service(model(fields)) or {"spec": {"ports": []}}
-    return [(port["name"], port["protocol"], port["targetPort"]) for port in service["spec"]["ports"]]
-
-
-def test_the_service_carries_the_published_ports_that_are_named_one_by_one() -> None:
-    named = [("tcp-8080", "TCP", 8080), ("udp-53", "UDP", 53)]
-    fields = {"publishedPorts": {"ports": PUBLISHED}}
-    assert ports(fields) == [("docker-tls", "TCP", 2376), *named]
-    assert ports(fields | {"endpoint": {"enabled": False}}) == named
-    assert ports({"publishedPorts": {}}) == [("docker-tls", "TCP", 2376)]
-    assert endpoint.service(model({"publishedPorts": {}, "endpoint": {"enabled": False}})) is None
+def test_only_files_that_the_operator_wrote_are_mounted() -> None:
+    items = endpoint.volume("builder")["secret"]["items"]
+    assert [item["key"] for item in items] == [item["path"] for item in items] == ["ca.pem", "cert.pem", "key.pem"]
 
 
 def test_the_listener_is_never_without_the_demand_for_a_certificate() -> None:

@@ -91,9 +91,7 @@ def test_an_orphaned_pod_ends_and_what_belonged_to_it_is_in_the_way(environments
     environment.apply()
     # What made its endpoint was orphaned with it, and stays.
     environment.wait_reason("EndpointConflict", 60)
-    for item in environment.cluster.items(
-        "secrets,services,networkpolicies", environment.namespace, "dind.dev/environment=orphan"
-    ):
+    for item in environment.cluster.items("secrets", environment.namespace, "dind.dev/environment=orphan"):
         environment.cluster.delete(item["kind"], item["metadata"]["name"], environment.namespace)
     environment.ready()
     assert environment.pod_uid() != first

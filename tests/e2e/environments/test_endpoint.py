@@ -28,6 +28,7 @@ from tests.environment import eventually
 from tests.live import Cluster
 from tests.policies import allows_ingress
 
+from dind_operator.api.names import NAMESPACE_POLICY
 from dind_operator.features.endpoint.service import PORT
 from dind_operator.features.endpoint.x509 import CERTIFICATE_LIFE, Issued, issue_client, new_key
 
@@ -47,7 +48,7 @@ def test_the_docker_cli_in_another_pod(environments: Environments, tmp_path: Pat
     environment = made(environments, "endpoint-pod")
     load_images(environment)
     with client(environment, "endpoint-client") as cli:
-        assert environment.status()["endpoint"] == f"tcp://endpoint-pod.{environment.namespace}.svc:2376"
+        assert environment.status()["endpoint"] == f"tcp://endpoint-pod.dind.{environment.namespace}.svc:2376"
         nested = cli.says("run", "--rm", BUSYBOX_IMAGE, "echo", "hello from afar")
         assert nested == "hello from afar"
         # It is this environment's daemon that answers.
@@ -56,12 +57,13 @@ def test_the_docker_cli_in_another_pod(environments: Environments, tmp_path: Pat
         without = ("env", "-u", "DOCKER_HOST", "-u", "DOCKER_TLS_VERIFY")
         used = cli.run(*without, "docker", "--context=shared", "info", "--format={{.ID}}")
         assert used.stdout.strip() == environment.docker("info", "--format={{.ID}}")
-    policy = environment.cluster.existing("networkpolicy", environment.name, environment.namespace)
+    names = (environment.name, NAMESPACE_POLICY)
+    policies = [environment.cluster.existing("networkpolicy", name, environment.namespace) for name in names]
     pod = environment.pod() or {}
     near = {"namespace": {"kubernetes.io/metadata.name": environment.namespace}}
     for labels, let_in in ((CLIENT_LABELS, True), ({"app": "other"}, False)):
         who = {**near, "pod": labels}
-        assert allows_ingress(policy, pod["metadata"]["labels"], environment.namespace, who, PORT) is let_in
+        assert allows_ingress(policies, pod["metadata"]["labels"], environment.namespace, who, PORT) is let_in
 
 
 @pytest.mark.timeout(400)

@@ -29,7 +29,7 @@ def minute(operator: Installation) -> float:
     return float(given.get("DIND_MINUTE_SECONDS", "60"))
 
 
-ALL = ["NetworkPolicy", "PodDisruptionBudget", "Secret", "Secret", "Secret", "Service"]
+ALL = ["PodDisruptionBudget", "Secret", "Secret", "Secret"]
 
 
 def belongings(environment: Environment) -> list[str]:

@@ -25,6 +25,9 @@ FRIENDS = {"allowFrom": [{"podSelector": {"matchLabels": {"app": "friend"}}}]}
 PATIENCE_SECONDS = 4
 NO_ANSWER = "no-answer"
 _TERMINATED = 143
+# Less than the grace period of the pod.
+HELD_SECONDS = 30
+CONNECT = f"exec 3<>/dev/tcp/{METADATA}/80"
 
 
 @contextmanager
@@ -75,7 +78,9 @@ def published(environments: Environments) -> Iterator[Environment]:
     cluster = environment.cluster
     load_images(environment)
     serve = "echo hello >/tmp/index.html; exec httpd -f -p 80 -h /tmp"
-    environment.docker("run", "--detach", "--publish=8080:80", BUSYBOX_IMAGE, "sh", "-c", serve)
+    # As the first process of its container it does not hear TERM, so the daemon waits for it, and the pod for the daemon.
+    hold = f"--stop-timeout={HELD_SECONDS}"
+    environment.docker("run", "--detach", "--publish=8080:80", hold, BUSYBOX_IMAGE, "sh", "-c", serve)
     for name in ("friend", "stranger"):
         cluster.apply(visitor(environment, name))
     for name in ("friend", "stranger"):
@@ -119,7 +124,7 @@ def last_line(text: str) -> str:
 @pytest.mark.usefixtures("metadata")
 def test_who_is_not_named_is_shut_out_and_metadata_is_out_of_reach(published: Environment) -> None:
     address = (published.pod() or {})["status"]["podIP"]
-    web, named = f"http://{address}:8080", "http://policies:8080"
+    web, named = f"http://{address}:8080", "http://policies.dind:8080"
     # A plain request to the daemon's port is answered with 400, if it gets there.
     daemon = f"http://{address}:2376"
     for url, words in ((web, "hello"), (named, "hello"), (daemon, "400")):
@@ -142,4 +147,19 @@ def test_who_is_not_named_is_shut_out_and_metadata_is_out_of_reach(published: En
         assert answers(published, theirs) == dict.fromkeys(theirs, NO_ANSWER)
         published.patch({"security": {"cloudMetadata": "Open"}})
         eventually(lambda: nested_asks(published, f"http://{METADATA}") == "credentials", "opened", 60, published.story)
+        pod = published.pod_uid()
+        published.delete()
+        eventually(
+            lambda: published.cluster.get("networkpolicy", published.name, published.namespace) is None, "gone", 60
+        )
+        every = [(who, url) for who in ("friend", "stranger") for url in (web, daemon)]
+        assert answers(published, every) == dict.fromkeys(every, NO_ANSWER), (
+            "what closes a pod outlives its environment"
+        )
+        assert published.attempt("timeout", str(PATIENCE_SECONDS), "bash", "-c", CONNECT).returncode != 0
     assert asks(published, "stranger", web) == "hello", "the engine is gone, and its rules with it"
+    published.run("timeout", str(PATIENCE_SECONDS), "bash", "-c", CONNECT)
+    left = published.pod() or {}
+    assert (left["metadata"]["uid"], "deletionTimestamp" in left["metadata"]) == (pod, True), (
+        "all the while it terminated"
+    )

@@ -58,8 +58,9 @@ def kubelet(api: Api, serving: tuple[Path, Path]) -> Iterator[Kubelet]:
 class Operators:
     """Starts operators and ends those a test left."""
 
-    def __init__(self, plane: ControlPlane, serving: tuple[Path, Path], token: str, folder: Path) -> None:
+    def __init__(self, plane: ControlPlane, api: Api, serving: tuple[Path, Path], token: str, folder: Path) -> None:
         self._plane = plane
+        self._api = api
         self._serving = serving
         self._token = token
         self._folder = folder
@@ -67,7 +68,11 @@ class Operators:
 
     def proxy(self, only: str | None = None) -> Proxy:
         """A proxy of its own, where faults are to be set before the operator starts."""
-        return Proxy(self._plane.url, self._plane.ca, *self._serving, only=only).start()
+        proxy = Proxy(self._plane.url, self._plane.ca, *self._serving, only=only).start()
+        # The environments of earlier tests may be there for a while yet, and an operator with other settings writes to them.
+        spaces = self._api.items("/api/v1/namespaces")
+        proxy.left = {space["metadata"]["name"] for space in spaces if "deletionTimestamp" in space["metadata"]}
+        return proxy
 
     def __call__(self, proxy: Proxy | None = None, *, token: str | None = None, **settings: Any) -> RunningOperator:
         """An operator that has begun to start; settings are those of `Settings`, and a `clock`."""
@@ -87,7 +92,7 @@ class Operators:
 @pytest.fixture
 def start(plane: ControlPlane, api: Api, serving: tuple[Path, Path], token: str, tmp_path: Path) -> Iterator[Operators]:
     """Starts operators. `start(...)` returns at once; `.wait_ready()` waits."""
-    operators = Operators(plane, serving, token, tmp_path)
+    operators = Operators(plane, api, serving, token, tmp_path)
     yield operators
     operators.close()
     left = [thread.name for thread in threading.enumerate() if thread.name in ("operator", "proxy")]

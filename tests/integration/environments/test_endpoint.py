@@ -20,6 +20,9 @@ from tests.kube.eventually import eventually
 
 SECRETS = ("one-ca", "one-server", "one-client")
 KINDS = ("secrets", "services", "networkpolicies")
+POLICY = "environments.dind.dev"
+SHARED = {"services/dind", f"networkpolicies/{POLICY}"}
+OPEN = {"endpoint": {"allowFrom": [{"podSelector": {"matchLabels": {"app": "ci"}}}]}}
 
 
 def path(space: Space, kind: str, name: str = "") -> str:
@@ -57,14 +60,17 @@ def ready(space: Space, kubelet: Kubelet) -> Object:
 
 
 def objects(space: Space) -> set[str]:
-    return {f"{kind}/{name}" for kind in KINDS for name in ("one", *SECRETS) if get(space, kind, name) is not None}
+    """Those of the environment and of its namespace."""
+    names = ("one", *SECRETS, "dind", POLICY)
+    return {f"{kind}/{name}" for kind in KINDS for name in names if get(space, kind, name) is not None}
 
 
-ALL = {*(f"secrets/{name}" for name in SECRETS), "services/one", "networkpolicies/one"}
+OWN = {f"secrets/{name}" for name in SECRETS}
+ALL = OWN | SHARED
 
 
 def wait_no_objects(space: Space) -> None:
-    for kind, name in (entry.split("/") for entry in ALL):
+    for kind, name in (entry.split("/") for entry in OWN):
         space.wait(path(space, kind), name, lambda found: found is None, "gone")
 
 
@@ -80,14 +86,15 @@ def test_all_is_there_before_the_pod_is(operator: RunningOperator, space: Space,
     assert objects(space) == ALL
     calls = [call for call in operator.proxy.calls if call.verb == "create" and call.namespace == space.name]
     kinds = [call.resource for call in calls if call.resource != "events"]
-    assert sorted(kinds[:5]) == ["networkpolicies", "secrets", "secrets", "secrets", "services"]
-    assert kinds[5:] == ["pods"]
+    assert sorted(kinds[:2]) == ["networkpolicies", "services"], "what closes the pod is first"
+    assert kinds[2:] == ["secrets", "secrets", "secrets", "pods"]
     assert operator.proxy.count(on("get", "secrets")) == 0, "a start waits for no read"
-    for kind, name in [("services", "one"), ("networkpolicies", "one"), *(("secrets", name) for name in SECRETS)]:
-        (owner,) = (get(space, kind, name) or {})["metadata"]["ownerReferences"]
+    for name in SECRETS:
+        (owner,) = (get(space, "secrets", name) or {})["metadata"]["ownerReferences"]
         assert (owner["uid"], owner["controller"]) == (made["metadata"]["uid"], True)
     status = space.status()
-    assert status["endpoint"] == f"tcp://one.{space.name}.svc:2376"
+    assert (pod["spec"]["hostname"], pod["spec"]["subdomain"]) == ("one", "dind")
+    assert status["endpoint"] == f"tcp://one.dind.{space.name}.svc:2376"
     assert (status["credentials"]["clientSecretName"], status["credentials"]["generation"]) == ("one-client", 1)
     client = secret(space, "one-client")
     assert client["DOCKER_HOST"].decode() == status["endpoint"]
@@ -116,6 +123,7 @@ def test_at_rest_nothing_is_written_and_little_is_read(
 ) -> None:
     space.create()
     ready(space, kubelet)
+    space.wait_told("Ready")
     eventually(lambda: looking.proxy.count(on("get", "networkpolicies")) >= 1, "the first look")
     before = len(looking.proxy.writes())
     looks = looking.proxy.count(on("get", "networkpolicies"))
@@ -141,34 +149,69 @@ def test_a_deleted_secret_comes_back_from_the_same_authority(
 
 
 def test_service_and_policy_are_put_back(looking: RunningOperator, space: Space, kubelet: Kubelet) -> None:
-    space.create()
+    space.create(spec=OPEN)
     ready(space, kubelet)
-    service = get(space, "services", "one") or {}
-    space.api.patch(path(space, "services", "one"), {"spec": {"type": "NodePort", "selector": {"app": "x"}}})
-    space.api.patch(path(space, "networkpolicies", "one"), {"spec": {"ingress": [{}], "egress": [{}]}})
+    places = (("services", "dind"), ("networkpolicies", POLICY), ("networkpolicies", "one"))
+    before = {place: (get(space, *place) or {})["spec"] for place in places}
+    space.api.patch(path(space, "services", "dind"), {"spec": {"externalIPs": ["192.0.2.1"]}})
+    space.api.patch(path(space, "networkpolicies", POLICY), {"spec": {"ingress": [{}], "egress": [{}]}})
+    space.api.patch(path(space, "networkpolicies", "one"), {"spec": {"ingress": [{}]}})
 
-    space.wait(path(space, "services"), "one", lambda found: found and found["spec"] == service["spec"], "as it was")
-    space.wait(
-        path(space, "networkpolicies"), "one", lambda found: found and not found["spec"].get("ingress"), "as it was"
-    )
-    assert len((get(space, "networkpolicies", "one") or {})["spec"]["egress"][0]["to"]) == 3
-    space.api.delete(path(space, "services", "one"))
-    space.api.delete(path(space, "networkpolicies", "one"))
-    for kind in ("services", "networkpolicies"):
-        space.wait(path(space, kind), "one", bool, "made again")
+    for (kind, name), spec in before.items():
+
+        def restored(found: Object | None, spec: Object = spec) -> bool:
+            return found is not None and found["spec"] == spec
+
+        space.wait(path(space, kind), name, restored, "as it was")
+    for place in places:
+        space.api.delete(path(space, *place))
+    for kind, name in places:
+        space.wait(path(space, kind), name, bool, "made again")
+    assert objects(space) == ALL | {"networkpolicies/one"}
+
+
+def test_what_closes_a_pod_outlives_it(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
+    """With the environment goes what it opened. What closes its pod stays until the pod has stopped, however long that takes."""
+    space.create(spec=OPEN)
+    space.create("two", OPEN)
+    pods = [ready(space, kubelet), kubelet.run(space.wait_pod("two"))]
+    space.remove()
+    space.remove("two")
+    going = [space.wait_going(), space.wait_going("two")]
+    for name in ("one", "two"):
+        space.wait(path(space, "networkpolicies"), name, lambda found: found is None, "gone with its environment")
+    kubelet.finish(going[0])
+    space.wait_no_pod()
+    assert objects(space) == SHARED, "another pod is left"
+    labels = (get(space, "networkpolicies", POLICY) or {})["spec"]["podSelector"]["matchLabels"]
+    assert all(labels.items() <= pod["metadata"]["labels"].items() for pod in pods)
+    kubelet.finish(going[1])
+    for kind, name in (entry.split("/") for entry in SHARED):
+        space.wait(path(space, kind), name, lambda found: found is None, "gone with the last pod")
+    space.create()
+    space.wait_pod()
     assert objects(space) == ALL
+
+
+def test_without_an_endpoint_a_pod_is_closed_too(operator: RunningOperator, space: Space) -> None:
+    space.create(spec={"endpoint": {"enabled": False}})
+    space.wait_pod()
+    assert objects(space) == SHARED
 
 
 def test_who_is_let_in_changes_without_a_restart(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:
     space.create()
     pod = ready(space, kubelet)
-    space.change({"endpoint": {"allowFrom": [{"podSelector": {"matchLabels": {"app": "ci"}}}]}})
+    assert get(space, "networkpolicies", "one") is None
+    space.change(OPEN)
     policy = space.wait(
         path(space, "networkpolicies"), "one", lambda found: found and found["spec"].get("ingress"), "open"
     )
     (rule,) = (policy or {})["spec"]["ingress"]
     assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "ci"}}}]
     assert [port["port"] for port in rule["ports"]] == [2376]
+    space.change({"endpoint": {"allowFrom": []}})
+    space.wait(path(space, "networkpolicies"), "one", lambda found: found is None, "closed")
     space.wait_reason("UpToDate", "UpToDate")
     assert (space.pod() or {})["metadata"]["uid"] == pod["metadata"]["uid"]
 
@@ -220,7 +263,13 @@ def test_a_deleted_authority_is_a_revocation(looking: RunningOperator, space: Sp
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("secrets", "one-client"), ("secrets", "one-ca"), ("services", "one"), ("networkpolicies", "one")],
+    [
+        ("secrets", "one-client"),
+        ("secrets", "one-ca"),
+        ("services", "dind"),
+        ("networkpolicies", "one"),
+        ("networkpolicies", POLICY),
+    ],
 )
 def test_what_belongs_to_somebody_else_is_told_and_not_touched(
     operator: RunningOperator, space: Space, kind: str, name: str
@@ -231,9 +280,10 @@ def test_what_belongs_to_somebody_else_is_told_and_not_touched(
         "networkpolicies": {"spec": {"podSelector": {"matchLabels": {"app": "x"}}}},
     }
     conflict = space.api.create(path(space, kind), {"metadata": {"name": name}, **specs[kind]})
-    space.create()
+    space.create(spec=OPEN)
     told = space.wait_reason("EndpointConflict")
-    assert f" {name} (controlled by no owner)" in told["message"]
+    why = "(controlled by no owner)" if "one" in name else ", but the existing one was not created by the operator"
+    assert f" {name}{' ' if 'one' in name else ''}{why}" in told["message"]
     assert space.name in told["message"]
     assert space.condition("EndpointReady")["reason"] == "EndpointConflict"
     assert space.pod() is None, "it would have no certificate, or no guard"
@@ -241,7 +291,32 @@ def test_what_belongs_to_somebody_else_is_told_and_not_touched(
     space.api.delete(path(space, kind, name))
     space.change({"endpoint": {"extraNames": ["a.example.com"]}})
     space.wait_pod()
-    assert objects(space) == ALL
+    assert objects(space) == ALL | {"networkpolicies/one"}
+
+
+@pytest.mark.parametrize("kind", ["secrets", "networkpolicies"])
+def test_what_somebody_put_into_an_object_of_ours_is_told_and_kept(
+    looking: RunningOperator, space: Space, kubelet: Kubelet, kind: str
+) -> None:
+    """A key in a Secret, or another selector: it is never mounted, overwritten or taken back."""
+    space.create(spec=OPEN)
+    pod = ready(space, kubelet)
+    name = "one-server" if kind == "secrets" else "one"
+    change = (
+        {"data": {"more.pem": "eA=="}} if kind == "secrets" else {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}}
+    )
+    changed = space.api.patch(path(space, kind, name), change)
+    told = space.wait_reason("EndpointConflict", "EndpointReady")["message"]
+    assert (
+        f" {name} ({'contains keys that the operator did not write: more.pem' if kind == 'secrets' else 'selects'}"
+        in told
+    )
+    looks = looking.proxy.count(on("get", kind))
+    eventually(lambda: looking.proxy.count(on("get", kind)) > looks + 8, "more looks")
+    assert (get(space, kind, name) or {})["metadata"]["resourceVersion"] == changed["metadata"]["resourceVersion"]
+    assert (space.pod() or {})["metadata"]["uid"] == pod["metadata"]["uid"]
+    (mounted,) = [volume["secret"] for volume in pod["spec"]["volumes"] if "secret" in volume]
+    assert [item["key"] for item in mounted["items"]] == ["ca.pem", "cert.pem", "key.pem"]
 
 
 def test_an_environment_made_again_has_credentials_of_its_own(

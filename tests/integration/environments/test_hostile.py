@@ -118,7 +118,7 @@ def test_a_webhook_that_fails_for_an_object_of_the_endpoint_holds_up_nothing_els
     space.wait_reason("EndpointReady", "EndpointReady")
     words = 'failed calling webhook "all.example.com": an error on the server'
     operator.proxy.fault(on(verb, resource), Answer(500, "InternalError", words), times=None)
-    name = {"services": "one", "secrets": "one-client", "networkpolicies": "one"}[resource]
+    name = {"services": "dind", "secrets": "one-client", "networkpolicies": "environments.dind.dev"}[resource]
     group = "/apis/networking.k8s.io/v1/namespaces/" + space.name if resource == "networkpolicies" else space.path
     space.api.delete(f"{group}/{resource}/{name}")
     if verb == "create":

@@ -47,7 +47,9 @@ def test_every_right_is_used_and_none_is_missing(
     # The first leader of an installation makes the Lease.
     space.api.delete(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{LEASE_NAME}")
     clock = Clock()
-    operator = start(leader_election=True, pod_namespace=NAMESPACE, pod_name="r", clock=clock).wait_ready()
+    operator = start(
+        leader_election=True, pod_namespace=NAMESPACE, pod_name="r", clock=clock, endpoint_check_seconds=1
+    ).wait_ready()
     eventually(lambda: "dind_operator_leader 1.0" in operator.http("/metrics")[1], "leading")
     proxy = operator.proxy
     eventually(lambda: operator.resyncs() and operator.http("/readyz")[0] == 200, "the first resync")
@@ -70,11 +72,16 @@ def test_every_right_is_used_and_none_is_missing(
     space.wait_environment(lambda found: not condition(found, "DisruptionProtected"), "the budget being removed")
     second = space.pod() or {}
     # The endpoint: other credentials, a Service and a policy to be put back, and in the end none of it.
-    for path in (
-        f"{space.path}/services/one",
-        f"/apis/networking.k8s.io/v1/namespaces/{space.name}/networkpolicies/one",
-    ):
-        space.api.patch(path, {"metadata": {"labels": {"dind.dev/environment": None}}})
+    shared = (
+        (f"{space.path}/services", "dind"),
+        (f"/apis/networking.k8s.io/v1/namespaces/{space.name}/networkpolicies", "environments.dind.dev"),
+    )
+    for path, name in shared:
+        space.api.patch(f"{path}/{name}", {"metadata": {"labels": {"app.kubernetes.io/name": None}}})
+    for path, name in shared:
+        space.wait(
+            path, name, lambda found: found and "app.kubernetes.io/name" in found["metadata"]["labels"], "repaired"
+        )
     space.change({"endpoint": {"credentialsGeneration": 2}})
     kubelet.finish(space.wait_going())
     third = kubelet.run(space.wait_pod(other_than=second))
@@ -91,6 +98,12 @@ def test_every_right_is_used_and_none_is_missing(
     clock.passed = timedelta(minutes=2)
     space.extend("2026-01-01T00:00:00Z", "brief")  # long ago: it is looked at, and nothing is extended
     space.wait_gone("brief")
+    space.remove()
+    for name in ("one", "brief"):
+        if space.pod(name) is not None:
+            kubelet.finish(space.wait_going(name))
+    for path, name in shared:
+        space.wait(path, name, lambda found: found is None, "gone with the last pod")
     operator.stop()
 
     refused = [str(call) for call in proxy.calls if call.code == 403]

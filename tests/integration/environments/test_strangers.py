@@ -7,6 +7,7 @@ from tests.integration.harness.paths import pods
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
 
+OPEN = {"endpoint": {"allowFrom": [{"podSelector": {}}]}}
 FOREIGN = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -87,21 +88,21 @@ def test_deleted_and_applied_again_at_once(
 def test_what_an_environment_left_behind_is_foreign(start: Operators, space: Space, kubelet: Kubelet) -> None:
     """Who deletes with orphan keeps its objects on purpose: they are nobody's then, and reported. Its pod ends."""
     start(blocked_check_seconds=1).wait_ready()
-    space.create()
+    space.create(spec=OPEN)
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     space.remove(policy="Orphan")
     kubelet.finish(space.wait_going())
     space.wait_no_pod()
     space.wait_gone()
-    services = f"{space.path}/services"
+    secrets = f"{space.path}/secrets"
     space.wait(
-        services, "one", lambda found: found and not found["metadata"].get("ownerReferences"), "without an owner"
+        secrets, "one-ca", lambda found: found and not found["metadata"].get("ownerReferences"), "without an owner"
     )
-    space.create()
+    space.create(spec=OPEN)
     message = space.wait_reason("EndpointConflict")["message"]
     policies = f"/apis/networking.k8s.io/v1/namespaces/{space.name}/networkpolicies"
-    left = {"Secret one-ca", "Secret one-server", "Secret one-client", "Service one", "NetworkPolicy one"}
+    left = {"Secret one-ca", "Secret one-server", "Secret one-client", "NetworkPolicy one"}
     assert {thing for thing in left if f"{thing} (controlled by no owner)" in message} == left
     for kind, name in (thing.split() for thing in left):
         path = policies if kind == "NetworkPolicy" else f"{space.path}/{kind.lower()}s"

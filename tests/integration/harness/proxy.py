@@ -54,6 +54,7 @@ class Proxy:
         self._open = asyncio.Event()
         self.dead = threading.Event()
         self.calls: list[Call] = []
+        self.left: set[str] = set()
         self.url = ""
 
     # Life
@@ -195,8 +196,10 @@ class Proxy:
     # Looking back
 
     def writes(self, *, after: int = 0, resource: str | None = None) -> list[Call]:
-        """The writes so far, without the first `after` and the Lease's; in the order they came."""
+        """The writes so far, without the first `after`, the Lease's, and those in namespaces that earlier tests left; in the order
+        they came."""
         found = [call for call in list(self.calls) if call.write > after and call.resource != "leases"]
+        found = [call for call in found if call.namespace not in self.left]
         return [call for call in found if resource in (None, call.resource)]
 
     def count(self, matches: Callable[[Call], bool]) -> int:

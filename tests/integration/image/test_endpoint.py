@@ -43,13 +43,14 @@ class Side:
         return cls(made, issue_authority(made.uid, name, generation, datetime.now(UTC), new_key()))
 
     def server(self) -> dict[str, bytes]:
-        names = endpoint.server_names(self.made)
+        names = endpoint.server_names(self.made, SETTINGS.subdomain)
         issued = certificates.issue_server(self.authority, self.made.name, names, datetime.now(UTC), new_key())
         return credentials.decoded(credentials.server_secret(self.made, self.authority.certificate, issued))
 
     def client(self, ago: timedelta = timedelta()) -> dict[str, bytes]:
         issued = issue_client(self.authority, "client", datetime.now(UTC) - ago, new_key())
-        return credentials.decoded(credentials.client_secret(self.made, self.authority.certificate, issued))
+        secret = credentials.client_secret(self.made, self.authority.certificate, issued, SETTINGS.subdomain)
+        return credentials.decoded(secret)
 
 
 def lay_out(folder: Path, files: dict[str, bytes]) -> None:
@@ -89,7 +90,8 @@ def start(start_daemon: StartDaemon, folder: Path, side: Side, **more: Any) -> E
     lay_out(shared / "server", side.server())
     # As a Secret's volume has it.
     copied = f"mkdir -m 700 {endpoint.SERVER_MOUNT} && cp {FOLDER}/server/* {endpoint.SERVER_MOUNT}/"
-    known = f"echo 127.0.0.1 localhost {side.made.name}.{side.made.namespace}.svc >/etc/hosts"
+    host = endpoint.host(side.made.name, side.made.namespace, SETTINGS.subdomain)
+    known = f"echo 127.0.0.1 localhost {host} >/etc/hosts"
     made = daemon_pod(side.made, SETTINGS)["spec"]["containers"][0]["env"]
     config = next(item["value"] for item in made if item["name"] == "DIND_DAEMON_CONFIG").replace("$$", "$")
     daemon = start_daemon(inside=f"{copied}; {known}", DIND_DAEMON_CONFIG=config, **more)

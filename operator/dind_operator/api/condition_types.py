@@ -31,8 +31,8 @@ class ConditionType(Documented):
     DAEMON_READY = "DaemonReady", "dockerd responds to `/_ping` on its socket."
     ENDPOINT_READY = (
         "EndpointReady",
-        "The daemon listens on port 2376 with the certificate that matches the client Secret, and the Service and NetworkPolicy "
-        "exist. False with the reason EndpointDisabled if `spec.endpoint.enabled` is false.",
+        "The daemon listens on port 2376 with the certificate that matches the client Secret, and has a Service and "
+        "NetworkPolicies. False with the reason EndpointDisabled if `spec.endpoint.enabled` is false.",
     )
     ISOLATION_VERIFIED = (
         "IsolationVerified",

@@ -107,13 +107,12 @@ class EndpointSpec(ApiModel):
     enabled: bool = Field(
         default=True,
         strict=True,
-        description="Whether the daemon listens on port 2376 with TLS and has a Service, certificates and a NetworkPolicy. "
-        "If false, the daemon listens only on its socket in the pod.",
+        description="Whether the daemon listens on port 2376 with TLS and has certificates. If false, the daemon listens only on its socket in the pod.",
     )
     extra_names: Annotated[list[ServerName], Field(max_length=32)] = Field(
         default_factory=list,
-        description="Additional DNS names and IP addresses in the certificate of the daemon, besides the names of the "
-        "Service, localhost and 127.0.0.1. A change replaces the pod.",
+        description="Additional DNS names and IP addresses in the certificate of the daemon, besides the host names "
+        "of the pod, localhost and 127.0.0.1. A change replaces the pod.",
         examples=[["builder.example.com", "192.0.2.10"]],
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )

@@ -56,7 +56,7 @@ class PublishedPort(ApiModel):
         default=None,
         ge=1,
         le=_LAST_PORT,
-        description="Last port of a range that starts with `port`. The Service does not expose ranges.",
+        description="Last port of a range that starts with `port`.",
         examples=[8090],
     )
     protocol: Protocol = Field(default=Protocol.TCP, description="Protocol of the port: TCP, UDP or SCTP.")
@@ -88,8 +88,7 @@ class PublishedPortsSpec(ApiModel):
     )
     ports: Annotated[list[PublishedPort], Field(max_length=32)] = Field(
         default_factory=list,
-        description="Published ports that can be reached. Defaults to all ports except 2376. The environment's Service "
-        "also exposes each entry without endPort.",
+        description="Published ports that can be reached. Defaults to all ports except 2376.",
         json_schema_extra=_KEYED,
     )
 

@@ -358,9 +358,9 @@ class Reason(Documented):
     )
     ENDPOINT_CONFLICT = (
         "EndpointConflict",
-        "A Secret, Service or NetworkPolicy with a name of the endpoint exists and is not controlled by the environment.",
-        "Delete the object that the message names, create the environment with another name, or set `spec.endpoint.enabled` to "
-        "false.",
+        "A Secret, Service or NetworkPolicy has a name that the environment needs, but the operator did not create it, or "
+        "somebody added keys to it or changed its selector.",
+        "Delete the object that the message names, or create the environment with another name.",
     )
     ENDPOINT_OBJECT_REJECTED = (
         "EndpointObjectRejected",

@@ -127,7 +127,6 @@ class SecuritySpec(ApiModel):
     cloud_metadata: CloudMetadata = Field(
         default=CloudMetadata.CLOSED,
         description="Whether the daemon and nested containers can reach the metadata service of the cloud, such as "
-        "169.254.169.254, which provides credentials of the node. Closed blocks it with the environment's NetworkPolicy, "
-        "which exists if the endpoint is enabled or `publishedPorts` is set, and which the network plugin must enforce. "
-        "Open allows it.",
+        "169.254.169.254, which provides credentials of the node. Closed blocks it with a NetworkPolicy, which the network "
+        "plugin must enforce. Open allows it.",
     )

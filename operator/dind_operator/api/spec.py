@@ -160,8 +160,8 @@ class DindEnvironmentSpec(ApiModel):
     published_ports: PublishedPortsSpec | None = Field(
         default=None,
         description="Access to ports that nested containers publish on the pod's address (`docker run --publish`). If "
-        "omitted and the endpoint is enabled, nobody can connect to them. A change does not replace the pod.",
-        # A default in the object would enable a NetworkPolicy without an endpoint.
+        "omitted, nobody can connect to them. A change does not replace the pod.",
+        # A default in the object would look like a decision of the user.
         json_schema_extra={NO_DEFAULT: True},
     )
     pod_metadata: PodMetadata = Field(

@@ -297,9 +297,9 @@ class DindEnvironmentStatus(ApiModel):
     )
     endpoint: Annotated[str, StringConstraints(max_length=512)] | None = Field(
         default=None,
-        description="Address of the daemon as a value for DOCKER_HOST, while the daemon is ready: the Service or, if the "
-        "endpoint is disabled, the socket in the pod.",
-        examples=["tcp://builder.team-a.svc:2376"],
+        description="Address of the daemon as a value for DOCKER_HOST, while the daemon is ready: the host name of the "
+        "pod or, if the endpoint is disabled, the socket in the pod.",
+        examples=["tcp://builder.dind.team-a.svc:2376"],
     )
     credentials: CredentialsStatus | None = Field(
         default=None, description="Certificates in the Secrets of the endpoint, while it is enabled."

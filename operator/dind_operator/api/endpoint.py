@@ -107,7 +107,8 @@ class EndpointSpec(ApiModel):
     enabled: bool = Field(
         default=True,
         strict=True,
-        description="Whether the daemon listens on port 2376 with TLS and has certificates. If false, the daemon listens only on its socket in the pod.",
+        description="Whether the daemon listens on port 2376 with TLS and has certificates. If false, the daemon "
+        "listens only on its socket in the pod.",
     )
     extra_names: Annotated[list[ServerName], Field(max_length=32)] = Field(
         default_factory=list,

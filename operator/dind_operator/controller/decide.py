@@ -35,7 +35,8 @@ def make_plan(observed: Observed, policy: Policy) -> Plan:
     if observed.ending:
         return _ending(observed)
     disabled = _namespace_disabled(observed) if policy.require_namespace_label else None
-    if disabled is not None:
+    # A daemon that runs in a namespace that was disabled ends as everywhere else.
+    if disabled is not None and (observed.pod is None or not lifetimes.stopped(observed)):
         return disabled
     lifetime = lifetimes.of(observed)
     if lifetime.expired is not None and lifetime.deletes:
@@ -138,9 +139,12 @@ def _namespace_disabled(observed: Observed) -> Plan | None:
         return Plan(requeue_after=observed.periods.blocked_check_seconds)
     if observed.namespace_enabled:
         return None
-    # Environments in this namespace do not expire, so no warning is recorded.
+    problem = blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed))
+    if observed.pod is not None:
+        return plan_with_status(observed, problem)
+    # Without a pod there is nothing to end, and no warning is recorded.
     kept = {"lifetime": (observed.environment.get("status") or {}).get("lifetime")}
-    plan = plan_with_status(observed, blocked(Reason.NAMESPACE_NOT_ENABLED, _not_enabled(observed)), extra=kept)
+    plan = plan_with_status(observed, problem, extra=kept)
     return replace(plan, events=tuple(event for event in plan.events if event.reason != lifetimes.EXPIRES_SOON))
 
 

@@ -36,7 +36,7 @@ from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.state import pod_status as pods
 from dind_operator.state.cluster import Cluster, Event, Key
 from dind_operator.state.observed import Observed, Policy
-from dind_operator.state.ownership import orphaned
+from dind_operator.state.ownership import conflict, orphaned
 
 MAX_ROUNDS = 4
 """Attempts of one reconciliation with newly observed objects. After that it is retried with the backoff of the queue."""
@@ -80,6 +80,8 @@ class Reconciler:
         self._read_logs = read_logs
         self._count_misfit = count_misfit
         self._rate = StatusRate()
+        # The UID, and the warnings in a status that could not be written. An environment expires without it, too.
+        self._unwritten: dict[Key, tuple[str, dict[str, str]]] = {}
         self._reader = Reader(cluster, view, read_logs=read_logs, volume_seconds=volume_seconds)
         self._budgets = Budgets(cluster, policy)
         self._endpoints = Endpoints(cluster, view, policy, endpoint_seconds)
@@ -92,6 +94,7 @@ class Reconciler:
                 self._reader.forget(key)
                 self._endpoints.forget(key)
                 self._rate.forget(key)
+                self._unwritten.pop(key, None)
                 await self._end_orphan(key)
                 await self._endpoints.release(key[0])
                 return Outcome()
@@ -99,9 +102,19 @@ class Reconciler:
                 return await self._round(key, environment)
             except StaleError:
                 continue
+        await self._end_stopped(key)
         raise ClusterError(
             ErrorClass.CONFLICT, f"{key[0]}/{key[1]} changed during each of {MAX_ROUNDS} attempts to reconcile it"
         )
+
+    async def _end_stopped(self, key: Key) -> None:
+        """Delete the pod of an environment that is suspended or has expired, although the environment changes again and again."""
+        environment, pod = self._view.environment(key), self._view.pod(key)
+        if environment is None or pod is None or pods.terminating(pod):
+            return
+        ours = conflict(pod, environment["metadata"]) is None
+        if ours and lifetimes.stopped(self._observed(key, environment)):
+            await self._delete_pod(key, pods.uid(pod))
 
     async def _end_orphan(self, key: Key) -> None:
         """Delete the pod of an environment that is gone and left it behind: nothing else would end it."""
@@ -110,23 +123,34 @@ class Reconciler:
             return
         if await self._cluster.environment(key) is not None:
             return  # a new one of the same name, which the watch has not reported yet
+        await self._delete_pod(key, pods.uid(pod))
+
+    async def _delete_pod(self, key: Key, uid: str) -> None:
+        """Delete the pod with this UID, if it still exists."""
         try:
-            await self._cluster.delete_pod(key, pods.uid(pod), force=False)
+            await self._cluster.delete_pod(key, uid, force=False)
         except ClusterError as error:
             if error.error_class not in (ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
                 raise
-            self._view.miss_pod(key, pods.uid(pod))
+            self._view.miss_pod(key, uid)
 
-    async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
+    def _observed(self, key: Key, environment: dict[str, Any]) -> Observed:
+        """What the cache and the settings tell of an environment."""
         pod, namespace = self._view.pod(key), self._view.namespace(key[0])
         observed = Observed(environment, pod, namespace, None, None, self._clock())
-        observed = replace(
+        uid, warnings = self._unwritten.get(key, ("", {}))
+        return replace(
             observed,
             budget=reported(observed),
             reads_logs=self._read_logs,
             clock_skew=self._clock_skew(),
             periods=self._policy.periods,
+            max_ttl=self._policy.policy_rules.max_ttl if self._policy.policy_rules is not None else None,
+            unwritten_warnings=warnings if uid == environment["metadata"]["uid"] else {},
         )
+
+    async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
+        observed = self._observed(key, environment)
         try:
             observed = await self._reader.observe(key, observed)
             try:
@@ -136,6 +160,9 @@ class Reconciler:
                     raise
                 # Whatever becomes of the objects beside the pod, the pod of an environment that is suspended or expired ends.
         except ClusterError as error:
+            await self._end_stopped(key)
+            life = lifetimes.of(observed)
+            await self._keep_warnings(key, observed, {"lifetime": life.fields}, life.events)
             return await self._finish(key, observed, self._after_error(observed, NOTHING, error))
         return await self._execute(key, observed, make_plan(observed, self._policy))
 
@@ -164,7 +191,13 @@ class Reconciler:
             if plan.status_first and plan.status is not None:
                 old = observed.environment.get("status") or {}
                 # Events of an environment that is deleted must be recorded before the deletion.
-                observed = await self._store(key, observed, surviving(old, plan.status), plan.events if last else ())
+                events = plan.events if last else ()
+                try:
+                    observed = await self._store(key, observed, surviving(old, plan.status), events)
+                except ClusterError:
+                    if not lifetimes.stopped(observed):
+                        raise
+                    # A daemon ends although its status cannot be written.
             for action in plan.actions:
                 await self._apply(key, observed, action)
             if last:
@@ -268,11 +301,26 @@ class Reconciler:
         try:
             stored = await self._patch(key, environment, changes, fit)
         except ClusterError as error:
+            await self._keep_warnings(key, observed, fit, events)
             if error.error_class in (ErrorClass.NOT_FOUND, ErrorClass.CONFLICT):
                 await self._reader.environment(key, environment)
                 raise StaleError from error
             raise
+        self._unwritten.pop(key, None)
         self._view.learn_environment(key, stored)
         for event in events:
             await self._cluster.record(environment, event)
         return replace(observed, environment=stored)
+
+    async def _keep_warnings(
+        self, key: Key, observed: Observed, status: dict[str, Any], events: tuple[Event, ...]
+    ) -> None:
+        """Keep warnings in memory that could not be written, and record their Events."""
+        found = lifetimes.warnings(status)
+        if not found or found == lifetimes.warnings(observed.environment.get("status") or {}):
+            return
+        if found != observed.unwritten_warnings:
+            self._unwritten[key] = observed.environment["metadata"]["uid"], found
+            for event in events:
+                if event.reason == lifetimes.EXPIRES_SOON:
+                    await self._cluster.record(observed.environment, event)

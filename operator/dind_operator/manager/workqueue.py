@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable
 from dind_operator.state.cluster import Key
 
 FIRST_BACKOFF = 0.25
-MAX_BACKOFF = 60.0
+MAX_BACKOFF = 45.0
+"""With the jitter less than a minute, which an environment whose reconciliation fails may exceed its time to live."""
 JITTER = 0.2
 """The relative jitter of the backoff, which spreads the retries after an outage of the API server."""
 

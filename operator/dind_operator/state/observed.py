@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,10 @@ class Observed:
     """How far ``now`` is ahead of the clock of the API server, which set the creation time of the environment."""
     periods: Periods = REAL
     """The periods of the installation."""
+    max_ttl: str | None = None
+    """The longest time to live that the policy of the installation allows; None: any."""
+    unwritten_warnings: Mapping[str, str] = field(default_factory=dict)
+    """The warnings in ``status.lifetime`` that could not be written."""
 
     def reported(self, kind: ConditionType) -> dict[str, Any]:
         """A condition in the stored status, {} if absent."""

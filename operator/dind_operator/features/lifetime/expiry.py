@@ -4,6 +4,7 @@ State that must survive a restart of the operator is in status or in the log of 
 the expiry: clock skew, late reports, an operator that did not run. An environment never expires without a warning.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,11 +39,12 @@ _YEARS = range(2000, 9000)
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """An expiry in the past or future: its ``reason``, the setting (``what``), and its time (``at``)."""
+    """An expiry in the past or future: its ``reason``, the setting (``what``), its time (``at``), and whether it can be delayed."""
 
     reason: Reason
     what: str
     at: datetime
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,12 @@ def events(observed: Observed, _assessment: Assessment) -> tuple[Event, ...]:
 def requeue(observed: Observed) -> float | None:
     """Seconds until the next warning or expiry."""
     return of(observed).wait
+
+
+def warnings(status: Mapping[str, Any]) -> dict[str, str]:
+    """The times of the warnings in a status."""
+    lifetime = status.get("lifetime") or {}
+    return {name: lifetime[name] for name in ("ttlWarnedAt", "idleWarnedAt") if name in lifetime}
 
 
 def stopped(observed: Observed) -> bool:
@@ -141,7 +149,8 @@ class _Computation:
         self.spec = spec
         self.periods = observed.periods
         self.now = observed.now - observed.clock_skew
-        self.old: dict[str, Any] = (observed.environment.get("status") or {}).get("lifetime") or {}
+        stored = (observed.environment.get("status") or {}).get("lifetime") or {}
+        self.old: dict[str, Any] = {**stored, **observed.unwritten_warnings}
         self.extended, self.not_a_time = _extension(observed.environment)
         mode = (observed.environment.get("spec") or {}).get("operatingMode")
         self.deletes = spec.expire is Expire.DELETE
@@ -175,12 +184,17 @@ class _Computation:
         if self.spec.ttl is None or created is None:
             return None
         at = self._extend(created + self.periods.length(self.spec.ttl))
+        most = self.observed.max_ttl
+        if most is not None and at > created + self.periods.length(most):
+            what = f"the policy of this installation allows {most}"
+            return End(Reason.TTL_EXPIRED, what, created + self.periods.length(most), final=True)
         return End(Reason.TTL_EXPIRED, f"spec.lifetime.ttl of {self.spec.ttl}", at)
 
     def _ttl_over(self, end: End | None) -> End | None:
         if end is None or self.suspended or self.spec.ttl is None:
             return None
-        begins = end.at - lead(self.periods.length(self.spec.ttl), self.periods)
+        whole = self.observed.max_ttl if end.final and self.observed.max_ttl is not None else self.spec.ttl
+        begins = end.at - lead(self.periods.length(whole), self.periods)
         warned = parse_time(self.old.get("ttlWarnedAt"))
         if warned is not None and warned >= begins - timedelta(seconds=1):
             self.fields["ttlWarnedAt"] = self.old["ttlWarnedAt"]
@@ -284,14 +298,11 @@ class _Computation:
         result = "deleted" if self.deletes else "suspended: its pod is deleted, and everything else is kept"
         metadata = self.observed.environment["metadata"]
         action = "use it or run" if end.reason is Reason.IDLE_TIMEOUT_EXCEEDED else "run"
-        self.events.append(
-            Event(
-                EXPIRES_SOON,
-                f"The environment expires at {format_time(at)} ({end.what}) and is then {result}. To keep the environment, "
-                f"{action}: {extend_command(metadata)}{self.not_a_time}",
-                warning=True,
-            )
-        )
+        remedy = f"To keep the environment, {action}: {extend_command(metadata)}{self.not_a_time}"
+        if end.final:
+            remedy = "It cannot be extended. Save what you need."
+        message = f"The environment expires at {format_time(at)} ({end.what}) and is then {result}. {remedy}"
+        self.events.append(Event(EXPIRES_SOON, message, warning=True))
         return self.now
 
 
@@ -303,11 +314,14 @@ def expired_message(observed: Observed, end: End) -> str:
     """The message of an environment that has expired and is suspended."""
     field = "ttl" if end.reason is Reason.TTL_EXPIRED else "idleTimeout"
     _, not_a_time = _extension(observed.environment)
-    return (
-        f"The environment expired at {format_time(end.at)} ({end.what}). Its pod is deleted, and everything else is kept. To resume "
-        f"the environment, increase or remove spec.lifetime.{field}, or run: "
+    remedy = (
+        f"To resume the environment, increase or remove spec.lifetime.{field}, or run: "
         f"{extend_command(observed.environment['metadata'])}{not_a_time}"
     )
+    if end.final:
+        remedy = "To get a daemon again, delete the environment and create it again."
+    expired = f"The environment expired at {format_time(end.at)} ({end.what})."
+    return f"{expired} Its pod is deleted, and everything else is kept. {remedy}"
 
 
 def extend_command(metadata: dict[str, Any]) -> str:

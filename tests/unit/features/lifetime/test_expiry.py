@@ -238,14 +238,21 @@ def test_a_suspended_environment_is_deleted_when_its_time_is_over() -> None:
     assert made.done == [DeleteEnvironment()]
 
 
-def test_in_a_namespace_that_is_closed_nothing_expires_and_nothing_is_warned_of() -> None:
+def test_in_a_namespace_that_is_closed_a_daemon_ends_as_elsewhere() -> None:
     made = World(environment(TTL), running_pod(TTL), objects.namespace(labelled=False), node(), now=CREATED + 2 * HOUR)
+    assert events(made) == ["NamespaceNotEnabled", "ExpiresSoon"]
+    made.settle()
+    assert at(made, made.now + 2 * MINUTE).done == [DeletePod(objects.POD_UID)]
+
+
+def test_in_a_namespace_that_is_closed_without_a_pod_nothing_expires_and_nothing_is_warned_of() -> None:
+    made = World(environment(TTL), None, objects.namespace(labelled=False), node(), now=CREATED + 2 * HOUR)
     assert [event.reason for event in made.plan().events] == ["NamespaceNotEnabled"]
     made.settle()
     assert at(made, made.now + HOUR).done == []
     assert lifetime(made) == {}
     made.namespace = objects.namespace()
-    assert "ExpiresSoon" in events(made)
+    assert events(made) == ["TTLExpired"]
 
 
 # The idle timeout

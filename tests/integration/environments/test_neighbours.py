@@ -1,4 +1,4 @@
-"""A node that does not answer, with many environments: it costs the others nothing."""
+"""Neighbours that are slow or do not answer, a node or a namespace: they cost the other environments nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.integration.environments.conftest import Operators
-from tests.integration.harness.calls import on
+from tests.integration.harness.calls import Call, Do, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import environments, pods
-from tests.integration.harness.space import WAIT_SECONDS, Space
+from tests.integration.harness.space import WAIT_SECONDS, Space, open_space
 from tests.kube.client import Object
 from tests.kube.eventually import eventually
 
@@ -61,3 +61,28 @@ def test_many_pods_on_a_dead_kubelet_hold_up_nobody_else(
     assert set(counted) == {"ok", "failed", "skipped"}
     assert counted["ok"] == PODS
     assert counted["failed"] >= 1
+
+
+def test_a_webhook_that_hangs_in_one_namespace_holds_up_no_other(start: Operators, space: Space) -> None:
+    """The webhook is asked for each pod of the namespace, of which there are more than workers, and does not respond."""
+    operator = start(workers=8, timeout=300.0).wait_ready()
+    with open_space(space.api) as other:
+        hangs = operator.proxy.fault(
+            lambda call: on("create", "pods")(call) and call.namespace == other.name, Do.HANG, times=None
+        )
+        for number in range(16):
+            other.create(f"env-{number}", {"endpoint": {"enabled": False}})
+        eventually(lambda: len(hangs.hits) == 4, "pods that are not created", story=lambda: list(map(str, hangs.hits)))
+
+        def to_a_pod(call: Call) -> bool:
+            return on("create", "pods")(call) and call.namespace == space.name
+
+        for number in range(NEW):
+            space.create(f"new-{number}")
+            space.wait_pod(f"new-{number}")
+        assert operator.proxy.count(to_a_pod) == NEW
+        assert len(hangs.hits) == 4
+        assert operator.http("/livez")[0] == 200
+        operator.proxy.heal()
+        for number in range(16):
+            other.wait_pod(f"env-{number}")

@@ -14,13 +14,14 @@ LONG_FLAG = "--" + "a" * 200
 
 @dataclass(frozen=True)
 class Case:
-    """`told` is how the sentence about `bad` begins."""
+    """`told` is how the sentence about `bad` begins, `remedy` the rule that it names, if that is not `rule`."""
 
     rule: str
     allowed: Any
     good: Spec
     bad: Spec
     told: str
+    remedy: str = ""
 
     @property
     def name(self) -> str:
@@ -45,6 +46,10 @@ def limits(**amounts: Any) -> Spec:
 
 def living(**fields: str) -> Spec:
     return {"lifetime": fields}
+
+
+def stopping(*arguments: str, **config: Any) -> Spec:
+    return daemon(args=list(arguments), config={key.replace("_", "-"): value for key, value in config.items()})
 
 
 def beside(*containers: Spec, **more: Any) -> Spec:
@@ -166,6 +171,23 @@ CASES = [
         tolerating(key="gpu", value="no", effect="NoExecute"),
         "spec.scheduling.tolerations gpu=no:NoExecute ",
     ),
+    # A RuntimeClass brings tolerations of its own.
+    Case(
+        "tolerations",
+        [],
+        {"security": {"mode": "UserNamespace"}},
+        {"security": {"runtimeClassName": "kata"}},
+        "spec.security.runtimeClassName kata is not allowed by the policy of this installation. Allowed: (none), dind. Use",
+        "runtimeClasses",
+    ),
+    Case(
+        "tolerations",
+        TAINTS,
+        {"security": {"runtimeClassName": "dind"}},
+        {"security": {"mode": "UserNamespace", "runtimeClassName": "kata"}},
+        "spec.security.runtimeClassName kata is not allowed",
+        "runtimeClasses",
+    ),
     Case(
         "priorityClasses",
         ["low"],
@@ -271,6 +293,42 @@ CASES = [
         "maxTtl", "90m", living(ttl="1h"), living(ttl="91m", idleTimeout="1h"), "spec.lifetime.ttl 91m is longer than"
     ),
     Case("maxTtl", "24h", living(idleTimeout="2d"), living(ttl="2d"), "spec.lifetime.ttl 2d is longer than 24h,"),
+    *(
+        Case(
+            "maxGracePeriod",
+            "10m",
+            good,
+            bad,
+            "spec.workloads.terminationGracePeriodSeconds and shutdown-timeout in spec.daemon give the pod a grace period of "
+            f"{seconds} seconds, which is longer than 10m, the maximum that the policy",
+        )
+        for good, bad, seconds in (
+            ({}, stopping(shutdown_timeout=576), 601),
+            (stopping("--shutdown-timeout=575"), stopping("--shutdown-timeout=577"), 602),
+            (stopping(debug=True), stopping("--shutdown-timeout=900", "--shutdown-timeout=5"), 925),
+            (beside({}, terminationGracePeriodSeconds=560), beside({}, terminationGracePeriodSeconds=563), 603),
+            ({**beside({}), **stopping(shutdown_timeout=545)}, {**beside({}), **stopping(shutdown_timeout=549)}, 604),
+            *(
+                (good, {**beside({}, terminationGracePeriodSeconds=beside_it), **bad}, 3625 + beside_it)
+                for beside_it, good, bad in (
+                    (1, stopping(shutdown_timeout=575), stopping(shutdown_timeout="1")),
+                    (2, stopping(shutdown_timeout=0), stopping(shutdown_timeout=-1)),
+                    (3, stopping("--shutdown-timeout=0"), stopping("--shutdown-timeout=99999")),
+                    # Forms of Go, which no rule reads.
+                    (4, stopping("--debug"), stopping("--shutdown-timeout=0x10")),
+                    (5, stopping("--shutdown-timeout=10"), stopping("--shutdown-timeout=010")),
+                    (6, stopping("--shutdown-timeouts=9999"), stopping("--shutdown-timeout", "10")),
+                )
+            ),
+        )
+    ),
+    Case(
+        "maxGracePeriod",
+        "2h",
+        beside({}, terminationGracePeriodSeconds=3560),
+        {**beside({}, terminationGracePeriodSeconds=3600), **stopping(shutdown_timeout=3600)},
+        "spec.workloads.terminationGracePeriodSeconds and shutdown-timeout in spec.daemon give the pod a grace period of 7225 ",
+    ),
     Case(
         "images",
         IMAGES,

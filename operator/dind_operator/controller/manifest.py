@@ -1,6 +1,5 @@
 """The pod of one environment: `mount-cgroups` checks the node, then `daemon` runs dockerd."""
 
-import re
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from dind_operator.controller.features import PODS
 from dind_operator.features.workloads import pod as workloads
 from dind_operator.pod.daemon_json import daemon_config
 from dind_operator.pod.defaults import DEFAULT_MINUTE_SECONDS, BuildSettings
+from dind_operator.pod.grace_period import grace_period_seconds
 from dind_operator.pod.memory import MemoryPlan, plan_memory
 from dind_operator.pod.metadata import object_labels, owner_reference
 from dind_operator.pod.part import PodPart, merged
@@ -24,18 +24,6 @@ from dind_operator.pod.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, IN
 TOOL_MOUNT = "/dind"
 MINUTE_VARIABLE = "DIND_MINUTE_SECONDS"
 """As in image/dind-helper/periods.c."""
-
-DEFAULT_SHUTDOWN_SECONDS = 15
-"""Default of dockerd for ``shutdown-timeout``: how long it waits for its containers. For a container with a stop timeout above
-10 s, which is unknown here, dockerd waits 5 s longer than that (see Daemon.ShutdownTimeout of moby)."""
-CONTAINERD_SHUTDOWN_SECONDS = 10
-"""How long dockerd then waits for its containerd (see libcontainerd/supervisor of moby)."""
-GRACE_MARGIN_SECONDS = 15
-MAX_SHUTDOWN_SECONDS = 3600
-"""Limits the grace period of the pod for any daemon.json."""
-_SHUTDOWN_FLAG = re.compile(r"^--shutdown-timeout(=|$)")
-_GO_OCTAL = re.compile(r"^([+-]?)0_?(?=[0-7])")
-
 
 _ANNOTATIONS = {
     # An evicted daemon loses its builds and its cache.
@@ -147,36 +135,6 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings, part: PodPa
     if spec.daemon.image_pull_secrets:
         pod["imagePullSecrets"] = [{"name": secret.name} for secret in spec.daemon.image_pull_secrets]
     return pod
-
-
-def grace_period_seconds(spec: DindEnvironmentSpec, before: int = 0) -> int:
-    """The grace period of the pod: ``before`` for other containers, and the shutdown of dockerd according to ``shutdown-timeout``.
-
-    A nested container with a longer stop timeout prolongs the shutdown and is unknown here. Users can raise ``shutdown-timeout``
-    for it, which raises the grace period.
-    """
-    seconds = _shutdown_seconds(spec)
-    if not 0 <= seconds <= MAX_SHUTDOWN_SECONDS:  # dockerd waits without a limit for a negative value
-        seconds = MAX_SHUTDOWN_SECONDS
-    return seconds + CONTAINERD_SHUTDOWN_SECONDS + GRACE_MARGIN_SECONDS + before
-
-
-def _shutdown_seconds(spec: DindEnvironmentSpec) -> int:
-    """The value that dockerd uses: the last flag, or the key. The maximum for a value that dockerd may reject."""
-    args = spec.daemon.args
-    chosen = spec.daemon.config.get("shutdown-timeout", DEFAULT_SHUTDOWN_SECONDS)
-    for argument, following in zip(args, [*args, ""][1:], strict=True):
-        if match := _SHUTDOWN_FLAG.match(argument):
-            chosen = _go_integer(argument[match.end() :] if match[1] else following)
-    return chosen if isinstance(chosen, int) and not isinstance(chosen, bool) else MAX_SHUTDOWN_SECONDS
-
-
-def _go_integer(text: str) -> int | None:
-    """An integer in the syntax of Go flags (strconv.ParseInt with base 0): 600, 0x258, 0o1130, 01130, 6_00."""
-    try:
-        return int(_GO_OCTAL.sub(r"\g<1>0o", text), 0)
-    except ValueError:
-        return None
 
 
 def _init_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: PodPart) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 They are read only when needed. For an environment that does not change, only the log is polled.
 """
 
+import math
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +14,7 @@ from dind_operator.api.timestamps import parse_time
 from dind_operator.controller.actions import Plan
 from dind_operator.controller.api_errors import ClusterError
 from dind_operator.controller.cache_reader import View
+from dind_operator.controller.log_budget import LogBudget, LogNotReadError
 from dind_operator.controller.polling import ACTIVITY_SECONDS, PollSchedule
 from dind_operator.features.lifetime import condition as activity
 from dind_operator.features.lifetime import expiry as lifetimes
@@ -44,22 +47,29 @@ After this time, only a resync reads the log again."""
 
 
 class Reader:
-    """Live reads for all environments. ``volume_seconds`` is the minimum time between two polls of a volume; 0: no polls."""
+    """Live reads for all environments. ``volume_seconds`` is the minimum time between two polls of a volume; 0: no polls.
 
-    def __init__(self, cluster: Cluster, view: View, *, read_logs: bool, volume_seconds: float) -> None:
+    ``logs``: None if the installation does not let the operator read logs.
+    """
+
+    def __init__(self, cluster: Cluster, view: View, *, logs: LogBudget | None, volume_seconds: float) -> None:
         self._cluster = cluster
         self._view = view
-        self._read_logs = read_logs
+        self._logs = logs
+        self._unread: dict[Key, float] = {}
+        """Seconds after which a log is read that was not read when it was due."""
         self._polls_volumes = volume_seconds > 0
-        self._schedule = PollSchedule((volume_seconds or ACTIVITY_SECONDS) if read_logs else 0)
+        self._schedule = PollSchedule((volume_seconds or ACTIVITY_SECONDS) if logs else 0)
 
     def forget(self, key: Key) -> None:
         """Remove the data of a deleted environment."""
         self._schedule.forget(key)
+        self._unread.pop(key, None)
 
     async def observe(self, key: Key, known: Observed) -> Observed:
         """``known`` with the state that no watch reports. Raises ClusterError."""
         environment, pod = known.environment, known.pod
+        self._unread.pop(key, None)
         uncertain = lifetimes.to_be_suspended(known) or workloads.may_be_lost(environment) or known.ending
         unwatched = not pods.watched(pod) if pod is not None else uncertain
         if unwatched:
@@ -92,6 +102,8 @@ class Reader:
 
     def requeue_after(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         """Seconds until the next read of state that no watch reports; None without one."""
+        if key in self._unread:
+            return min(plan.requeue_after or math.inf, self._unread[key])
         waits = self._report_due(observed, plan), self._schedule.wait(key, observed.now)
         return min(filter(None, waits), default=None)
 
@@ -135,14 +147,8 @@ class Reader:
         """Read the reports in the log of the daemon, after each start of the container until they are there."""
         if pod is None or not self._log_unread(environment, pod):
             return None, None
-        try:
-            log = await self._cluster.daemon_log_head(key)
-            return daemon_report(log), isolation_report(log)
-        except ClusterError:
-            return (
-                None,
-                None,
-            )  # The versions are optional. A kubelet that does not respond must not block the reconciliation.
+        log = await self._read(key, pod, self._cluster.daemon_log_head)
+        return (daemon_report(log), isolation_report(log)) if log is not None else (None, None)
 
     async def _poll_log(
         self, key: Key, environment: dict[str, Any], pod: pods.Pod | None, now: datetime
@@ -154,25 +160,36 @@ class Reader:
             return None, None
         if not self._schedule.due(key, now):
             return None, None
-        self._schedule.done(key, now)
-        try:
-            log = await self._cluster.daemon_log_tail(key)
-        except ClusterError:
+        log = await self._read(key, pod, self._cluster.daemon_log_tail)
+        if key not in self._unread:
+            self._schedule.done(key, now)
+        if log is None:
             return None, None
         return volume_report(log) if self._polls_volumes else None, activity_report(log)
 
     async def _preload(self, key: Key, pod: pods.Pod | None) -> PreloadReport | None:
         """Read the progress of the images that the daemon pulls before it is ready."""
-        if pod is None or not self._read_logs or pods.terminating(pod) or not preload.pulling(pod):
+        if pod is None or self._logs is None or pods.terminating(pod) or not preload.pulling(pod):
+            return None
+        log = await self._read(key, pod, self._cluster.daemon_log_tail)
+        return preload_report(log) if log is not None else None
+
+    async def _read(self, key: Key, pod: pods.Pod, request: Callable[[Key], Awaitable[str]]) -> str | None:
+        """A log of the daemon; None without one. What it reports is optional, and the reconciliation goes on without it."""
+        node = pods.node_name(pod)
+        if self._logs is None or node is None:
             return None
         try:
-            return preload_report(await self._cluster.daemon_log_tail(key))
+            return await self._logs.read(node, lambda: request(key))
+        except LogNotReadError as error:
+            self._unread[key] = error.seconds
+            return None
         except ClusterError:
             return None
 
     def _log_unread(self, environment: dict[str, Any], pod: pods.Pod) -> bool:
         daemon = pods.daemon(pod)
-        if not self._read_logs or not daemon.get("ready"):
+        if self._logs is None or not daemon.get("ready"):
             return False
         status = environment.get("status") or {}
         reported = "docker" in status and pods.condition(environment, ConditionType.ISOLATION_VERIFIED)

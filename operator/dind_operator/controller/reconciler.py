@@ -26,6 +26,7 @@ from dind_operator.controller.cache_reader import View
 from dind_operator.controller.decide import make_plan
 from dind_operator.controller.endpoint_writer import Endpoints
 from dind_operator.controller.features import requeue
+from dind_operator.controller.log_budget import LogBudget
 from dind_operator.controller.merge_patch import status_changes
 from dind_operator.controller.observe import Reader
 from dind_operator.controller.status import surviving
@@ -56,7 +57,8 @@ class Outcome:
 class Reconciler:
     """Reconciles environments, one call at a time for each.
 
-    ``clock_skew``: as in ``Observed``. ``count_misfit`` is called for each status of which less is written than was meant.
+    ``logs``: None if the installation does not let the operator read logs. ``clock_skew``: as in ``Observed``. ``count_misfit`` is
+    called for each status of which less is written than was meant.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Reconciler:
         policy: Policy,
         clock: Callable[[], datetime],
         *,
-        read_logs: bool = True,
+        logs: LogBudget | None = None,
         volume_seconds: float = 0,
         endpoint_seconds: float = 60,
         clock_skew: Callable[[], timedelta] = timedelta,
@@ -77,12 +79,12 @@ class Reconciler:
         self._policy = policy
         self._clock = clock
         self._clock_skew = clock_skew
-        self._read_logs = read_logs
+        self._read_logs = logs is not None
         self._count_misfit = count_misfit
         self._rate = StatusRate()
         # The UID, and the warnings in a status that could not be written. An environment expires without it, too.
         self._unwritten: dict[Key, tuple[str, dict[str, str]]] = {}
-        self._reader = Reader(cluster, view, read_logs=read_logs, volume_seconds=volume_seconds)
+        self._reader = Reader(cluster, view, logs=logs, volume_seconds=volume_seconds)
         self._budgets = Budgets(cluster, policy)
         self._endpoints = Endpoints(cluster, view, policy, endpoint_seconds)
 

@@ -12,6 +12,7 @@ from typing import Any
 import kopf
 from kopf._core.engines.peering import Identity  # the type of an argument of kopf.operator; not exported
 
+from dind_operator.controller.log_budget import LogBudget
 from dind_operator.controller.reconciler import Reconciler
 from dind_operator.manager.cache import ClusterView
 from dind_operator.manager.client import ApiCluster, connect
@@ -31,6 +32,8 @@ SHUTDOWN_SECONDS = 5.0
 """The timeout for stopping Kopf. It stops in milliseconds, but after a failure one of its tasks can hang."""
 CANCELLATIONS = 5
 """The maximum number of attempts to cancel a task. In tests, two were sufficient."""
+WORKERS_PER_LOG_READ = 4
+"""At most a quarter of the workers reads logs at the same time: each can wait seconds for a node that does not answer."""
 
 
 class Operator:
@@ -123,12 +126,13 @@ class Operator:
             await _cancel_all_but(before)
 
     def _attach(self, view: ClusterView) -> None:
+        reads = max(1, self._settings.workers // WORKERS_PER_LOG_READ)
         reconciler = Reconciler(
             self._cluster,
             view,
             self._settings.policy,
             self._clock,
-            read_logs=self._settings.read_pod_logs,
+            logs=LogBudget(reads, self._metrics.log_read) if self._settings.read_pod_logs else None,
             volume_seconds=self._settings.volume_check_seconds,
             endpoint_seconds=self._settings.endpoint_check_seconds,
             clock_skew=self._cluster.clock_skew,

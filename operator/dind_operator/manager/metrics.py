@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dind_operator.api.status import Phase
+from dind_operator.controller.log_budget import LogRead
 from dind_operator.state import pod_status as pods
 
 RECONCILE_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
@@ -38,6 +39,12 @@ class Metrics:
             "Number of statuses that did not fit their schema or that the API server rejected, and of which less was written.",
             registry=self.registry,
         )
+        self._log_reads = Counter(
+            "dind_operator_log_reads",
+            "Number of reads of the daemons' logs by result.",
+            ["result"],
+            registry=self.registry,
+        )
         self.seconds = Histogram(
             "dind_operator_reconcile_seconds",
             "Duration of successful reconciliations in seconds.",
@@ -54,6 +61,10 @@ class Metrics:
         self.leader = Gauge(
             "dind_operator_leader", "Whether this replica is the leader (1) or a standby (0).", registry=self.registry
         )
+
+    def log_read(self, result: LogRead) -> None:
+        """Count a read of a log."""
+        self._log_reads.labels(result.value).inc()
 
     def watch_queue(self, depth: Callable[[], float], oldest: Callable[[], float]) -> None:
         """Add the metrics of the queue, which are read at each scrape."""

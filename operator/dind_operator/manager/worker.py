@@ -207,8 +207,8 @@ class Controller:
         """Why the liveness probe fails; None if it succeeds."""
         if self.queue.longest_work() > STUCK_WORK_SECONDS:
             return f"a worker has been reconciling one environment for {self.queue.longest_work():.0f} s"
-        if self._resynced.is_set() and self.queue.oldest_wait() > STUCK_QUEUE_SECONDS:
-            return f"an environment has been waiting for a worker for {self.queue.oldest_wait():.0f} s"
+        if self._resynced.is_set() and (wait := self.queue.oldest_wait(held=False)) > STUCK_QUEUE_SECONDS:
+            return f"an environment has been waiting for a worker for {wait:.0f} s"
         if self._view is None:
             return None
         watched = (

@@ -2,6 +2,9 @@
 
 The queue contains each key at most once, and at most one worker processes a key at a time. A key that is added while a worker
 processes it is processed again afterwards, so no change is lost.
+
+Keys of one namespace take at most half of the workers, so that a namespace in which every call hangs, such as one with a webhook that
+does not respond, does not hold up the others.
 """
 
 import asyncio
@@ -10,7 +13,7 @@ import heapq
 import itertools
 import random
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 
 from dind_operator.state.cluster import Key
@@ -27,7 +30,10 @@ class WorkQueue:
 
     def __init__(self) -> None:
         self._ready: OrderedDict[Key, float] = OrderedDict()
+        self._held: dict[str, OrderedDict[Key, float]] = {}
+        """By namespace: ready keys that wait until fewer workers process keys of their namespace."""
         self._active: dict[Key, float] = {}
+        self._active_in: Counter[str] = Counter()
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._due: dict[Key, float] = {}
@@ -40,7 +46,7 @@ class WorkQueue:
         """Queue ``key``."""
         if key in self._active:
             self._again.add(key)
-        elif key not in self._ready:
+        elif key not in self._ready and key not in self._held.get(key[0], ()):
             self._ready[key] = time.monotonic()
             self._wake.set()
 
@@ -68,11 +74,15 @@ class WorkQueue:
     @property
     def depth(self) -> int:
         """The number of keys that wait for a worker."""
-        return len(self._ready)
+        return len(self._ready) + sum(map(len, self._held.values()))
 
-    def oldest_wait(self) -> float:
-        """Seconds for which the first key in the queue has waited for a worker; 0 if the queue is empty."""
-        return time.monotonic() - next(iter(self._ready.values())) if self._ready else 0.0
+    def oldest_wait(self, *, held: bool = True) -> float:
+        """Seconds for which the first key in the queue has waited for a worker; 0 if the queue is empty.
+
+        Without ``held``, keys that only wait for other keys of their namespace do not count.
+        """
+        queues = [self._ready, *(self._held.values() if held else ())]
+        return time.monotonic() - min(next(iter(queue.values())) for queue in queues if queue) if any(queues) else 0.0
 
     def longest_work(self) -> float:
         """Seconds for which the slowest worker has been processing its key; 0 if all workers are idle."""
@@ -82,20 +92,45 @@ class WorkQueue:
         """Run until cancelled. ``work`` must not raise, and must call ``fail`` or ``succeed``."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._timer(), name="queue-timer")
+            share = max(1, workers // 2)
             for number in range(workers):
-                group.create_task(self._worker(work), name=f"queue-worker-{number}")
+                group.create_task(self._worker(work, share), name=f"queue-worker-{number}")
 
-    async def _worker(self, work: Callable[[Key], Awaitable[None]]) -> None:
+    def _take(self, share: int) -> Key | None:
+        """The first key whose namespace has less than its share of the workers."""
+        while self._ready:
+            key, since = self._ready.popitem(last=False)
+            if self._active_in[key[0]] < share:
+                self._active[key] = time.monotonic()
+                self._active_in[key[0]] += 1
+                return key
+            self._held.setdefault(key[0], OrderedDict())[key] = since
+        return None
+
+    def _done(self, key: Key) -> None:
+        """The worker of the key is free, and so is a place for the next key of its namespace."""
+        namespace = key[0]
+        del self._active[key]
+        self._active_in[namespace] -= 1
+        if not self._active_in[namespace]:
+            del self._active_in[namespace]
+        if held := self._held.get(namespace):
+            following, since = held.popitem(last=False)
+            if not held:
+                del self._held[namespace]
+            self._ready[following] = since
+            self._ready.move_to_end(following, last=False)
+            self._wake.set()
+
+    async def _worker(self, work: Callable[[Key], Awaitable[None]], share: int) -> None:
         while True:
-            while not self._ready:
+            while (key := self._take(share)) is None:
                 self._wake.clear()
                 await self._wake.wait()
-            key, _ = self._ready.popitem(last=False)
-            self._active[key] = time.monotonic()
             try:
                 await work(key)
             finally:
-                del self._active[key]
+                self._done(key)
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)

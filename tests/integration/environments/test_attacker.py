@@ -183,6 +183,32 @@ def test_the_control_planes_nodes_by_a_toleration(
     assert space.wait_pod("with")["spec"]["nodeSelector"] == builders["nodeSelector"]
 
 
+@pytest.fixture
+def tolerating_class(api: Api, space: Space) -> Iterator[str]:
+    """A RuntimeClass for the nodes of the control plane, which the administrator has made for somebody else."""
+    classes, name = "/apis/node.k8s.io/v1/runtimeclasses", f"class-{space.name}"
+    tolerations = {"tolerations": [{"key": CONTROL_PLANE, "operator": "Exists"}]}
+    api.create(classes, {"metadata": {"name": name}, "handler": "h", "scheduling": tolerations})
+    yield name
+    api.delete(f"{classes}/{name}")
+
+
+def test_the_control_planes_nodes_by_the_toleration_of_a_class(
+    operator: RunningOperator, attacker: Attacker, policy: Policy, space: Space, tolerating_class: str
+) -> None:
+    """Kubernetes adds it to the pod, which a rule for the tolerations of the environment does not see."""
+    spec = {"security": {"runtimeClassName": tolerating_class}}
+    attacker.create(spec, "without")
+    assert CONTROL_PLANE in [item.get("key") for item in space.wait_pod("without")["spec"]["tolerations"]]
+    policy.rules = {"tolerations": ["dind.dev/pool"]}
+    put_all([policy])
+    with pytest.raises(ApiError) as refused:
+        attacker.create(spec, "with")
+    assert f"spec.security.runtimeClassName {tolerating_class} is not allowed" in sentence(refused.value)
+    assert policy.refusal({}) == ""
+    assert policy.refusal({"security": {"mode": "UserNamespace"}}) == ""
+
+
 def test_a_node_by_its_name(operator: RunningOperator, attacker: Attacker, api: Api, space: Space) -> None:
     """A pod that names its node passes the scheduler and its taints by. An environment cannot."""
     pod = {"metadata": {"name": "direct"}, "spec": {"nodeName": "control", "containers": [{"name": "c", "image": "i"}]}}

@@ -255,6 +255,7 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
         "podMetadata": entries("d", "/*"),
         "disruptionPolicies": ["Allow"],
         "cloudMetadata": ["Closed"],
+        "maxGracePeriod": "2h",
         "maxTtl": "365d",
         "requireTtl": True,
         "namespaces": [*entries("n", "*")[1:], policy.space.name],

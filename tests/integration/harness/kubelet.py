@@ -7,12 +7,14 @@ node's own port, because the API server fetches them from there.
 from __future__ import annotations
 
 import json
+import select
+import socket
 import ssl
 import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,16 +66,44 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class Held:
+    """Reads of logs that get no answer, once `begin` was called, until `end` is: how many there are now, were at most, and in all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._silent = threading.Event()
+        self.now = self.most = self.total = 0
+
+    def begin(self) -> None:
+        self._silent.set()
+
+    def end(self) -> None:
+        self._silent.clear()
+
+    def hold(self, connection: socket.socket) -> None:
+        """Return when whoever reads has hung up, or the reads are answered again."""
+        if not self._silent.is_set():
+            return
+        with self._lock:
+            self.now, self.total = self.now + 1, self.total + 1
+            self.most = max(self.most, self.now)
+        while self._silent.is_set() and not select.select([connection], [], [], _GLANCE_SECONDS)[0]:
+            pass
+        with self._lock:
+            self.now -= 1
+
+
 class Kubelet:
     """One node and all its pods. `logs` holds what a pod's daemon wrote, by the pod's name; `seen` has namespace and
-    name of every pod it was given, by uid."""
+    name of every pod it was given, by uid; `held` are the reads of logs that get no answer."""
 
     def __init__(self, api: Api, node: str, certificate: Path, key: Path) -> None:
         self._api = api
         self.node = node
         self.logs: dict[str, str] = {}
         self.seen: dict[str, tuple[str, str]] = {}
-        self._server = _log_server(self.logs, certificate, key)
+        self.held = Held()
+        self._server = _log_server(self.logs, self.held, certificate, key)
         self._path = f"/api/v1/nodes/{node}"
 
     # The node
@@ -114,6 +144,7 @@ class Kubelet:
 
     def close(self) -> None:
         """The node and its log port go."""
+        self.held.end()
         self.remove()
         self._server.shutdown()
         self._server.server_close()
@@ -153,9 +184,7 @@ class Kubelet:
 
     def ready(self, pod: Object, log: Object | None = None, isolation: Object | None = ISOLATION_REPORT) -> Object:
         """The probes succeed; the helper has said the daemon's versions and, unless None, where a nested container was."""
-        lines = ["time=now level=info msg=starting", f"dind-report {json.dumps(log or DAEMON_REPORT)}", "more"]
-        lines += [f"dind-isolation {json.dumps(isolation)}"] if isolation else []
-        self.logs[pod["metadata"]["name"]] = "\n".join([*lines, ""])
+        self.logs[pod["metadata"]["name"]] = _reports(log or DAEMON_REPORT, isolation)
         return self._write(pod, ready=True)
 
     def says_idle(self, pod: Object, seconds: int | None) -> None:
@@ -197,6 +226,13 @@ class Kubelet:
     def run(self, pod: Object) -> Object:
         """From unscheduled to ready."""
         return self.ready(self.start(self.check(self.bind(pod))))
+
+    def run_at_once(self, pod: Object) -> Object:
+        """The same with one write, where there are many pods and the steps between are of no interest."""
+        self.schedule(pod)
+        self.logs[pod["metadata"]["name"]] = _reports(DAEMON_REPORT, ISOLATION_REPORT)
+        init = _ended(0, "Completed", json.dumps({**REPORT, "memory": {"limitBytes": _memory_limit(pod)}}))
+        return self._write(pod, phase="Running", init=init, daemon={"running": {"startedAt": now()}}, ready=True)
 
     @contextmanager
     def serving(self, namespace: str) -> Iterator[None]:
@@ -266,6 +302,13 @@ def _memory_limit(pod: Object) -> int | None:
     return parse_bytes(limit) if limit is not None else None
 
 
+def _reports(log: Object, isolation: Object | None) -> str:
+    """What the daemon's container wrote."""
+    lines = ["time=now level=info msg=starting", f"dind-report {json.dumps(log)}", "more"]
+    lines += [f"dind-isolation {json.dumps(isolation)}"] if isolation else []
+    return "\n".join([*lines, ""])
+
+
 def _containers(pod: Object, change: Object) -> tuple[Object, Object]:
     """The statuses of mount-cgroups and daemon after a change."""
     old = pod.get("status") or {}
@@ -309,11 +352,16 @@ def _condition(kind: str, holds: bool | None, reason: str = "") -> Object:
     return {"type": kind, "status": status, "reason": reason, "lastTransitionTime": now()}
 
 
-def _log_server(logs: dict[str, str], certificate: Path, key: Path) -> ThreadingHTTPServer:
+def _log_server(logs: dict[str, str], held: Held, certificate: Path, key: Path) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            held.hold(self.connection)
             pod = self.path.split("?")[0].split("/")[3]  # /containerLogs/NAMESPACE/POD/CONTAINER
             text = logs.get(pod)
+            with suppress(OSError):  # whoever asked has hung up
+                self._answer(text)
+
+        def _answer(self, text: str | None) -> None:
             self.send_response(404 if text is None else 200)
             self.end_headers()
             self.wfile.write((text or "").encode())

@@ -80,6 +80,13 @@ def test_no_class_and_an_empty_list_are_told_from_no_rule(helm: Helm) -> None:
     assert "images" not in given
 
 
+def test_classes_are_restricted_with_tolerations(helm: Helm) -> None:
+    own = {"userNamespaces": {"runtimeClass": {"name": "own"}}}
+    given = variables(helm.template(policy(rules={"tolerations": []}) | own))
+    assert json.loads(given["runtimeClasses"]) == ["(none)", "own"]
+    assert "runtimeClasses" not in variables(helm.template(policy(rules={"images": []})))
+
+
 def test_a_demand_that_is_taken_back_is_none(helm: Helm) -> None:
     assert len(validations(helm.template(policy(rules={"requireTtl": False})))) == 1
     assert len(validations(helm.template(policy(rules={"requireTtl": True})))) == 2

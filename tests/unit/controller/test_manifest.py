@@ -11,12 +11,7 @@ from tests.unit.objects import SETTINGS, UID, model, spec
 
 from dind_operator.api.environment import InvalidEnvironment
 from dind_operator.api.spec import AppArmorType
-from dind_operator.controller.manifest import (
-    CONTAINERD_SHUTDOWN_SECONDS,
-    MAX_SHUTDOWN_SECONDS,
-    daemon_pod,
-    grace_period_seconds,
-)
+from dind_operator.controller.manifest import daemon_pod
 from dind_operator.features.security import apparmor
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, INTENT_VARIABLE
@@ -245,44 +240,6 @@ def test_dollars_reach_dockerd_as_written(text: str) -> None:
     assert (
         expanded(pod["spec"]["containers"][0]["args"][0], {"A": "WRONG", "DIND_SOCKET": "WRONG"}) == f"--label={text}"
     )
-
-
-@pytest.mark.parametrize(
-    ("daemon", "shutdown"),
-    [
-        ({}, 15),
-        ({"config": {"shutdown-timeout": 0}}, 0),
-        ({"config": {"shutdown-timeout": 600}}, 600),
-        ({"config": {"shutdown-timeout": 10**9}}, MAX_SHUTDOWN_SECONDS),
-        ({"config": {"shutdown-timeout": -1}}, MAX_SHUTDOWN_SECONDS),
-        ({"args": ["--shutdown-timeout=600"]}, 600),
-        ({"args": ["--shutdown-timeout", "600"]}, 600),
-        ({"args": ["--debug", "--shutdown-timeout=-1"]}, MAX_SHUTDOWN_SECONDS),
-        # pflag takes the last one; -s is the storage driver, whatever follows.
-        ({"args": ["--shutdown-timeout=5", "--shutdown-timeout", "600"]}, 600),
-        ({"args": ["--shutdown-timeout=600", "--debug", "--shutdown-timeout=5"]}, 5),
-        ({"args": ["-shutdown-timeout=600"]}, 15),
-        # What dockerd may refuse today must not be cut short if another one takes it.
-        ({"config": {"shutdown-timeout": "600"}}, MAX_SHUTDOWN_SECONDS),
-        ({"config": {"shutdown-timeout": True}}, MAX_SHUTDOWN_SECONDS),
-        ({"args": ["--shutdown-timeout"]}, MAX_SHUTDOWN_SECONDS),
-        ({"args": ["--shutdown-timeout=10m"]}, MAX_SHUTDOWN_SECONDS),
-        ({"args": ["--shutdown-timeout=9" + "9" * 30]}, MAX_SHUTDOWN_SECONDS),
-    ],
-)
-def test_the_grace_period_is_longer_than_dockerds_own_shutdown(daemon: dict[str, Any], shutdown: int) -> None:
-    seconds = grace_period_seconds(spec({"daemon": daemon}))
-    assert seconds == built({"daemon": daemon})["spec"]["terminationGracePeriodSeconds"]
-    assert shutdown + CONTAINERD_SHUTDOWN_SECONDS < seconds <= shutdown + CONTAINERD_SHUTDOWN_SECONDS + 60
-
-
-@pytest.mark.parametrize(
-    "text", ["600", "+600", "0x258", "0X2_58", "0o1130", "01130", "0_1130", "0b1001011000", "6_00"]
-)
-def test_the_flag_is_read_in_every_form_of_a_number_that_go_knows(text: str) -> None:
-    """strconv.ParseInt with base 0, as pflag calls it."""
-    expected = grace_period_seconds(spec({"daemon": {"config": {"shutdown-timeout": 600}}}))
-    assert grace_period_seconds(spec({"daemon": {"args": [f"--shutdown-timeout={text}"]}})) == expected
 
 
 def test_the_hashes_stand_where_nobody_can_edit_them() -> None:

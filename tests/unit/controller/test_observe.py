@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.unit.objects import NOW, environment, failed_pod, node, observed, pod, running_pod
 
+from dind_operator.controller import log_budget
 from dind_operator.controller.actions import NOTHING, Plan
 from dind_operator.controller.api_errors import ClusterError, ErrorClass
+from dind_operator.controller.log_budget import LogBudget
 from dind_operator.controller.observe import REPORT_POLL_SECONDS, Reader
 
 KEY = ("team-a", "builder")
@@ -59,7 +62,8 @@ class Stub:
 
 
 def reader(stub: Stub, *, read_logs: bool = True, volume_seconds: float = SECONDS) -> Reader:
-    return Reader(stub, stub, read_logs=read_logs, volume_seconds=volume_seconds)  # type: ignore[arg-type]
+    logs = LogBudget() if read_logs else None
+    return Reader(stub, stub, logs=logs, volume_seconds=volume_seconds)  # type: ignore[arg-type]
 
 
 def settled(fields: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -165,3 +169,28 @@ async def test_the_log_of_a_daemon_that_pulls_images_is_read_until_it_is_ready()
         seen = observed(settled(fields), manifest)
         await reader(stub, read_logs=read_logs, volume_seconds=0).observe(KEY, seen)
         assert ("tail" in stub.calls) == read
+
+
+async def test_a_log_that_was_not_read_when_it_was_due_stays_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub, seen = Stub(), settled(IDLE)
+    looking = reader(stub)
+
+    async def hang(key: tuple[str, str]) -> str:
+        return await asyncio.Future()
+
+    monkeypatch.setattr(log_budget, "READ_SECONDS", 0.01)
+    monkeypatch.setattr(log_budget, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(log_budget, "FIRST_PAUSE", 0.1)
+    await looking.observe(KEY, observed(seen, running_pod(IDLE)))
+    monkeypatch.setattr(stub, "daemon_log_tail", hang)
+    found = await looking.observe(KEY, observed(seen, running_pod(IDLE), now=LATER))
+    assert found.activity is None
+    wait = looking.requeue_after(KEY, found, NOTHING)
+    assert wait is not None
+    assert 0.1 <= wait < SECONDS
+    assert looking.requeue_after(KEY, found, Plan(requeue_after=0.05)) == 0.05
+    monkeypatch.undo()
+    await asyncio.sleep(wait)
+    found = await looking.observe(KEY, observed(seen, running_pod(IDLE), now=LATER))
+    assert found.activity is not None
+    assert looking.requeue_after(KEY, found, NOTHING) == SECONDS

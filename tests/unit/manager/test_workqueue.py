@@ -177,3 +177,51 @@ async def test_cancelling_ends_all_workers() -> None:
         await asyncio.sleep(0.01)
         assert len(asyncio.all_tasks()) > before
     assert len(asyncio.all_tasks()) == before
+
+
+@in_virtual_time(module)
+async def test_a_namespace_in_which_everything_hangs_takes_half_of_the_workers() -> None:
+    """And what waits there for its turn is not what makes the operator restart; all of it has its turn, the oldest first."""
+    queue, hung, others, go = WorkQueue(), list[Key](), list[Key](), asyncio.Event()
+
+    async def work(key: Key) -> None:
+        if key[0] == "hangs":
+            hung.append(key)
+            await go.wait()
+        else:
+            others.append(key)
+
+    keys = [("hangs", f"env-{number}") for number in range(100)]
+    async with working(queue, work, workers=8):
+        for key in keys:
+            queue.add(key)
+        await asyncio.sleep(1)
+        queue.add(A)
+        for key in keys:
+            queue.add(key)
+        await asyncio.sleep(1)
+        assert hung == keys[:4]
+        assert others == [A]
+        assert queue.depth == 96
+        assert (queue.oldest_wait(), queue.oldest_wait(held=False)) == (2, 0)
+        go.set()
+        await idle(queue)
+    assert hung[:100] == keys
+    assert sorted(hung[100:]) == keys[:4], "what was added while it was worked on, once more"
+    assert not queue._held
+    assert not queue._active_in
+
+
+@in_virtual_time(module)
+async def test_with_one_worker_every_namespace_has_its_turn() -> None:
+    queue, seen = WorkQueue(), list[Key]()
+
+    async def work(key: Key) -> None:
+        seen.append(key)
+        await asyncio.sleep(1)
+
+    async with working(queue, work, workers=1):
+        for key in (A, B, ("other", "a")):
+            queue.add(key)
+        await idle(queue)
+    assert seen == [A, B, ("other", "a")]

@@ -24,6 +24,8 @@ from dind_operator.api.security import CloudMetadata
 from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
 from dind_operator.features.policy import field_rules, workload_rules
 from dind_operator.features.policy.messages import POLICY, covered, not_allowed, refused, remedy, secret_covered, shown
+from dind_operator.features.workloads import pod as workloads
+from dind_operator.pod.grace_period import most_grace_period_seconds
 
 MAX_ENTRIES: Final = 24
 """The maximum number of entries of a list. With the maximum length of an entry, a message with all entries fits a condition (4096
@@ -78,6 +80,7 @@ class PolicyRules(ApiModel):
     max_resources: Annotated[dict[Annotated[str, StringConstraints(max_length=128)], Quantity], _BOUNDED] | None = None
     disruption_policies: Annotated[tuple[DisruptionPolicy, ...], _BOUNDED] | None = None
     cloud_metadata: Annotated[tuple[Literal[CloudMetadata.CLOSED], ...], _BOUNDED] | None = None
+    max_grace_period: Duration | None = None
     max_ttl: Duration | None = None
     require_ttl: bool | None = None
     pod_metadata: Annotated[tuple[Annotated[str, _entry(_METADATA_PATTERN)], ...], _BOUNDED] | None = None
@@ -127,10 +130,17 @@ def _modes(request: Request) -> Iterator[str]:
 
 
 def _runtime_classes(request: Request) -> Iterator[str]:
-    """Checks the class of the pod including the default, so that the rule applies if the field is not set."""
-    if request.rules.runtime_classes is None:
+    """Checks the class of the pod including the default, so that the rule applies if the field is not set.
+
+    Kubernetes adds the tolerations of the class to the pod. If the policy restricts tolerations and no classes, only the class of
+    the installation is allowed.
+    """
+    allowed = request.rules.runtime_classes
+    if allowed is None and request.rules.tolerations is not None:
+        allowed = ("", request.default_runtime_class)
+    if allowed is None:
         return
-    allowed = tuple(name or NO_CLASS for name in request.rules.runtime_classes)
+    allowed = tuple(name or NO_CLASS for name in allowed)
     security = request.spec.security
     default = request.default_runtime_class if security.mode is SecurityMode.USER_NAMESPACE else NO_CLASS
     value = security.runtime_class_name or default
@@ -245,6 +255,19 @@ def _cloud_metadata(request: Request) -> Iterator[str]:
         yield not_allowed("spec.security.cloudMetadata", value, allowed, "cloudMetadata")
 
 
+def _max_grace_period(request: Request) -> Iterator[str]:
+    most, spec = request.rules.max_grace_period, request.spec
+    if most is None:
+        return
+    seconds = most_grace_period_seconds(spec, workloads.grace_seconds(spec))
+    if seconds > parse_duration(most).total_seconds():
+        yield (
+            "spec.workloads.terminationGracePeriodSeconds and shutdown-timeout in spec.daemon give the pod a grace period of "
+            f"{seconds} seconds, which is longer than {most}, the maximum that {POLICY} allows. "
+            f"{remedy('Shorten them, and write a flag as --shutdown-timeout=SECONDS', 'maxGracePeriod')}"
+        )
+
+
 def _max_ttl(request: Request) -> Iterator[str]:
     """Checks the ttl and the extension, both counted from the creation of the environment."""
     most, ttl = request.rules.max_ttl, request.spec.lifetime.ttl if request.spec.lifetime else None
@@ -297,6 +320,7 @@ _RULES: Final[tuple[Callable[[Request], Iterator[str]], ...]] = (
     _pod_metadata,
     _disruption_policies,
     _cloud_metadata,
+    _max_grace_period,
     _max_ttl,
     _require_ttl,
     _workload_secrets,

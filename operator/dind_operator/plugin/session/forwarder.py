@@ -20,7 +20,7 @@ from dind_operator.plugin.errors import CliError, Exit, NotFoundError
 from dind_operator.plugin.kubectl import Kubectl, Target
 from dind_operator.plugin.session import runtime_dir
 from dind_operator.plugin.session.port_forward import PortForward
-from dind_operator.plugin.session.record import PENDING, Session, process_identity
+from dind_operator.plugin.session.record import PENDING, Session, client_files, process_identity
 from dind_operator.state import pod_status as pods
 
 POLL_SECONDS = 0.3
@@ -34,6 +34,8 @@ PENDING_SECONDS = 60.0
 """The time in which a shell must run the exports that it received."""
 START_SECONDS = 30.0
 """The timeout for starting port forwarding."""
+PROBLEM_SECONDS = 5.0
+"""The time for which an error is kept for ``open``, which looks for it twenty times in a second."""
 
 
 class Users:
@@ -72,7 +74,7 @@ class Forwarder:
         self._name = name
         self._uid = uid
         self._users = Users(session)
-        self._port_forward = PortForward(kubectl, name)
+        self._port_forward = PortForward(kubectl, name, self._abandoned)
         self._pod_uid = ""
         self._last_poll = 0.0
         self._stopped = False
@@ -82,7 +84,7 @@ class Forwarder:
         self._stopped = True
 
     def run(self) -> int:
-        """Serve the session, and return 0 at its end. If port forwarding never starts, record the error and return 1."""
+        """Serve the session, and return 0 at its end. If it never starts, record the error for ``open``, and return 1."""
         self._session.write_state(forwarder=process_identity(os.getpid()))
         try:
             if not self._start():
@@ -93,16 +95,20 @@ class Forwarder:
             self._delete_files()
         return Exit.DONE
 
+    def _abandoned(self) -> bool:
+        """Whether to give up starting: nobody waits for the session any more."""
+        return self._stopped or (not self._pod_uid and not self._users.any())
+
     def _delete_files(self) -> None:
-        """Delete the session, unless another forwarder serves it by now or it contains an error that ``open`` reads."""
+        """Delete the session, unless another forwarder serves it by now."""
         with runtime_dir.locked():
-            if self._session.forwarder_pid() == os.getpid() and "problem" not in self._session.state():
+            if self._session.forwarder_pid() == os.getpid():
                 self._session.remove()
 
     def _start(self) -> bool:
         end = time.monotonic() + START_SECONDS
         try:
-            while not self._stopped:
+            while not self._abandoned():
                 if not self._reconnect():
                     raise NotFoundError(f"the {self._kubectl.describe(self._name)} was deleted.")
                 if self._port_forward.is_running():
@@ -114,6 +120,9 @@ class Forwarder:
                 time.sleep(POLL_SECONDS)
         except CliError as error:
             self._session.write_state(problem={"message": error.message, "code": int(error.code)})
+            end = time.monotonic() + PROBLEM_SECONDS
+            while not self._abandoned() and time.monotonic() < end:
+                time.sleep(POLL_SECONDS)
         return False
 
     def _serve(self) -> None:
@@ -160,7 +169,9 @@ class Forwarder:
         """Forward the port to this pod. The certificates are read again, because a new pod may have a new CA."""
         if self._pod_uid and self._pod_uid != pod_uid:
             secret = client_secret_name(self._name)
-            self._session.write_certificates(self._kubectl.json("get", "secrets", secret, what=f"Secret {secret}"))
+            files = client_files(self._kubectl.json("get", "secrets", secret, what=f"Secret {secret}"))
+            with runtime_dir.locked():
+                self._session.write_certificates(files)
         self._port_forward.start()
         self._pod_uid = pod_uid
         self._session.write_state(
@@ -174,8 +185,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)
     target = Target(kubeconfig or None, context or None, namespace or None)
     forwarder = Forwarder(Session(Path(directory)), Kubectl(target), name, uid)
-    signal.signal(signal.SIGTERM, forwarder.stop)
-    signal.signal(signal.SIGINT, forwarder.stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, forwarder.stop)
     return forwarder.run()
 
 

@@ -19,7 +19,15 @@ from dind_operator.plugin import progress as state
 from dind_operator.plugin.errors import CliError, Exit, NotFoundError
 from dind_operator.plugin.kubectl import Kubectl
 from dind_operator.plugin.session import runtime_dir
-from dind_operator.plugin.session.record import PENDING, VARIABLES, Session, problem, remove_dead, session_of
+from dind_operator.plugin.session.record import (
+    PENDING,
+    VARIABLES,
+    Session,
+    client_files,
+    problem,
+    remove_dead,
+    session_of,
+)
 
 _PORT_SECONDS = 40
 """The timeout for the forwarder to report its port. It is longer than the timeout of the forwarder itself."""
@@ -31,23 +39,29 @@ _POLL_SECONDS = 0.05
 def open_session(kubectl: Kubectl, name: str, user: str) -> Session:
     """Open a session, verify that the daemon responds, and add ``user`` to its users. Raises CliError.
 
-    ``user`` is a PID, or ``pending_user()`` for a shell whose PID is not known yet.
+    ``user`` is a PID, or ``pending_user()`` for a shell whose PID is not known yet. Until the session is open, its user is this
+    process: if it is killed, the forwarder deletes the session. The certificates are written when the forwarder serves the session.
     """
     environment = kubectl.environment(name)
     state.check_endpoint(environment)
     secret = _secret(kubectl, name)
+    files = client_files(secret)
     session = session_of(kubectl.cluster_user_namespace(), name)
     with runtime_dir.locked():
         remove_dead()
         same_uid = session.state().get("uid") == environment["metadata"]["uid"]
         if session.directory.exists() and same_uid and "problem" not in session.state():
-            session.add_user(user)
-            session.write_certificates(secret)
+            session.add_user(str(os.getpid()))
         else:
             _remove(session)
-            _start(session, kubectl, environment, secret, user)
+            _start(session, kubectl, environment)
     _wait_for_port(session)
+    _write_certificates(session, files)
     _wait_for_response(session, name)
+    with runtime_dir.locked():
+        if not session.directory.exists():
+            raise _not_started()
+        session.add_user(user)
     return session
 
 
@@ -90,10 +104,9 @@ def _remove(session: Session) -> None:
         session.remove()
 
 
-def _start(session: Session, kubectl: Kubectl, environment: dict[str, Any], secret: dict[str, Any], user: str) -> None:
+def _start(session: Session, kubectl: Kubectl, environment: dict[str, Any]) -> None:
     session.make()
-    session.write_certificates(secret)
-    session.add_user(user)
+    session.add_user(str(os.getpid()))
     uid, name = environment["metadata"]["uid"], environment["metadata"]["name"]
     session.write_state(uid=uid, starting=time.time())
     target = kubectl.target
@@ -121,8 +134,20 @@ def _wait_for_port(session: Session) -> None:
             session.stop()
             raise failed
         if time.monotonic() > end or not session.directory.exists():
-            raise CliError("the background process that forwards the port did not start. Try again.", Exit.NOT_READY)
+            raise _not_started()
         time.sleep(_POLL_SECONDS)
+
+
+def _write_certificates(session: Session, files: dict[str, bytes]) -> None:
+    """Write the key only while the forwarder is running, which deletes it. The forwarder deletes it under the same lock."""
+    with runtime_dir.locked():
+        if session.forwarder_pid() is None:
+            raise _not_started()
+        session.write_certificates(files)
+
+
+def _not_started() -> CliError:
+    return CliError("the background process that forwards the port did not start. Try again.", Exit.NOT_READY)
 
 
 def _wait_for_response(session: Session, name: str) -> None:
@@ -144,7 +169,7 @@ def ping(session: Session) -> None:
     certificates = session.certificates
     tls = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
     tls.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
-    connection = http.client.HTTPSConnection("127.0.0.1", session.state()["port"], context=tls, timeout=5)
+    connection = http.client.HTTPSConnection("127.0.0.1", session.state().get("port", 0), context=tls, timeout=5)
     try:
         connection.request("GET", "/_ping")
         response = connection.getresponse()

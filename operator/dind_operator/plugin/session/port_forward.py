@@ -6,6 +6,7 @@ import re
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from dind_operator.features.endpoint.service import PORT
@@ -15,14 +16,19 @@ from dind_operator.plugin.kubectl import Kubectl
 _FORWARDING = re.compile(r"^Forwarding from 127\.0\.0\.1:(\d+) ->")
 _START_SECONDS = 15
 _END_SECONDS = 5
+_LOOK_SECONDS = 0.1
 
 
 class PortForward:
-    """The forwarded port. ``port`` is 0 until the first start. Later starts use the same port, so clients can reconnect."""
+    """The forwarded port. ``port`` is 0 until the first start. Later starts use the same port, so clients can reconnect.
 
-    def __init__(self, kubectl: Kubectl, name: str) -> None:
+    A start fails as soon as ``abandoned`` returns true.
+    """
+
+    def __init__(self, kubectl: Kubectl, name: str, abandoned: Callable[[], bool] = lambda: False) -> None:
         self._kubectl = kubectl
         self._name = name
+        self._abandoned = abandoned
         self._process: subprocess.Popen[str] | None = None
         self._forwarding = threading.Event()
         self._ended = threading.Event()
@@ -56,8 +62,8 @@ class PortForward:
         # kubectl prints a line for each connection, and would block if nobody read them.
         threading.Thread(target=self._read, args=(self._process, self._forwarding, self._ended), daemon=True).start()
         end = time.monotonic() + _START_SECONDS
-        while not self._forwarding.wait(0.02):
-            if self._ended.is_set() or time.monotonic() > end:
+        while not self._forwarding.wait(_LOOK_SECONDS):
+            if self._ended.is_set() or time.monotonic() > end or self._abandoned():
                 self.stop()
                 raise CliError(
                     f"kubectl port-forward to {self._name} failed: {self.last_line or 'no output'}", Exit.NOT_READY

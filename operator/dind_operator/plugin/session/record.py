@@ -1,7 +1,7 @@
 """The directory of a session: the state of the forwarder, the certificates of the client, and the users of the session.
 
 The forwarder serves the session, and deletes it when no user is left. A user is a process; a file in ``users`` has its PID.
-The directory contains a private key, so only its owner may read it.
+The directory contains a private key, so only its owner may read it, and the key is written only while the forwarder is running.
 """
 
 from __future__ import annotations
@@ -53,17 +53,9 @@ class Session:
         for directory in (self.directory, self.certificates, self.users):
             directory.mkdir(mode=0o700)
 
-    def write_certificates(self, secret: dict[str, Any]) -> None:
-        """Write the files of the client Secret. Raises CliError if one is missing or invalid."""
-        data = secret.get("data") or {}
-        for name in CLIENT_FILES:
-            try:
-                content = base64.b64decode(data[name], validate=True)
-            except (KeyError, TypeError, binascii.Error):
-                raise CliError(
-                    f"the Secret {secret.get('metadata', {}).get('name')} contains no valid {name}. Delete the Secret. The operator "
-                    "creates it again within two minutes."
-                ) from None
+    def write_certificates(self, files: dict[str, bytes]) -> None:
+        """Write the ``client_files``. The caller holds the lock, and the forwarder is running: it deletes them."""
+        for name, content in files.items():
             runtime_dir.write_private(self.certificates / name, content)
 
     def state(self) -> dict[str, Any]:
@@ -114,6 +106,20 @@ class Session:
             if self.directory.exists():
                 self.remove()
         return pid is not None
+
+
+def client_files(secret: dict[str, Any]) -> dict[str, bytes]:
+    """The contents of CLIENT_FILES in the client Secret. Raises CliError if one is missing or invalid."""
+    data, files = secret.get("data") or {}, {}
+    for name in CLIENT_FILES:
+        try:
+            files[name] = base64.b64decode(data[name], validate=True)
+        except (KeyError, TypeError, binascii.Error):
+            raise CliError(
+                f"the Secret {secret.get('metadata', {}).get('name')} contains no valid {name}. Delete the Secret. The operator "
+                "creates it again within two minutes."
+            ) from None
+    return files
 
 
 def session_of(cluster_user_namespace: tuple[str, str, str], name: str) -> Session:

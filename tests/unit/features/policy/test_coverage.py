@@ -18,10 +18,10 @@ COVERED: dict[str, tuple[str, ...]] = {
     "daemon.image": ("images",),
     "daemon.imagePullSecrets": ("secrets",),
     "daemon.resources": ("maxResources",),
-    "daemon.config": ("daemonConfig",),
-    "daemon.args": ("daemonArgs",),
+    "daemon.config": ("daemonConfig", "maxGracePeriod"),
+    "daemon.args": ("daemonArgs", "maxGracePeriod"),
     "security.mode": ("modes",),
-    "security.runtimeClassName": ("runtimeClasses",),
+    "security.runtimeClassName": ("runtimeClasses", "tolerations"),
     "security.cloudMetadata": ("cloudMetadata",),
     "network.mtu": ("daemonConfig",),
     "network.bridgeAddress": ("daemonConfig",),
@@ -40,6 +40,7 @@ COVERED: dict[str, tuple[str, ...]] = {
     "lifetime.ttl": ("maxTtl", "requireTtl"),
     "workloads.containers": ("images", "maxResources", "secrets"),
     "workloads.volumes": ("secrets",),
+    "workloads.terminationGracePeriodSeconds": ("maxGracePeriod",),
     "disruptionPolicy": ("disruptionPolicies",),
 }
 # Field -> why it needs no rule.
@@ -75,8 +76,6 @@ HARMLESS: dict[str, str] = {
     "workloads.run": "is about the own pod",
     "workloads.workspace": "is restricted by the limit of ephemeral-storage in maxResources",
     "workloads.dockerCli": "copies a program of the own image",
-    # Known: a pod that is deleted can run on for so long. A rule maxGracePeriod is to come.
-    "workloads.terminationGracePeriodSeconds": "at most an hour",
 }
 
 

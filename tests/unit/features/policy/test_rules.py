@@ -30,7 +30,7 @@ def test_a_rule_refuses_with_field_value_and_remedy_and_lets_through_what_it_all
     assert broken(case.bad) == []
     (sentence,) = broken(case.bad, **{case.rule: case.allowed})
     assert sentence.startswith(case.told)
-    assert f", or ask an administrator to change policy.rules.{case.rule} of the chart." in sentence
+    assert f", or ask an administrator to change policy.rules.{case.remedy or case.rule} of the chart." in sentence
 
 
 def test_every_rule_has_cases() -> None:
@@ -58,6 +58,15 @@ def test_the_class_of_the_installation_is_what_a_user_namespace_gets() -> None:
     made = model({"security": {"mode": "UserNamespace"}})
     assert violations(made, policy(runtimeClasses=["own"]), "own") == []
     assert violations(made, policy(runtimeClasses=["own"]), "dind")
+
+
+def test_classes_are_restricted_with_tolerations_unless_they_have_a_rule() -> None:
+    kata = {"security": {"runtimeClassName": "kata"}}
+    assert broken(kata, images=[]) == []
+    assert len(broken(kata, tolerations=[])) == 1
+    assert broken(kata, tolerations=[], runtimeClasses=["kata"]) == []
+    made = model({"security": {"mode": "UserNamespace"}})
+    assert violations(made, policy(tolerations=[]), "own") == []
 
 
 CREATED, LATEST = "2025-06-01T10:00:00Z", "2025-06-08T10:00:00Z"
@@ -115,6 +124,7 @@ def test_ttl_and_extension_are_both_told() -> None:
         ("namespaces", ["Builds"]),
         ("maxTtl", "1h30m"),
         ("maxTtl", "366d"),
+        ("maxGracePeriod", 600),
         ("requireTtl", "often"),
         ("unknown", []),
     ],

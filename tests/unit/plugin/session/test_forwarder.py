@@ -121,11 +121,32 @@ def test_a_cluster_that_does_not_answer_ends_nothing(kubectl: FakeKubectl, sessi
     assert running.ended() == 0
 
 
-def test_what_is_in_the_way_at_first_is_left_for_who_waits(kubectl: FakeKubectl, session: Session) -> None:
+def test_what_is_in_the_way_at_first_is_kept_for_who_waits_and_not_longer(
+    kubectl: FakeKubectl, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kubectl.fails("get", 'Error from server (Forbidden): pods "one" is forbidden: User "a" cannot get resource "pods"')
-    assert Running(session).ended() == 1
-    assert session.state()["problem"]["code"] == 4
-    assert "not permitted" in session.state()["problem"]["message"]
+    for wait, end in ((60.0, True), (0.2, False)):
+        monkeypatch.setattr(module, "PROBLEM_SECONDS", wait)
+        with runtime_dir.locked():
+            session.make()
+            session.add_user(str(os.getpid()))
+        running = Running(session)
+        if end:
+            seen(lambda: "problem" in session.state(), "the problem")
+            assert session.state()["problem"]["code"] == 4
+            assert "not permitted" in session.state()["problem"]["message"]
+            running.forwarder.stop()
+        assert running.ended() == 1
+        assert not session.directory.exists()
+
+
+def test_a_start_that_nobody_waits_for_ends(kubectl: FakeKubectl, session: Session) -> None:
+    kubectl.runs("port-forward", "exec sleep 60")
+    running = Running(session)
+    seen(lambda: any(call.startswith("port-forward") for call in kubectl.calls()), "the forward")
+    (session.users / str(os.getpid())).unlink()
+    assert running.ended() == 1
+    assert not session.directory.exists()
 
 
 def test_a_session_that_another_forwarder_serves_by_now_is_kept(session: Session) -> None:

@@ -13,7 +13,15 @@ import pytest
 from dind_operator.plugin.errors import CliError, Exit
 from dind_operator.plugin.session import record as session
 from dind_operator.plugin.session import runtime_dir
-from dind_operator.plugin.session.record import PENDING, Session, problem, process_identity, remove_dead, session_of
+from dind_operator.plugin.session.record import (
+    PENDING,
+    Session,
+    client_files,
+    problem,
+    process_identity,
+    remove_dead,
+    session_of,
+)
 
 WHERE = ("https://a", "me", "builds")
 SECRET = {
@@ -47,7 +55,7 @@ def test_each_environment_of_each_cluster_has_its_own() -> None:
 
 
 def test_the_clients_files_are_private(made: Session) -> None:
-    made.write_certificates(SECRET)
+    made.write_certificates(client_files(SECRET))
     assert {path.name for path in made.certificates.iterdir()} == set(session.CLIENT_FILES)
     assert (made.certificates / "key.pem").read_text() == "key.pem"
     for path in made.certificates.iterdir():
@@ -57,9 +65,9 @@ def test_the_clients_files_are_private(made: Session) -> None:
 
 
 @pytest.mark.parametrize("data", [{}, None, {"ca.pem": "%%%"}])
-def test_a_secret_without_them_is_named(made: Session, data: dict[str, str] | None) -> None:
+def test_a_secret_without_them_is_named(data: dict[str, str] | None) -> None:
     with pytest.raises(CliError, match=r"Secret one-client contains no valid ca\.pem"):
-        made.write_certificates({"metadata": {"name": "one-client"}, "data": data})
+        client_files({"metadata": {"name": "one-client"}, "data": data})
 
 
 def test_state_is_merged_and_nonsense_is_nothing(made: Session) -> None:

@@ -12,6 +12,8 @@
   value: {{ .Values.readPodLogs | quote }}
 - name: DIND_VOLUME_CHECK_SECONDS
   value: {{ .Values.volumeCheckSeconds | int | quote }}
+- name: DIND_ENDPOINTS_ENABLED
+  value: {{ .Values.endpoints.enabled | quote }}
 - name: DIND_ENDPOINT_CHECK_SECONDS
   value: {{ .Values.endpointCheckSeconds | int | quote }}
 - name: DIND_WORKERS
@@ -69,5 +71,5 @@
  "DIND_RESYNC_SECONDS", "DIND_LISTEN_PORT", "DIND_LEADER_ELECTION", "DIND_POD_NAMESPACE",
  "DIND_POD_NAME", "DIND_LOG_FORMAT", "DIND_LOG_LEVEL", "DIND_DEFAULT_RUNTIME_CLASS",
  "DIND_HOST_PATH_PREFIXES", "DIND_CLUSTER_CIDRS", "DIND_METADATA_ADDRESSES", "DIND_DEFAULT_REGISTRY_MIRRORS", "DIND_POLICY_RULES",
- "DIND_DEFAULT_RESERVE_MEMORY"]
+ "DIND_DEFAULT_RESERVE_MEMORY", "DIND_ENDPOINTS_ENABLED"]
 {{- end }}

@@ -10,7 +10,7 @@ from tests.helm import NAMESPACE, RELEASE, Manifests
 from tests.integration.harness.policy import BINDINGS, POLICIES
 from tests.integration.harness.running import kubeconfig
 from tests.kube.api import Api
-from tests.kube.client import ApiError, Object
+from tests.kube.client import JSON, MERGE_PATCH, ApiError, Object
 from tests.kube.eventually import eventually
 
 NAME = f"{RELEASE}-account"
@@ -39,14 +39,17 @@ def holding(plane: ControlPlane, token: str) -> Iterator[Api]:
         yield client
 
 
-def refusal(attempt: Api, path: str, body: Object, method: str = "POST") -> str:
+def refusal(client: Api, method: str, path: str, body: Object | None = None) -> str:
     """The policy's sentence; empty if the request is accepted. Fails if somebody else refused it."""
+    kind = MERGE_PATCH if method == "PATCH" else JSON
     try:
-        attempt.call(method, path, body)
+        client.call(method, path, body, kind)
+        return ""
     except ApiError as error:
-        assert (error.code, NAME in error.message) == (403, True), error.message
-        return error.message.partition("denied request: ")[2]
-    return ""
+        refused = error
+    if refused.code != 403 or NAME not in refused.message:
+        raise refused
+    return refused.message.partition("denied request: ")[2]
 
 
 def wait_in_force(client: Api, *, absent: bool = False) -> None:

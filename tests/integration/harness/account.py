@@ -1,12 +1,14 @@
-"""The operator's service account: its token, and the chart's admission policy for what it writes."""
+"""The operator's service account: its rights, its token, and the chart's admission policy for what it writes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 from tests.cluster.controlplane import ControlPlane
-from tests.helm import NAMESPACE, RELEASE, Manifests
+from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
+from tests.integration.harness.paths import RBAC
 from tests.integration.harness.policy import BINDINGS, POLICIES
 from tests.integration.harness.running import kubeconfig
 from tests.kube.api import Api
@@ -18,10 +20,33 @@ NAME = f"{RELEASE}-account"
 _FOREIGN: Object = {"metadata": {"name": "probe"}}
 
 
-def put(api: Api, manifests: Manifests) -> None:
-    """Makes the policy. The API server takes it up a moment later: `wait_in_force`."""
-    api.create(POLICIES, manifests.one("ValidatingAdmissionPolicy", NAME))
-    api.create(BINDINGS, manifests.one("ValidatingAdmissionPolicyBinding", NAME))
+def grant(api: Api, manifests: Manifests, name: str = RELEASE) -> list[str]:
+    """Makes the service account, its rights, and the policy for it, of the installation with this full name. Returns the paths."""
+    kinds = {
+        f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts": ("ServiceAccount", name),
+        f"{RBAC}/clusterroles": ("ClusterRole", name),
+        f"{RBAC}/clusterrolebindings": ("ClusterRoleBinding", name),
+        f"{RBAC}/namespaces/{NAMESPACE}/roles": ("Role", name),
+        f"{RBAC}/namespaces/{NAMESPACE}/rolebindings": ("RoleBinding", name),
+        POLICIES: ("ValidatingAdmissionPolicy", f"{name}-account"),
+        BINDINGS: ("ValidatingAdmissionPolicyBinding", f"{name}-account"),
+    }
+    for collection, (kind, of) in kinds.items():
+        api.create(collection, manifests.one(kind, of))
+    return [f"{collection}/{of}" for collection, (_, of) in kinds.items()]
+
+
+@contextmanager
+def installed(plane: ControlPlane, api: Api, helm: Helm, release: str, **values: Any) -> Iterator[str]:
+    """The token of the operator of an installation with other values, in force as long as the context lasts."""
+    name = f"{release}-{RELEASE}"
+    paths = grant(api, helm.template(values, release=release), name)
+    token = token_of(api, name)
+    with holding(plane, token) as client:
+        wait_in_force(client)
+    yield token
+    for path in paths:
+        api.delete(path)
 
 
 def token_of(api: Api, account: str = RELEASE) -> str:
@@ -57,9 +82,9 @@ def wait_in_force(client: Api, *, absent: bool = False) -> None:
 
     def refused() -> bool:
         try:
-            client.create("/api/v1/namespaces/default/secrets?dryRun=All", _FOREIGN)
+            client.create("/api/v1/namespaces/default/services?dryRun=All", _FOREIGN)
         except ApiError as error:
-            return NAME in error.message
+            return "-account' denied request" in error.message
         return False
 
     eventually(lambda: refused() is not absent, "the policy being dropped" if absent else "the policy being in force")

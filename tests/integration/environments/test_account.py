@@ -180,7 +180,7 @@ ATTEMPTS: dict[str, tuple[Attempt, str]] = {
     # Pods
     "a pod": (lambda p: p.create("pods", plain(spec=PRIVILEGED)), LABELS),
     "a pod elsewhere": (lambda p: p.create("pods", of("two", spec=PRIVILEGED), closed=True), CLOSED),
-    "a pod of another name": (lambda p: p.create("pods", of("two", "three", spec=PRIVILEGED)), "and the name NAME."),
+    "a pod of another name": (lambda p: p.create("pods", of("two", "three", spec=PRIVILEGED)), "and the name NAME"),
     "a pod with another account": (
         lambda p: p.create("pods", of("two", spec={**PRIVILEGED, "serviceAccountName": "deployer"})),
         "the service account default",

@@ -17,7 +17,7 @@ from tests.kube.eventually import eventually
 
 NAME = f"{RELEASE}-account"
 # What no operator does.
-_FOREIGN: Object = {"metadata": {"name": "probe"}}
+_FOREIGN: Object = {"metadata": {"name": "probe"}, "spec": {"ports": [{"port": 80}]}}
 
 
 def grant(api: Api, manifests: Manifests, name: str = RELEASE) -> list[str]:

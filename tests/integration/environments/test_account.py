@@ -52,7 +52,11 @@ POLICY = {"podSelector": {}, "policyTypes": ["Ingress"]}
 OURS = {"podSelector": {"matchLabels": MANAGED}, "policyTypes": ["Ingress"]}
 BUDGET = {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}
 FOREIGN = {
-    "secrets": [plain("login"), plain("prod-ca")],
+    "secrets": [
+        plain("login"),
+        plain("prod-ca"),
+        plain("staging-ca", {**MANAGED, "dind.dev/environment": "staging"}),
+    ],
     "pods": [
         plain("web", spec={"containers": CONTAINERS}),
     ],
@@ -177,6 +181,10 @@ ATTEMPTS: dict[str, tuple[Attempt, str]] = {
     ),
     "letting go of a Secret": (lambda p: p.update("secrets", "one-ca", ownerReferences=[]), LABELS),
     "deleting a Secret": (lambda p: p.delete("secrets", "login"), NOT_OURS),
+    "deleting a Secret that only looks like one of an environment": (
+        lambda p: p.delete("secrets", "staging-ca"),
+        NOT_OURS,
+    ),
     # Pods
     "a pod": (lambda p: p.create("pods", plain(spec=PRIVILEGED)), LABELS),
     "a pod elsewhere": (lambda p: p.create("pods", of("two", spec=PRIVILEGED), closed=True), CLOSED),
@@ -286,7 +294,7 @@ def test_objects_that_environments_share_have_a_label_and_no_owner(place: Place)
 
 
 def test_what_a_tenant_does_to_an_object_does_not_keep_the_operator_from_it(place: Place) -> None:
-    """Without its labels, or without its owner: the operator repairs the first, and ends what was orphaned."""
+    """Without its labels: the operator restores them. And a pod without its owner: it was orphaned, and the operator ends it."""
     api, space = place.space.api, place.space
     for kind, name in (("secrets", "one-ca"), ("services", "one"), ("networkpolicies", "one"), ("pods", "one")):
         labels = place.read(kind, name)["metadata"]["labels"]

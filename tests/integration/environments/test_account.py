@@ -16,11 +16,13 @@ from tests.cluster.controlplane import ControlPlane
 from tests.helm import NAMESPACE, Manifests
 from tests.integration.environments.conftest import Operators, running_kubelet
 from tests.integration.harness import account
+from tests.integration.harness.calls import on
 from tests.integration.harness.paths import environments, pods
 from tests.integration.harness.policy import BINDINGS
 from tests.integration.harness.space import Space, open_space
 from tests.kube.api import Api
 from tests.kube.client import Object
+from tests.kube.eventually import eventually
 
 # One worker runs this file: the policy is taken away in it.
 pytestmark = pytest.mark.xdist_group("account")
@@ -318,3 +320,20 @@ def test_it_is_checked_without_warnings(api: Api) -> None:
         at, account.NAME, lambda policy: "typeChecking" in ((policy or {}).get("status") or {}), "checked", 60
     )
     assert (found or {})["status"]["typeChecking"] == {}
+
+
+@pytest.mark.parametrize("endpoint", [True, False], ids=["its Secrets", "its pod"])
+def test_a_denial_of_what_the_operator_needs_is_told_and_tried_again_soon(
+    start: Operators, space: Space, *, endpoint: bool
+) -> None:
+    """As when an API server does not know the policy of an upgrade yet: no change of the environment and no resync is needed."""
+    space.label({"dind.dev/environments": None})
+    operator = start(require_namespace_label=False).wait_ready()
+    space.create(spec={"endpoint": {"enabled": endpoint}})
+    told = space.wait_reason("EndpointObjectRejected" if endpoint else "Forbidden")
+    assert "the namespace does not have the label dind.dev/environments=enabled" in told["message"]
+    writes = on("create", "secrets" if endpoint else "pods")
+    tried = operator.proxy.count(writes)
+    eventually(lambda: operator.proxy.count(writes) > tried, "another try")
+    space.label({"dind.dev/environments": "enabled"})
+    space.wait_pod()

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.tools import tool
-from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
+from tests.helm import NAMESPACE, Helm, Manifests
 from tests.installation import Installation, made, make_namespace
-from tests.integration.harness.paths import RBAC
+from tests.integration.harness import account
 from tests.integration.harness.space import Space, open_space
 from tests.kube.api import Api
 from tests.kube.eventually import eventually
@@ -66,13 +66,10 @@ def served(plane: ControlPlane) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def api(served: Api, manifests: Manifests) -> Api:
-    """The administrator's client, after the operator's rights are there, too: what the chart grants must be enough."""
+    """The administrator's client, after the operator's rights are there, too: what the chart grants must be enough, and what its
+    policy for the service account refuses must not be needed."""
     served.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-    served.create(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", manifests.one("ServiceAccount", RELEASE))
-    served.create(f"{RBAC}/clusterroles", manifests.one("ClusterRole", RELEASE))
-    served.create(f"{RBAC}/clusterrolebindings", manifests.one("ClusterRoleBinding", RELEASE))
-    served.create(f"{RBAC}/namespaces/{NAMESPACE}/roles", manifests.one("Role", RELEASE))
-    served.create(f"{RBAC}/namespaces/{NAMESPACE}/rolebindings", manifests.one("RoleBinding", RELEASE))
+    account.grant(served, manifests)
     return served
 
 

@@ -104,6 +104,11 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/* Not empty if the writes of the operator's service account are restricted: ValidatingAdmissionPolicy v1 needs Kubernetes 1.30. */}}
+{{- define "dind-operator.accountPolicy" -}}
+{{- if and .Values.serviceAccount.admissionPolicy (semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version) }}true{{- end }}
+{{- end }}
+
 {{/* Validation across values, which a schema cannot express. */}}
 {{- define "dind-operator.validate" -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}

@@ -67,6 +67,12 @@ class Reason(Documented):
         "The spec violates the policy of this installation. The operator creates no pod; a running pod is not deleted.",
         "Change the fields that the message names, or ask an administrator to change the policy (docs/policy.md).",
     )
+    ENDPOINTS_NOT_SERVED = (
+        "EndpointsNotServed",
+        "The spec enables the endpoint, but this installation does not serve endpoints. The operator creates no pod; a running "
+        "pod is not deleted.",
+        "Set `spec.endpoint.enabled` to `false`, or ask an administrator to set the chart's value `endpoints.enabled` to `true`.",
+    )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         "The pod would exceed a ResourceQuota of the namespace.",

@@ -14,6 +14,8 @@ MAX_SERVER_MESSAGE = 800
 _RUNTIME_CLASS = re.compile(r'RuntimeClass "?([^"\s]+)"? not found')
 _DENIED = re.compile(r"ValidatingAdmissionPolicy|admission webhook \S+ denied the request")
 """Policies and webhooks choose their own status code. The default of a policy is 422."""
+_ACCOUNT_POLICY = "serviceAccount.admissionPolicy of the chart"
+"""In the messages of the chart's policy for the service account of the operator."""
 
 
 class ErrorClass(StrEnum):
@@ -112,6 +114,14 @@ def _forbidden(status: dict[str, Any], message: str) -> ClusterError:
     causes = (status.get("details") or {}).get("causes") or []
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes) or "being terminated" in message:
         return ClusterError(ErrorClass.NAMESPACE_TERMINATING, message)
+    if _ACCOUNT_POLICY in message:
+        # An API server applies a changed policy, or the label of a namespace, a moment later than the operator.
+        return ClusterError(
+            ErrorClass.RETRY,
+            f"The policy for the service account of the operator denied a request: {message}. The operator retries. If the problem "
+            "stays, upgrade the chart together with the operator, and check labels and owner of the object that the message names.",
+            Reason.FORBIDDEN,
+        )
     if "failed quota" in message and "must specify" in message:
         return _refused(
             Reason.QUOTA_EXCEEDED,

@@ -72,7 +72,7 @@ def _desired_plan(observed: Observed, policy: Policy, expired: lifetimes.End | N
     if run is not None:
         return _completed(observed, run)
     if forbidden := broken(environment, policy):
-        return keep_pod(observed, blocked(Reason.POLICY_VIOLATION, forbidden))
+        return keep_pod(observed, forbidden)
     try:
         desired = desired_pod(environment, policy.build, endpoint.pod_credentials(observed))
     except UnbuildableError as error:

@@ -24,7 +24,7 @@ from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.policy.admission import broken, served
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Condition
-from dind_operator.state.cluster import Cluster, Key
+from dind_operator.state.cluster import Cluster, Key, ObjectKind
 from dind_operator.state.observed import EndpointState, Observed, Policy
 from dind_operator.state.owned_objects import Change, name_conflict
 
@@ -121,6 +121,8 @@ class Endpoints:
             environment = DindEnvironment.from_dict(observed.environment)
         except InvalidEnvironment:
             return None
+        if environment.spec.endpoint.enabled and not self._policy.serves_endpoints:
+            return None
         # The endpoint of a running pod is kept, also if the environment violates the policy.
         if observed.pod is None and broken(environment, self._policy):
             return None
@@ -179,8 +181,10 @@ class Endpoints:
         if unseen and environment.generation == 1 and key not in self._conflicting:
             # A new environment has no objects yet. If one exists, its creation fails. This saves four requests.
             return Found()
-        read = await asyncio.gather(*(self._cluster.owned(kind, (key[0], name(key[1]))) for _, kind, name in PARTS))
-        return Found(**{part: manifest for (part, _, _), manifest in zip(PARTS, read, strict=True)})
+        # Without the permission for Secrets, those that a previous installation created are deleted with their environment.
+        parts = [each for each in PARTS if each[1] is not ObjectKind.SECRET or self._policy.serves_endpoints]
+        read = await asyncio.gather(*(self._cluster.owned(kind, (key[0], name(key[1]))) for _, kind, name in parts))
+        return Found(**{part: manifest for (part, _, _), manifest in zip(parts, read, strict=True)})
 
     async def _apply(self, key: Key, changes: tuple[Change, ...], verify: Verify) -> Condition | None:
         """Apply the changes. Returns a condition for the first error."""

@@ -44,7 +44,7 @@ def rejected(error: ClusterError) -> Condition:
 
     Raises other errors. Whatever becomes of the objects beside the pod, the environment can be suspended and expires.
     """
-    failed = error.error_class is ErrorClass.RETRY and error.code >= 500
+    failed = error.error_class is ErrorClass.RETRY and (error.code >= 500 or error.reason is Reason.FORBIDDEN)
     if not failed and error.error_class not in (ErrorClass.REFUSED, ErrorClass.INVALID):
         raise error
     return Condition.false(

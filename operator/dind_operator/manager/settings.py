@@ -105,6 +105,7 @@ class Settings(BaseSettings):
     policy_rules: Annotated[PolicyRules | None, NoDecode, BeforeValidator(_parse_json)] = None
 
     require_namespace_label: bool = True
+    endpoints_enabled: bool = True
     read_pod_logs: bool = True
     volume_check_seconds: Annotated[float, Field(ge=0, le=86400)] = 60
     endpoint_check_seconds: Annotated[float, Field(ge=1, le=86400)] = 60
@@ -143,6 +144,7 @@ class Settings(BaseSettings):
         return Policy(
             build=build,
             require_namespace_label=self.require_namespace_label,
+            serves_endpoints=self.endpoints_enabled,
             policy_rules=self.policy_rules,
             periods=self._periods,
         )

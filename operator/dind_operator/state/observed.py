@@ -149,6 +149,8 @@ class Policy:
 
     build: BuildSettings
     require_namespace_label: bool = True
+    serves_endpoints: bool = True
+    """Whether the installation lets the operator manage Secrets."""
     policy_rules: PolicyRules | None = None
     """The policy for environments; None: everything is allowed."""
     periods: Periods = REAL

@@ -1,5 +1,5 @@
-"""Operators and nodes for the tests. The operators have the chart's own service account and rights, so that every test here
-also proves that the chart grants enough.
+"""Operators and nodes for the tests. The operators have the chart's own service account and rights, and are under its policy for the
+account, so that every test here also proves that the chart grants enough.
 
 Each test has a namespace and a node of its own; operators are started by the tests, behind a proxy each.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.pki import Authority
-from tests.helm import NAMESPACE, RELEASE
+from tests.integration.harness import account
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.running import RunningOperator
@@ -27,11 +27,11 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def token(api: Api) -> str:
-    """Of the operator's service account, as a pod would have it."""
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
-    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{RELEASE}/token"
-    text: str = api.create(path, request)["status"]["token"]
+def token(plane: ControlPlane, api: Api) -> str:
+    """Of the operator's service account, after the policy for it is in force."""
+    text = account.token_of(api)
+    with account.holding(plane, text) as client:
+        account.wait_in_force(client)
     return text
 
 

@@ -1,12 +1,16 @@
 """Namespaces that are closed, opened, or going away."""
 
 import pytest
+from tests.cluster.controlplane import ControlPlane
+from tests.helm import Helm
 from tests.integration.environments.conftest import Operators
+from tests.integration.harness import account
 from tests.integration.harness.calls import Answer, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import pods
 from tests.integration.harness.running import RunningOperator
 from tests.integration.harness.space import Space
+from tests.kube.api import Api
 from tests.kube.client import ApiError
 from tests.kube.eventually import eventually
 
@@ -45,12 +49,16 @@ def test_a_namespace_that_is_closed_again(operator: RunningOperator, space: Spac
     assert pod["metadata"]["uid"] == now["metadata"]["uid"]
 
 
-def test_the_demand_can_be_turned_off(start: Operators, space: Space) -> None:
+def test_the_demand_can_be_turned_off(
+    plane: ControlPlane, api: Api, helm: Helm, start: Operators, space: Space
+) -> None:
     """The chart's value requireNamespaceLabel: false serves every namespace."""
     space.label({LABEL: None})
-    start(require_namespace_label=False).wait_ready()
-    space.create()
-    space.wait_pod()
+    with account.installed(plane, api, helm, "every", requireNamespaceLabel=False) as token:
+        operator = start(token=token, require_namespace_label=False).wait_ready()
+        space.create()
+        space.wait_pod()
+        operator.stop()
 
 
 def test_a_namespace_with_environments_is_deleted(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:

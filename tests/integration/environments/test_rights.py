@@ -6,8 +6,10 @@ Enough: every test of this folder runs with them. Here a whole life is led, and 
 from datetime import timedelta
 
 import pytest
-from tests.helm import NAMESPACE, RELEASE, Manifests
+from tests.cluster.controlplane import ControlPlane
+from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
 from tests.integration.environments.conftest import Operators
+from tests.integration.harness import account
 from tests.integration.harness.calls import Answer, Call, Do, on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.paths import RBAC
@@ -114,6 +116,48 @@ def test_every_right_is_used_and_none_is_missing(
     }
     assert about_objects <= rights
     assert rights - used(proxy.calls) - UNSEEN == set(), "these rights are never used"
+
+
+def test_without_endpoints_no_right_on_secrets_is_needed(
+    plane: ControlPlane, start: Operators, helm: Helm, space: Space, kubelet: Kubelet
+) -> None:
+    """Who asks for an endpoint is told what to do, once; what ran with one runs on; and everything else works."""
+    first = start().wait_ready()
+    space.create("before")
+    kubelet.run(space.wait_pod("before"))
+    space.wait_reason("EndpointReady", "EndpointReady", name="before")
+    first.stop()
+    with account.installed(plane, space.api, helm, "without", endpoints={"enabled": False}) as token:
+        operator = start(
+            token=token, endpoints_enabled=False, endpoint_check_seconds=1, resync_seconds=OFTEN
+        ).wait_ready()
+        proxy = operator.proxy
+        space.wait_reason("EndpointsNotServed", "UpToDate", name="before")
+        assert space.condition(name="before")["status"] == "True"
+        space.create()
+        told = space.wait_told("EndpointsNotServed")
+        assert "Set spec.endpoint.enabled to false" in told["message"]
+        assert space.pod() is None
+        writes = len(proxy.writes())
+        operator.wait_resyncs(2)
+        assert [str(call) for call in proxy.writes()[writes:]] == []
+        space.change({"endpoint": {"enabled": False}, "publishedPorts": {"ports": [{"port": 80}]}})
+        kubelet.run(space.wait_pod())
+        space.wait_reason("Ready")
+        policies = f"/apis/networking.k8s.io/v1/namespaces/{space.name}/networkpolicies"
+        space.wait(policies, "one", bool, "there")
+        space.change({"endpoint": {"enabled": False}}, "before")
+        old = space.wait_going("before")
+        kubelet.finish(old)
+        kubelet.run(space.wait_pod("before", other_than=old))
+        space.wait_reason("EndpointDisabled", "EndpointReady", name="before")
+        space.wait(policies, "before", lambda found: found is None, "gone")
+        operator.stop()
+        assert [str(call) for call in proxy.calls if call.resource == "secrets" or call.code == 403] == []
+    # The garbage collector deletes them with their environment.
+    assert space.api.get(f"{space.path}/secrets/before-ca") is not None
+    space.remove("before")
+    space.wait(f"{space.path}/secrets", "before-ca", lambda found: found is None, "gone")
 
 
 @pytest.mark.parametrize("verb", ["delete", "patch"])

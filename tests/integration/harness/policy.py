@@ -34,8 +34,8 @@ class Policy:
     def put(self) -> None:
         """Makes the policy. The API server takes it up a moment later: `wait_in_force`."""
         manifests = self._helm.template({"policy": {"enabled": True, "rules": self.rules}, **self._values})
-        policy = manifests.one("ValidatingAdmissionPolicy")
-        binding = manifests.one("ValidatingAdmissionPolicyBinding")
+        policy = manifests.one("ValidatingAdmissionPolicy", NAME)
+        binding = manifests.one("ValidatingAdmissionPolicyBinding", NAME)
         here = {"matchLabels": {"kubernetes.io/metadata.name": self.space.name}}
         binding["spec"] |= {"policyName": self.name, "matchResources": {"namespaceSelector": here}}
         for collection, made in ((POLICIES, policy), (BINDINGS, binding)):
@@ -60,7 +60,7 @@ class Policy:
         """Other rules, as an upgrade does. They are in force a moment later: wait for what they do."""
         manifests = self._helm.template({"policy": {"enabled": True, "rules": rules}, **values})
         self.rules = rules
-        self.api.patch(f"{POLICIES}/{self.name}", {"spec": manifests.one("ValidatingAdmissionPolicy")["spec"]})
+        self.api.patch(f"{POLICIES}/{self.name}", {"spec": manifests.one("ValidatingAdmissionPolicy", NAME)["spec"]})
 
     def refusal(self, spec: Object, **annotations: str) -> str:
         """The policy's sentence on a new environment; empty if it is accepted. Nothing is made."""

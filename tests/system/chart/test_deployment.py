@@ -81,6 +81,7 @@ def test_settings_by_default(defaults: Manifests) -> None:
         "DIND_LEADER_ELECTION": "true",
         "DIND_POD_NAMESPACE": {"fieldRef": {"fieldPath": "metadata.namespace"}},
         "DIND_POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
+        "DIND_ENDPOINTS_ENABLED": "true",
         "DIND_ENDPOINT_CHECK_SECONDS": "60",
         "DIND_LOG_FORMAT": "json",
         "DIND_LOG_LEVEL": "info",
@@ -115,6 +116,7 @@ def test_every_setting_of_the_operator_has_a_value_and_no_other_is_set(helm: Hel
         ({"readPodLogs": False}, "DIND_READ_POD_LOGS", "false"),
         ({"volumeCheckSeconds": 0}, "DIND_VOLUME_CHECK_SECONDS", "0"),
         ({"endpointCheckSeconds": 600}, "DIND_ENDPOINT_CHECK_SECONDS", "600"),
+        ({"endpoints": {"enabled": False}}, "DIND_ENDPOINTS_ENABLED", "false"),
         ({"workers": 200}, "DIND_WORKERS", "200"),
         # Helm reads numbers as floats: from a million on they would be written 1e+06, were they not whole.
         ({"resyncSeconds": 86400}, "DIND_RESYNC_SECONDS", "86400"),

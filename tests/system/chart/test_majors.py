@@ -37,7 +37,8 @@ EVERYTHING: dict[str, Any] = {
 NOTHING: dict[str, Any] = {
     "crds": {"install": False},
     "userRoles": {"create": False},
-    "serviceAccount": {"create": False, "name": "mine"},
+    "serviceAccount": {"create": False, "name": "mine", "admissionPolicy": False},
+    "endpoints": {"enabled": False},
     "leaderElection": {"enabled": False},
     "requireNamespaceLabel": False,
     "readPodLogs": False,

@@ -43,6 +43,8 @@ def test_what_is_installed_by_default(defaults: Manifests) -> None:
         ("Service", f"{RELEASE}-metrics"),
         ("ServiceAccount", RELEASE),
         ("ServiceAccount", f"{RELEASE}-test"),
+        ("ValidatingAdmissionPolicy", f"{RELEASE}-account"),
+        ("ValidatingAdmissionPolicyBinding", f"{RELEASE}-account"),
     ]
 
 

@@ -20,11 +20,21 @@ from dind_operator.features.policy.rules import PolicyRules, violations
 
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 NAME = "dind-operator-policy"
+DELETION = "dind-operator-deletion"
+# On without the policy: it is about the operator, and test_rbac.py looks at it.
+ACCOUNT = "dind-operator-account"
 RULES = {case.rule: case.allowed for case in reversed(CASES)} | {"namespaces": ["builds", "ci-*"]}
 
 
 def policy(**values: Any) -> dict[str, Any]:
     return {"policy": {"enabled": True, **values}}
+
+
+def in_force(manifests: Manifests) -> set[str]:
+    """The names of policies for environments, which have a binding of the same name each."""
+    policies, bindings = ({item["metadata"]["name"] for item in manifests.of(kind)} for kind in KINDS)
+    assert policies == bindings
+    return policies - {ACCOUNT}
 
 
 def of_the_operator(manifests: Manifests) -> PolicyRules | None:
@@ -34,18 +44,21 @@ def of_the_operator(manifests: Manifests) -> PolicyRules | None:
 
 
 def test_it_is_off_by_default(defaults: Manifests) -> None:
-    assert [item for kind in KINDS for item in defaults.of(kind)] == []
+    assert in_force(defaults) == set()
     assert of_the_operator(defaults) is None
 
 
 def test_without_it_the_rules_are_not_in_force(helm: Helm) -> None:
     manifests = helm.template({"policy": {"rules": RULES}})
-    assert [item for kind in KINDS for item in manifests.of(kind)] == []
+    assert in_force(manifests) == set()
     assert of_the_operator(manifests) is None
 
 
 def test_what_cannot_be_evaluated_lets_nothing_through(helm: Helm) -> None:
     manifests = helm.template(policy())
+    assert in_force(manifests) == {NAME, DELETION}
+    deletion = manifests.one("ValidatingAdmissionPolicy", DELETION)["spec"]
+    assert (deletion["failurePolicy"], len(deletion["validations"])) == ("Fail", 2)
     spec = manifests.one("ValidatingAdmissionPolicy", NAME)["spec"]
     assert spec["failurePolicy"] == "Fail"
     (rule,) = spec["matchConstraints"]["resourceRules"]
@@ -114,7 +127,7 @@ def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
 def test_the_chart_knows_the_same_fields_for_keys_as_the_operator(helm: Helm) -> None:
     variables = {
         item["name"]: item["expression"]
-        for item in helm.template(policy(rules=RULES)).one(KINDS[0])["spec"]["variables"]
+        for item in helm.template(policy(rules=RULES)).one(KINDS[0], NAME)["spec"]["variables"]
     }
     told = re.findall(r"'spec\.(\S+) \((\S+) in daemon\.json\)'", variables["refusedFields"])
     assert told == list(KEYS.items())
@@ -139,7 +152,7 @@ def test_the_worked_example_works(helm: Helm) -> None:
 
 def test_the_operator_alone_may_enforce_it(helm: Helm) -> None:
     manifests = helm.template(policy(admission=False, rules=RULES))
-    assert [item for kind in KINDS for item in manifests.of(kind)] == []
+    assert in_force(manifests) == set()
     assert of_the_operator(manifests) == PolicyRules.model_validate(RULES)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests import rights
-from tests.helm import NAMESPACE, RELEASE, Helm, Manifests
+from tests.helm import NAMESPACE, RELEASE, REQUIRED, Helm, Manifests
 
 from dind_operator.manager.leader_election import LEASE_NAME
 
@@ -54,6 +54,7 @@ USERS: dict[str, set[Rule]] = {
         ("dind.dev", "dindenvironments/status", ("get",)),
     },
 }
+ACCOUNT = f"{RELEASE}-account"
 AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 
@@ -102,6 +103,73 @@ def test_no_lease_rights_without_leader_election(helm: Helm) -> None:
 def test_pod_logs_are_not_granted_when_they_are_not_read(helm: Helm) -> None:
     found = set(rules(helm.template({"readPodLogs": False}).one("ClusterRole", RELEASE)))
     assert found == {rule for rule in OPERATOR if rule[1] != "pods/log"}
+
+
+def test_without_endpoints_there_is_no_right_on_secrets_at_all(helm: Helm) -> None:
+    manifests = helm.template({"endpoints": {"enabled": False}})
+    assert set(rules(manifests.one("ClusterRole", RELEASE))) == {rule for rule in OPERATOR if rule[1] != "secrets"}
+    assert [rule for role in roles(manifests) for rule in rules(role) if rule[1] == "secrets"] == []
+
+
+WRITES = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE", "deletecollection": "DELETE"}
+FREE = {
+    # The status of every environment is the operator's to write.
+    "dindenvironments/status",
+    # No request is made with it: an admission plugin asks for it.
+    "dindenvironments/finalizers",
+}
+
+
+def test_every_right_to_write_is_under_the_policy_for_the_account(defaults: Manifests) -> None:
+    """What it refuses is in tests/integration/environments/test_account.py."""
+    spec = defaults.one("ValidatingAdmissionPolicy", ACCOUNT)["spec"]
+    covered = {
+        (group, resource, operation)
+        for rule in spec["matchConstraints"]["resourceRules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for operation in rule["operations"]
+    }
+    granted = rules(defaults.one("ClusterRole", RELEASE)) + rules(defaults.one("Role"))
+    writes = {
+        (group, resource, WRITES[verb])
+        for group, resource, verbs in granted
+        for verb in verbs
+        if verb in WRITES and resource not in FREE
+    }
+    assert writes <= covered
+    assert {entry[:2] for entry in covered} == {entry[:2] for entry in writes}
+
+
+def test_the_policy_is_for_the_operators_account_alone_and_fails_closed(helm: Helm, defaults: Manifests) -> None:
+    spec = defaults.one("ValidatingAdmissionPolicy", ACCOUNT)["spec"]
+    assert spec["failurePolicy"] == "Fail"
+    assert [condition["expression"] for condition in spec["matchConditions"]] == [
+        f"request.userInfo.username == 'system:serviceaccount:{NAMESPACE}:{RELEASE}'"
+    ]
+    assert defaults.one("ValidatingAdmissionPolicyBinding", ACCOUNT)["spec"] == {
+        "policyName": ACCOUNT,
+        "validationActions": ["Deny"],
+    }
+    mine = helm.template({"serviceAccount": {"create": False, "name": "mine"}})
+    assert f"system:serviceaccount:{NAMESPACE}:mine'" in str(mine.one("ValidatingAdmissionPolicy", ACCOUNT))
+
+
+def test_the_namespaces_of_pods_are_restricted_as_the_operator_restricts_itself(
+    helm: Helm, defaults: Manifests
+) -> None:
+    every = helm.template({"requireNamespaceLabel": False})
+    assert "namespaceObject" in str(defaults.one("ValidatingAdmissionPolicy", ACCOUNT))
+    assert "namespaceObject" not in str(every.one("ValidatingAdmissionPolicy", ACCOUNT))
+
+
+def test_the_policy_for_the_account_can_be_left_out_and_is_where_it_cannot_be(helm: Helm) -> None:
+    off = helm.template({"serviceAccount": {"admissionPolicy": False}})
+    assert [item for item in off if item["kind"].startswith("ValidatingAdmissionPolicy")] == []
+    for version, there in (("1.29.9", False), ("1.30.0", True), ("1.34.1-gke.5", True)):
+        done = helm.try_template(REQUIRED, kube_version=version)
+        assert done.returncode == 0, done.stderr
+        assert (f"name: {ACCOUNT}" in done.stdout) is there
 
 
 def test_user_roles_have_exactly_these_rights(defaults: Manifests) -> None:

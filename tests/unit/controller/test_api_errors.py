@@ -23,6 +23,10 @@ POLICY = "pods \"builder\" is forbidden: ValidatingAdmissionPolicy 'no-privilege
 ACCOUNT = (
     'pods "builder" is forbidden: error looking up service account team-a/default: serviceaccount "default" not found'
 )
+OWN = (
+    "secrets \"one-ca\" is forbidden: ValidatingAdmissionPolicy 'dind-operator-account' with binding 'dind-operator-account' denied "
+    "request: The service account of the operator cannot create secrets a/one-ca (serviceAccount.admissionPolicy of the chart): x"
+)
 ENDING = {
     "causes": [
         {
@@ -56,6 +60,7 @@ ENDING = {
         (400, {"message": WEBHOOK}, ErrorClass.REFUSED, Reason.ADMISSION_DENIED),
         (422, {"message": POLICY}, ErrorClass.REFUSED, Reason.ADMISSION_DENIED),
         (403, {"message": ACCOUNT}, ErrorClass.RETRY, None),
+        (403, {"message": OWN}, ErrorClass.RETRY, Reason.FORBIDDEN),
         (400, {"message": "the server rejected our request"}, ErrorClass.INVALID, Reason.INVALID_POD),
         (422, {"message": 'Pod "builder" is invalid: spec.priorityClassName: …'}, ErrorClass.INVALID, Reason.INVALID_POD),
         (429, {"message": "too many requests"}, ErrorClass.RETRY, None),

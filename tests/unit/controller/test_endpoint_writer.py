@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.objects import NOW, POLICY, environment, namespace, observed, running_pod
+from tests.unit.objects import CREDENTIALS, NOW, POLICY, environment, namespace, observed, running_pod
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.names import NAMESPACE_POLICY
@@ -270,6 +270,19 @@ async def test_the_rule_for_metadata_holds_for_what_runs(shelf: Shelf, ruled: bo
     await bring(endpoints, shelf, observed(env, running_pod()))
     assert ("builder" not in shelf.names()) is ruled
     assert "except" in str(shelf.objects[ObjectKind.NETWORK_POLICY, NAMESPACE_POLICY]["spec"]["egress"])
+
+
+async def test_without_rights_on_secrets_none_is_touched(shelf: Shelf) -> None:
+    """Neither of what ran before, nor of what has no endpoint; the NetworkPolicy of published ports is kept as ever."""
+    endpoints = Endpoints(shelf, replace(POLICY, serves_endpoints=False), SECONDS)  # type: ignore[arg-type]
+    assert await bring(endpoints, shelf, observed(pod=running_pod(credentials=CREDENTIALS))) is None
+    assert endpoints.wait(KEY, NOW) is None
+    assert shelf.calls == []
+    env = environment({**OFF, "publishedPorts": {"ports": [{"port": 80}]}}, generation=2)
+    state = await bring(endpoints, shelf, observed(env))
+    assert state is not None
+    assert state.problem is None
+    assert shelf.calls == ["get services", "get networkpolicies", "create services", "create networkpolicies"]
 
 
 async def test_a_namespace_that_is_not_seen_yet_is_open_where_all_are(shelf: Shelf) -> None:

@@ -1,7 +1,9 @@
 """The environments for which the operator creates objects: in enabled namespaces, and within the policy."""
 
+from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.features.policy.rules import violations
+from dind_operator.state.assessment import Assessment, blocked
 from dind_operator.state.observed import Observed, Policy
 
 
@@ -10,8 +12,16 @@ def served(observed: Observed, policy: Policy) -> bool:
     return not observed.ending and (observed.namespace_enabled or not policy.require_namespace_label)
 
 
-def broken(environment: DindEnvironment, policy: Policy) -> str:
-    """The messages of all violations of the policy; empty without one."""
+def broken(environment: DindEnvironment, policy: Policy) -> Assessment | None:
+    """Why this installation creates no pod for the environment; None if it does."""
+    if environment.spec.endpoint.enabled and not policy.serves_endpoints:
+        return blocked(
+            Reason.ENDPOINTS_NOT_SERVED,
+            "This installation does not serve endpoints, and spec.endpoint.enabled is true, which is the default. Set "
+            "spec.endpoint.enabled to false and use the daemon with kubectl exec or workloads, or ask an administrator to set "
+            "endpoints.enabled of the chart to true.",
+        )
     if policy.policy_rules is None:
-        return ""
-    return " ".join(violations(environment, policy.policy_rules, policy.build.default_runtime_class))
+        return None
+    messages = violations(environment, policy.policy_rules, policy.build.default_runtime_class)
+    return blocked(Reason.POLICY_VIOLATION, " ".join(messages)) if messages else None

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.objects import POLICY, environment, model, namespace, observed
 
+from dind_operator.api.conditions import Reason
 from dind_operator.features.policy.admission import broken, served
 from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.state.observed import Observed
@@ -32,8 +33,19 @@ def test_who_is_served(seen: Observed, *, with_label: bool, without: bool) -> No
 
 def test_what_is_broken_is_told_in_one_text() -> None:
     asked = model({"disruptionPolicy": "Protect"})
-    assert broken(asked, POLICY) == ""
+    assert broken(asked, POLICY) is None
     rules = PolicyRules.model_validate({"disruptionPolicies": ["Allow"], "requireTtl": True})
     told = broken(asked, replace(POLICY, policy_rules=rules))
-    assert told.startswith("spec.disruptionPolicy Protect is not allowed")
-    assert ". spec.lifetime.ttl is not set" in told
+    assert told is not None
+    assert told.ready.reason == Reason.POLICY_VIOLATION
+    assert told.ready.message.startswith("spec.disruptionPolicy Protect is not allowed")
+    assert ". spec.lifetime.ttl is not set" in told.ready.message
+
+
+def test_without_rights_on_secrets_no_endpoint_is_served() -> None:
+    without = replace(POLICY, serves_endpoints=False)
+    told = broken(model(), without)
+    assert told is not None
+    assert told.ready.reason == Reason.ENDPOINTS_NOT_SERVED
+    assert "Set spec.endpoint.enabled to false" in told.ready.message
+    assert broken(model({"endpoint": {"enabled": False}}), without) is None

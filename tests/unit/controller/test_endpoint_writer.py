@@ -274,15 +274,16 @@ async def test_the_rule_for_metadata_holds_for_what_runs(shelf: Shelf, ruled: bo
 
 async def test_without_rights_on_secrets_none_is_touched(shelf: Shelf) -> None:
     """Neither of what ran before, nor of what has no endpoint; the NetworkPolicy of published ports is kept as ever."""
-    endpoints = Endpoints(shelf, replace(POLICY, serves_endpoints=False), SECONDS)  # type: ignore[arg-type]
+    endpoints = writer(shelf, replace(POLICY, serves_endpoints=False))
     assert await bring(endpoints, shelf, observed(pod=running_pod(credentials=CREDENTIALS))) is None
     assert endpoints.wait(KEY, NOW) is None
     assert shelf.calls == []
-    env = environment({**OFF, "publishedPorts": {"ports": [{"port": 80}]}}, generation=2)
+    env = environment({**OFF, "publishedPorts": {"allowFrom": [{"podSelector": {}}]}}, generation=2)
     state = await bring(endpoints, shelf, observed(env))
     assert state is not None
     assert state.problem is None
-    assert shelf.calls == ["get services", "get networkpolicies", "create services", "create networkpolicies"]
+    shared = [*READS_SHARED, "create networkpolicies", "create services"]
+    assert shelf.calls == [*shared, "get networkpolicies", "create networkpolicies"]
 
 
 async def test_a_namespace_that_is_not_seen_yet_is_open_where_all_are(shelf: Shelf) -> None:

@@ -14,8 +14,10 @@ from tests.integration.harness.running import RunningOperator, kubeconfig
 from tests.integration.harness.space import Space
 from tests.kube.client import Object
 
+from dind_operator.api.environment import DindEnvironment
 from dind_operator.controller.api_errors import ClusterError, ErrorClass
 from dind_operator.manager.client import ApiCluster
+from dind_operator.pod.metadata import object_labels, owner_reference
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ async def test_a_status_goes_to_the_object_it_was_made_from(cluster: ApiCluster,
 
 async def test_an_environment_is_deleted_only_as_it_was_seen(cluster: ApiCluster, space: Space) -> None:
     """One that was extended since, which is no new generation, and one that has the name now, are left alone."""
-    old = space.create()
+    old = space.create(spec={"lifetime": {"ttl": "1h", "expire": "Delete"}})
     extended = space.extend("2999-01-01T00:00:00Z")
     assert extended["metadata"]["generation"] == old["metadata"]["generation"]
     for stale in (old, other(extended, uid="11111111-0000-4000-8000-000000000001")):
@@ -61,23 +63,32 @@ async def test_an_environment_is_deleted_only_as_it_was_seen(cluster: ApiCluster
             await cluster.delete_environment(stale)
         assert refused.value.error_class is ErrorClass.CONFLICT
     assert "deletionTimestamp" not in (space.environment() or {})["metadata"]
-    await cluster.delete_environment(extended)
+    # Nor does the policy for the account come first: it would deny the deletion of what is to stay.
+    space.change({"lifetime": {"expire": "Suspend"}})
+    with pytest.raises(ClusterError) as refused:
+        await cluster.delete_environment(extended)
+    assert refused.value.error_class is ErrorClass.CONFLICT
+    await cluster.delete_environment(space.change({"lifetime": {"expire": "Delete"}}))
     space.wait_gone()
 
 
 async def test_a_repair_of_another_pod_is_a_conflict(cluster: ApiCluster, space: Space) -> None:
     """The API server calls a wrong uid invalid, as if the pod were: the version, which is wrong too, is asked first."""
     key = (space.name, "one")
-    body = {"metadata": {"name": "one"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
-    old = space.api.create(f"{space.path}/pods", body)
-    space.api.delete(f"{space.path}/pods/one", gracePeriodSeconds=0)
-    space.wait_no_pod()
-    new = space.api.create(f"{space.path}/pods", body)
-    with pytest.raises(ClusterError) as refused:
-        await cluster.patch_pod_metadata(key, old, {"labels": {"a": "b"}})
-    assert refused.value.error_class is ErrorClass.CONFLICT
+    foreign = {"metadata": {"name": "one"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    environment = DindEnvironment.from_dict(space.create())
+    labels, owner = object_labels("one"), owner_reference(environment)
+    ours = {**foreign, "metadata": {"name": "one", "labels": labels, "ownerReferences": [owner]}}
+    seen = space.api.create(f"{space.path}/pods", ours)
+    for body in (foreign, ours):
+        space.api.delete(f"{space.path}/pods/one", gracePeriodSeconds=0)
+        space.wait_no_pod()
+        new = space.api.create(f"{space.path}/pods", body)
+        with pytest.raises(ClusterError) as refused:
+            await cluster.patch_pod_metadata(key, seen, {"labels": {"a": "b"}})
+        assert refused.value.error_class is ErrorClass.CONFLICT
     stored = await cluster.patch_pod_metadata(key, new, {"labels": {"a": "b"}})
-    assert stored["metadata"]["labels"] == {"a": "b"}
+    assert stored["metadata"]["labels"] == {**labels, "a": "b"}
 
 
 def test_a_status_is_never_given_to_a_successor(operator: RunningOperator, space: Space, kubelet: Kubelet) -> None:

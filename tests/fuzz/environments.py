@@ -102,7 +102,8 @@ def _hostile(rng: Random, spec: Any, metadata: Object) -> Any:
     """What is beyond single fields."""
     match rng.randrange(12):
         case 0:
-            spec["daemon"] = {"config": {rng.choice(values.SETTINGS): values.deep(rng.choice(values.DEPTHS), rng)}}
+            depths = values.VERY_DEEP if rng.random() < 0.1 else values.DEPTHS
+            spec["daemon"] = {"config": {rng.choice(values.SETTINGS): values.deep(rng.choice(depths), rng)}}
         case 1:
             spec["daemon"] = {
                 "config": {f"k{number}": values.free(rng) for number in range(rng.choice([127, 128, 129]))}

@@ -68,7 +68,6 @@ _REMEDIES: Final[Mapping[Kind, str]] = {
     Kind.MAPS: "must be a list of at most 64 objects with at most 8 fields each",
     Kind.MAP: "must be an object with at most 64 fields",
 }
-_TYPES: Final[Mapping[str, type]] = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
 
 
 def _declared(setting: Setting) -> dict[str, Any]:
@@ -135,19 +134,18 @@ def config_errors(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _fits(schema: Mapping[str, Any], value: Any) -> bool:
     """Whether the API server accepts the value."""
-    kind = schema["type"]
-    if not isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, bool)):
-        return False
-    match kind:
-        case "integer":
+    match schema["type"], value:
+        case "boolean", bool():
+            return True
+        case "integer", int() if not isinstance(value, bool):
             return bool(schema["minimum"] <= value <= schema["maximum"])
-        case "string":
-            return len(value) <= schema["maxLength"]
-        case "object":
-            return len(value) <= schema["maxProperties"]
-        case "array":
-            return len(value) <= schema["maxItems"] and all(_fits(schema["items"], item) for item in value)
-    return True
+        case "string", str():
+            return len(value) <= int(schema["maxLength"])
+        case "object", dict():
+            return len(value) <= int(schema["maxProperties"])
+        case "array", list():
+            return len(value) <= int(schema["maxItems"]) and all(_fits(schema["items"], item) for item in value)
+    return False
 
 
 def _has_owned_exec_opt(options: Any) -> bool:

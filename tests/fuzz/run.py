@@ -150,6 +150,7 @@ class Fuzz:
         wanted = {made.body["metadata"]["name"] for made in stored}
 
         def all_said(items: list[Object]) -> bool:
+            assert self._runs(), "the operator ended"
             return not any(_unsaid(item) for item in items if item["metadata"]["name"] in wanted)
 
         try:
@@ -184,7 +185,11 @@ class Fuzz:
         bad = [line for line in log.splitlines() if "Traceback" in line or '"level": "error"' in line]
         where = f"seed {self._made.seed}, objects {numbers[0]} to {numbers[-1]}"
         assert not bad, f"{where}: the operator logs\n" + "\n".join(bad[:5])[:8000]
-        assert Path(f"/proc/{self._pid}/exe").exists(), f"{where}: the operator ended:\n{log[-5000:]}"
+        assert self._runs(), f"{where}: the operator ended:\n{log[-5000:]}"
+
+    def _runs(self) -> bool:
+        # One that ended and is waited for by nobody has no program.
+        return Path(f"/proc/{self._pid}/exe").exists()
 
     def _is_at_rest(self) -> None:
         """Of what is as it was the operator writes nothing, however often it looks."""

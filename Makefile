@@ -125,6 +125,16 @@ ONLY ?=
 matrix: tools ## Other versions and long tests, into docs/versions.md (ONLY="helm3 busy": single parts; NODES=host,vm: the virtual node, too)
 	@$(PY) -m tests.matrix $(if $(ONLY),--only $(ONLY))
 
+# The short run of the integration tier, and then on. The seed is printed: with it the same objects come again.
+.PHONY: fuzz
+OBJECTS ?= 10000
+SECONDS ?= 3600
+SEED ?= $(shell shuf -i 1-999999999 -n 1)
+fuzz: setup ## Environments that nobody would write, into a running operator (OBJECTS=10000 SECONDS=3600 SEED=number)
+	@$(PY) -m tests.cluster tool kubenode helm4 >/dev/null
+	DIND_FUZZ_OBJECTS=$(OBJECTS) DIND_FUZZ_SECONDS=$(SECONDS) DIND_FUZZ_SEED=$(SEED) \
+		$(TIER) tests/integration/environments/test_fuzz.py -q -s
+
 .PHONY: demo bench bench-short
 EXAMPLE ?= examples/builder.yaml
 demo: venv ## From nothing to an image built inside an environment (EXAMPLE=file)

@@ -28,6 +28,7 @@ def claim(**fields: Any) -> dict[str, Any]:
 
 
 NOT_A_QUANTITY = "must be a quantity: write a number without a sign and a suffix, as in 500m, 2, 512Mi or 10G"
+TOO_LARGE = "must be less than 2^63-1, the largest quantity of Kubernetes: write a smaller one"
 NOT_A_NAME = "must be a DNS name or an IP address: write a DNS name in lower case"
 NOT_A_RANGE = "must be an address range in CIDR notation: write it as 10.0.0.0/8 or fd00::/8"
 VOLUME = {"name": "v", "emptyDir": {}}
@@ -64,6 +65,39 @@ NETWORK_TWICE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 CA = {"registry": "r.example.com:5000", "configMapRef": {"name": "a"}}
 MIRRORS = {"mirrors": ["https://m.example.com"]}
 REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
+    # Of daemon.json the keys that rules name have the type that dockerd gives them.
+    *(
+        (f"config-type-{key}", {"daemon": {"config": {key: value}}}, [f"spec.daemon.config.{key}", words])
+        for key, value, words in (
+            ("mtu", "1400", "must be of type integer"),
+            ("mtu", 65536, "less than or equal to 65535"),
+            ("ip6tables", "no", "must be of type boolean"),
+            ("bip", ["172.30.0.1/24"], "must be of type string"),
+            ("bridge", "b" * 4097, "may not be more than 4096"),
+            ("registry-mirrors", {}, "must be of type array"),
+            ("insecure-registries", [None], "must be of type string"),
+            ("dns", ["10.0.0.1"] * 65, "must have at most 64 items"),
+            ("default-address-pools", [7], "must be of type object"),
+            ("exec-opts", [1], "must be of type string"),
+        )
+    ),
+    (
+        "config-many",
+        {"daemon": {"config": {f"k{number}": 1 for number in range(129)}}},
+        ["spec.daemon.config", "must have at most 128 items"],
+    ),
+    # Only true and false are booleans, whatever YAML or a form makes of them.
+    ("workload-cli-as-text", workload({"dockerCli": "true"}), ["spec.workloads.dockerCli", "must be of type boolean"]),
+    (
+        "workload-non-root-as-number",
+        workload(securityContext={"runAsNonRoot": 1}),
+        [f"{WORK}.securityContext.runAsNonRoot", "must be of type boolean"],
+    ),
+    (
+        "workload-read-only-as-text",
+        workload({"volumes": [VOLUME]}, volumeMounts=[{"name": "v", "mountPath": "/v", "readOnly": "yes"}]),
+        [f"{WORK}.volumeMounts[0].readOnly", "must be of type boolean"],
+    ),
     ("workloads-none", {"workloads": {"containers": []}}, ["spec.workloads.containers", "at least 1 items"]),
     ("workloads-empty", {"workloads": {}}, ["spec.workloads.containers: Required"]),
     (
@@ -305,6 +339,11 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         ["spec.daemon.reserve.memory", "reserve.memory 1Gi must be less than resources.limits.memory 1024Mi: lower"],
     ),
     ("quantity", {"daemon": {"reserve": {"memory": "lots"}}}, ["spec.daemon.reserve.memory", '"lots"', NOT_A_QUANTITY]),
+    *(
+        (f"quantity-{text}", resources({"memory": text}), ["spec.daemon.resources.limits[memory]", TOO_LARGE])
+        for text in ("9223372036854775807", "8Ei", "1e99")
+    ),
+    ("quantity-of-a-workload", workload(resources={"requests": {"cpu": "8E3"}, "limits": {"cpu": "10E"}}), [TOO_LARGE]),
     ("quantity-in-map", resources({"memory": "-1Gi"}), ["spec.daemon.resources.limits[memory]", NOT_A_QUANTITY]),
     (
         "quantity-fraction",

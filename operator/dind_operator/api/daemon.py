@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from dind_operator.dockerd.flags import OWNED_FLAGS
 
-from .daemon_rules import args_errors, args_rules, config_errors, config_schema
+from .daemon_rules import CONFIG_MAX_KEYS, args_errors, args_rules, config_errors, config_schema
 from .model import ApiModel
 from .quantity import parse_quantity
 from .resources import MEMORY, RESERVE_NEEDS_LIMIT, Reserve, Resources
@@ -172,7 +172,7 @@ class DaemonSpec(ApiModel):
         default_factory=Reserve,
         description="Resources that nested containers cannot use, so that they run out of memory before the daemon does.",
     )
-    config: dict[str, Any] = Field(
+    config: Annotated[dict[str, Any], Field(max_length=CONFIG_MAX_KEYS)] = Field(
         default_factory=dict,
         description="Settings of dockerd, as in daemon.json. Keys that the operator sets are rejected; `exec-opts` is "
         "merged with the operator's. If nested containers need more than 10 seconds to stop, set "

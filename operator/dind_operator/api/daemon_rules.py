@@ -29,7 +29,7 @@ from .rules import FORBIDDEN, cel_text, rule, validations, value_rule
 # ---- config: keys that rules name are declared with the type dockerd gives them, so that CEL can see them.
 
 # Settings of a daemon; the builder bounds their text as a whole.
-_CONFIG_MAX_KEYS: Final = 128
+CONFIG_MAX_KEYS: Final = 128
 _EXEC_OPT_MESSAGE: Final = (
     f"config.exec-opts must not contain {OWNED_EXEC_OPT}: remove it, the operator sets it to cgroupfs"
 )
@@ -59,12 +59,27 @@ _SCHEMAS: Final[Mapping[Kind, dict[str, Any]]] = {
 }
 
 
+# What a value that does not fit its schema must be, for objects that were written under an older CRD.
+_REMEDIES: Final[Mapping[Kind, str]] = {
+    Kind.STRING: "must be a string with at most 4096 characters",
+    Kind.INTEGER: "must be an integer from 0 to 65535",
+    Kind.BOOLEAN: "must be true or false",
+    Kind.STRINGS: "must be a list of at most 64 strings with at most 1024 characters each",
+    Kind.MAPS: "must be a list of at most 64 objects with at most 8 fields each",
+    Kind.MAP: "must be an object with at most 64 fields",
+}
+
+
 def _declared(setting: Setting) -> dict[str, Any]:
     if setting.owned:
         told = f"Rejected, because the operator sets it: {setting.owned}."
     else:
         told = f"Same as `spec.{setting.field}`, which is preferred. Set only one of them."
     return {**_SCHEMAS[setting.kind], "description": told}
+
+
+_NAMED: Final = {setting.key: setting for setting in SETTINGS if setting.key and (setting.owned or setting.field)}
+_EXEC_OPTS: Final = _strings(32, 256)
 
 
 def _config_message(key: str) -> str:
@@ -74,7 +89,7 @@ def _config_message(key: str) -> str:
 def config_schema() -> dict[str, Any]:
     """daemon.json: a free map in which the keys that rules name are declared, and the owned ones forbidden."""
     exec_opts = {
-        **_strings(32, 256),
+        **_EXEC_OPTS,
         "description": f"Options of the container runtime of dockerd. The operator sets {OWNED_EXEC_OPT}.",
         **validations(
             rule(
@@ -84,11 +99,10 @@ def config_schema() -> dict[str, Any]:
             )
         ),
     }
-    named = [setting for setting in SETTINGS if setting.key and (setting.owned or setting.field)]
     return {
-        "maxProperties": _CONFIG_MAX_KEYS,
+        "maxProperties": CONFIG_MAX_KEYS,
         "x-kubernetes-preserve-unknown-fields": True,
-        "properties": {"exec-opts": exec_opts, **{setting.key: _declared(setting) for setting in named}},
+        "properties": {"exec-opts": exec_opts, **{key: _declared(setting) for key, setting in _NAMED.items()}},
         **validations(
             *(
                 rule(f"!has(self.{_cel_name(key)})", _config_message(key), path=f"['{key}']", reason=FORBIDDEN)
@@ -104,7 +118,7 @@ def _cel_name(key: str) -> str:
 
 
 def config_errors(config: Mapping[str, Any]) -> Iterator[str]:
-    """Errors about owned keys in daemon.json."""
+    """Errors about owned keys in daemon.json, and about values that the schema rejects."""
     for key, value in config.items():
         if owned := owned_config_key(key):
             yield _config_message(owned)
@@ -112,6 +126,26 @@ def config_errors(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"config.{key!r} must be a key that dockerd knows: remove it, keys have ASCII characters only"
         elif key.lower() == "exec-opts" and _has_owned_exec_opt(value):
             yield _EXEC_OPT_MESSAGE
+        elif key == "exec-opts" and not _fits(_EXEC_OPTS, value):
+            yield "config.exec-opts must be a list of at most 32 strings with at most 256 characters each"
+        elif key in _NAMED and not _fits(_SCHEMAS[_NAMED[key].kind], value):
+            yield f"config.{key} {_REMEDIES[_NAMED[key].kind]}"
+
+
+def _fits(schema: Mapping[str, Any], value: Any) -> bool:
+    """Whether the API server accepts the value."""
+    match schema["type"], value:
+        case "boolean", bool():
+            return True
+        case "integer", int() if not isinstance(value, bool):
+            return bool(schema["minimum"] <= value <= schema["maximum"])
+        case "string", str():
+            return len(value) <= int(schema["maxLength"])
+        case "object", dict():
+            return len(value) <= int(schema["maxProperties"])
+        case "array", list():
+            return len(value) <= int(schema["maxItems"]) and all(_fits(schema["items"], item) for item in value)
+    return False
 
 
 def _has_owned_exec_opt(options: Any) -> bool:

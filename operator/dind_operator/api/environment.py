@@ -65,7 +65,8 @@ class DindEnvironment:
                 "'-', starting with a letter and ending with a letter or digit"
             )
         try:
-            text = _encode(obj.get("spec") or {})
+            # A list or a number is not an empty spec; the API server does not store one.
+            text = _encode({} if obj.get("spec") is None else obj["spec"])
             spec = _parsed(text) if len(text) <= CACHED_SPECS_BYTES else _parsed.__wrapped__(text)
         except ValidationError as error:
             raise InvalidEnvironment(describe_errors(error)) from error

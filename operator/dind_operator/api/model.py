@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 # As in the API server: text and booleans are not numbers.
 WholeNumber = Annotated[int, Strict()]
+TrueOrFalse = Annotated[bool, Strict()]
 
 
 class ApiModel(BaseModel):

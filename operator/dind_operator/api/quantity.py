@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from .rules import shape
+from .rules import amount, cel_text, rule, validations
 
 BINARY_SUFFIXES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 DECIMAL_SUFFIXES: Final = {
@@ -38,8 +38,10 @@ _PARTS: Final = re.compile(
 )
 # The precision: 40 digits times 10^99 are exact.
 _PRECISION: Final = 160
-# The maximum of a Kubernetes quantity. The API server caps larger values silently; they are rejected here.
+# The maximum of a Kubernetes quantity. The API server silently reduces larger values to it, also in CEL, so that it cannot be
+# distinguished from them: it is rejected with them.
 MAX_VALUE: Final = 2**63 - 1
+_TOO_LARGE: Final = "must be less than 2^63-1, the largest quantity of Kubernetes: write a smaller one"
 
 
 class InvalidQuantity(ValueError):  # noqa: N818 - the name describes the text
@@ -60,8 +62,8 @@ def parse_quantity(text: str | int) -> Decimal:
         else:
             suffix = match["suffix"] or ""
             value *= BINARY_SUFFIXES.get(suffix) or DECIMAL_SUFFIXES[suffix]
-    if value > MAX_VALUE:
-        raise InvalidQuantity(f"{written!r} is invalid: must be at most 2^63-1")
+    if value >= MAX_VALUE:
+        raise InvalidQuantity(f"{written!r} is invalid: {_TOO_LARGE}")
     return value
 
 
@@ -90,6 +92,11 @@ def _checked(value: Any) -> Any:
     return str(value)
 
 
+_RULES: Final = validations(
+    rule(f"string(self).matches('{cel_text(QUANTITY_PATTERN)}')", QUANTITY_REMEDY),
+    rule(f"!isQuantity(string(self)) || {amount('self')}.isLessThan(quantity('{MAX_VALUE}'))", _TOO_LARGE),
+)
+
 # The quantity of the user. Integer or string in the CRD, as in Kubernetes.
 Quantity = Annotated[
     str,
@@ -101,7 +108,7 @@ Quantity = Annotated[
             "pattern": QUANTITY_PATTERN,
             "maxLength": QUANTITY_MAX_LENGTH,
             "minimum": 0,
-            **shape(QUANTITY_PATTERN, QUANTITY_REMEDY, text="string(self)"),
+            **_RULES,
         }
     ),
 ]

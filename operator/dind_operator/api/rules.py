@@ -38,9 +38,9 @@ def _with_place(entry: dict[str, str], path: str | None, reason: str) -> dict[st
     return {**entry, "reason": reason, **({"fieldPath": path} if path else {})}
 
 
-def shape(pattern: str, remedy: str, *, text: str = "self") -> dict[str, Any]:
+def shape(pattern: str, remedy: str) -> dict[str, Any]:
     """The rule for a text with a pattern. Its message is more useful than that of a pattern."""
-    return validations(rule(f"{text}.matches('{cel_text(pattern)}')", remedy))
+    return validations(rule(f"self.matches('{cel_text(pattern)}')", remedy))
 
 
 def readable(pattern: str, remedy: str) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from .model import ApiModel, WholeNumber
+from .model import ApiModel, TrueOrFalse, WholeNumber
 from .names import SUBDOMAIN_PATTERN
 from .quantity import Quantity, parse_bytes
 from .rules import FORBIDDEN, cel_text, positive, rule, shape, validations, value_rule
@@ -181,7 +181,7 @@ class Mount(ApiModel):
         description="Absolute path in the container at which the volume is mounted.",
         json_schema_extra=shape(PATH_PATTERN, _PATH_REMEDY),
     )
-    read_only: bool | None = Field(default=None, description="Whether the volume is mounted read-only.")
+    read_only: TrueOrFalse | None = Field(default=None, description="Whether the volume is mounted read-only.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from .daemon import IMAGE_PATTERN, PullPolicy
-from .model import ApiModel, WholeNumber
+from .model import ApiModel, TrueOrFalse, WholeNumber
 from .quantity import Quantity
 from .rules import FORBIDDEN, INVALID, cel_text, keys, rule, shape, validations, value_rule
 from .workload_fields import (
@@ -80,10 +80,10 @@ class WorkloadSecurity(ApiModel):
     run_as_group: Annotated[WholeNumber, Field(ge=0, le=_MAX_ID)] | None = Field(
         default=None, description="GID that the container runs as."
     )
-    run_as_non_root: bool | None = Field(
+    run_as_non_root: TrueOrFalse | None = Field(
         default=None, description="Whether the kubelet refuses to start the container as root."
     )
-    read_only_root_filesystem: bool | None = Field(
+    read_only_root_filesystem: TrueOrFalse | None = Field(
         default=None, description="Whether the root file system of the container is read-only."
     )
 
@@ -197,7 +197,7 @@ class WorkloadsSpec(ApiModel):
         description=f"Volume at `{WORKSPACE_PATH}`, which the daemon and all workloads share, so that `docker run -v` works with "
         "paths in it. Defaults to a volume without a size limit.",
     )
-    docker_cli: bool = Field(
+    docker_cli: TrueOrFalse = Field(
         default=False,
         description="Whether the Docker CLI and its plugins are copied from the image of the daemon to "
         "`/usr/local/bin/docker` in the workloads.",

@@ -217,7 +217,8 @@ class Proxy:
             return web.Response(status=502)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        data = await request.read()
+        # Not request.read(): that ends at a megabyte, and a pod may be larger.
+        data = await request.content.read()
         if self.dead.is_set() or self._down:
             raise Cut
         call = parse_call(request.method, request.path, dict(request.query), data)

@@ -26,6 +26,12 @@ def test_a_spec_that_is_absent_is_empty() -> None:
     assert DindEnvironment.from_dict(environment(None)).deletion_timestamp is None
 
 
+@pytest.mark.parametrize("spec", [[], "", 0, False, ["a"]])
+def test_what_is_no_object_is_no_empty_spec(spec: Any) -> None:
+    with pytest.raises(InvalidEnvironment, match="spec: invalid value"):
+        DindEnvironment.from_dict(environment(spec))
+
+
 GOLDEN = [
     ({"operatingMode": "On"}, "spec.operatingMode: invalid value 'On': must be 'Running' or 'Suspended'"),
     ({"foo": 1}, "spec.foo is not a field of this version: remove it, or correct its name"),

@@ -65,14 +65,18 @@ def test_what_is_said_goes_into_daemon_json_and_is_told_to_be_checked() -> None:
         ({"args": ["--mtu", "1400"]}, ["own=mtu"]),
         ({"config": {"bip": "172.30.0.1/24"}}, ["own=bip", "config-bip=172.30.0.1/24"]),
         ({"config": {"bip": "what"}}, ["own=bip"]),
-        ({"config": {"bip": 7}}, ["own=bip"]),
+        ({"config": {"Bip": 7}}, ["own=bip"]),
         ({"args": ["--bip=172.30.0.1/24"]}, ["own=bip"]),
         ({"config": {"bridge": "none"}}, ["own=bip", "own=ipv6"]),
         ({"args": ["-b", "none"]}, ["own=bip", "own=ipv6"]),
         ({"args": ["-Dbnone"]}, ["own=bip", "own=ipv6"]),
         ({"config": {"fixed-cidr": "172.17.1.0/24"}}, ["own=bip"]),
         (
-            {"config": {"default-address-pools": [{"base": "172.31.0.0/16", "size": 24}, 7, {"base": "a b"}]}},
+            {
+                "config": {
+                    "default-address-pools": [{"base": "172.31.0.0/16", "size": 24}, {"base": 7}, {"base": "a b"}]
+                }
+            },
             ["own=pools", "config-pool=172.31.0.0/16"],
         ),
         ({"args": ["--default-address-pool=base=172.31.0.0/16,size=24"]}, ["own=pools"]),

@@ -1,0 +1,1 @@
+"""Environments that nobody would write, made from the CustomResourceDefinition and a seed."""

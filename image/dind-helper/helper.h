@@ -41,6 +41,8 @@ struct periods {
     /* Between two rounds over images that could not be had: a registry that is down is not to be stormed, one that is back
      * soon asked. */
     long pull_again_min, pull_again_max;
+    /* Between two tries to start a container, where dockerd could not. */
+    long check_again;
 };
 struct periods periods(void);
 
@@ -91,8 +93,9 @@ void report_run(const char *socket_path);
 /*
  * Starts a container through the Docker API, looks where the kernel put it, removes it, and prints one line,
  * `dind-isolation {"version":1,"inside":true|false|null,...}`. `group` is the cgroup-parent that dockerd was given.
+ * Returns 1 when dockerd failed at starting the container, which the line says with `"startRefused":true`.
  */
-void isolation_run(const char *socket_path, const char *group);
+int isolation_run(const char *socket_path, const char *group);
 /* The program of that container: does nothing until it is ended. */
 int pause_main(int argc, char **argv);
 

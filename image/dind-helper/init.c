@@ -103,24 +103,32 @@ static void start_beside(struct beside *beside, const struct options *options, c
 }
 
 /* For ever what no event tells: whether the volume is full, and whether the daemon is used. */
-static void watch(const struct options *options) {
+static void watch(const struct options *options, int refused) {
     /* One that follows another does not know what was said: it says how it is, whatever that be. */
     struct volume_watch volume = {.path = options->volume, .full = options->again};
     struct activity activity = {.socket_path = options->report, .group = options->group};
+    long long checked = now_ms();
 
     for (; options->volume || options->group; sleep_ms(periods().look)) {
         if (options->volume)
             volume_step(&volume);
         if (options->group)
             activity_step(&activity);
+        /* What is wrong may pass, such as a full disk. */
+        if (refused && now_ms() - checked >= periods().check_again) {
+            refused = isolation_run(options->report, options->group);
+            checked = now_ms();
+        }
     }
 }
 
 static void tell(const struct options *options) {
+    int refused = 0;
+
     report_run(options->report);
     if (options->group)
-        isolation_run(options->report, options->group);
-    watch(options);
+        refused = isolation_run(options->report, options->group);
+    watch(options, refused);
 }
 
 static void load(const struct options *options) {

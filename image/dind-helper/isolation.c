@@ -28,6 +28,8 @@ static const char container[] = "{\"Image\":\"" IMAGE "\",\"Cmd\":[\"/dind-helpe
 struct check {
     const char *socket_path, *group;
     char *answer;
+    /* The status of the last answer, and whether dockerd failed at starting the container. */
+    int status, refused;
     /* Why there is no result, or which group is outside. */
     char detail[1024];
 };
@@ -48,6 +50,7 @@ static int call(struct check *check, const char *method, const char *path, const
     struct http_answer answer;
     int status = http_call(check->socket_path, &asked, now_ms() + CALL_MS, check->answer, ANSWER_MAX, &answer);
 
+    check->status = status;
     if (status < 0)
         return fail(check, "%s", answer.error);
     if (status >= 300) {
@@ -122,7 +125,10 @@ static int start(struct check *check) {
         return fail(check, "the image could not be made: %.300s", check->answer);
     if (call(check, "POST", "/containers/create?name=" NAME, "application/json", container, sizeof container - 1) < 0)
         return -1;
-    return call(check, "POST", "/containers/" NAME "/start", NULL, NULL, 0);
+    if (call(check, "POST", "/containers/" NAME "/start", NULL, NULL, 0) >= 0)
+        return 0;
+    check->refused = check->status >= 500;
+    return -1;
 }
 
 /* The number that this PID namespace has for the container's process. */
@@ -201,25 +207,26 @@ static void print(const struct check *check, int inside) {
     char detail[3 * sizeof check->detail], line[sizeof detail + 128];
 
     json_escape(detail, sizeof detail, check->detail, strlen(check->detail));
-    snprintf(line, sizeof line, "dind-isolation {\"version\":1,\"inside\":%s,\"detail\":\"%s\"}\n", words[inside + 1],
-             inside == 1 ? "" : detail);
+    snprintf(line, sizeof line, "dind-isolation {\"version\":1,\"inside\":%s,\"detail\":\"%s\"%s}\n", words[inside + 1],
+             inside == 1 ? "" : detail, check->refused ? ",\"startRefused\":true" : "");
     /* One write, so that lines of others cannot come in between. */
     if (write(STDOUT_FILENO, line, strlen(line)) < 0)
         return;
 }
 
-void isolation_run(const char *socket_path, const char *group) {
+int isolation_run(const char *socket_path, const char *group) {
     struct check check = {.socket_path = socket_path, .group = group, .answer = malloc(ANSWER_MAX)};
     int inside = -1, pid;
 
     if (!check.answer)
-        return;
+        return 0;
     remove_all(&check);
     if (start(&check) >= 0 && (pid = process(&check)) > 0)
         inside = look(&check, pid);
     remove_all(&check);
     print(&check, inside);
     free(check.answer);
+    return check.refused;
 }
 
 int pause_main(int argc, char **argv) {

@@ -27,5 +27,6 @@ struct periods periods(void) {
         .idle_step_max = 10 * minute,
         .pull_again_min = minute / 30,
         .pull_again_max = minute,
+        .check_again = minute,
     };
 }

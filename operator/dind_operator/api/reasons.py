@@ -334,6 +334,13 @@ class Reason(Documented):
         "Use an image with an unmodified dockerd, and delete the pod to start again.",
     )
 
+    CONTAINERS_CANNOT_START = (
+        "ContainersCannotStart",
+        "dockerd responds, but cannot start containers. The message contains the error of dockerd.",
+        "Read the message. Often the image of the daemon contains a runc that is too old for its dockerd or for the kernel: use "
+        "another image. The check is repeated every minute.",
+    )
+
     # Images and registries
     IMAGES_PRELOADED = "ImagesPreloaded", "All images in `spec.daemon.preload` are present."
     PRELOADING_IMAGES = (

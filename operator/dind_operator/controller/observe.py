@@ -6,7 +6,7 @@ They are read only when needed. For an environment that does not change, only th
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from dind_operator.api.conditions import ConditionType
@@ -16,6 +16,7 @@ from dind_operator.controller.api_errors import ClusterError
 from dind_operator.controller.cache_reader import View
 from dind_operator.controller.log_budget import LogBudget, LogNotReadError
 from dind_operator.controller.polling import ACTIVITY_SECONDS, PollSchedule
+from dind_operator.features.isolation import condition as isolation
 from dind_operator.features.lifetime import condition as activity
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.features.registry import condition as preload
@@ -77,7 +78,8 @@ class Reader:
             pod = await self.pod(key, pod)
         node = await self._node(environment, pod)
         daemon, inside = await self._daemon(key, environment, pod)
-        volume, used = await self._poll_log(key, environment, pod, known.now)
+        volume, used, again = await self._poll_log(key, replace(known, pod=pod))
+        inside = inside or again
         known = replace(known, pod=pod, node=node, daemon=daemon, isolation=inside, volume=volume, activity=used)
         known = replace(known, preload=await self._preload(key, pod))
         return replace(known, rivals=self._rivals(environment))
@@ -151,21 +153,23 @@ class Reader:
         return (daemon_report(log), isolation_report(log)) if log is not None else (None, None)
 
     async def _poll_log(
-        self, key: Key, environment: dict[str, Any], pod: pods.Pod | None, now: datetime
-    ) -> tuple[VolumeReport | None, ActivityReport | None]:
-        """Poll the reports about the volume and the activity in the log of the daemon."""
-        polled = self._polls_volumes or activity.enabled(environment)
+        self, key: Key, known: Observed
+    ) -> tuple[VolumeReport | None, ActivityReport | None, IsolationReport | None]:
+        """Poll the reports about the volume, the activity and, where no container could be started, the isolation."""
+        pod, now, refused = known.pod, known.now, isolation.refused(known)
+        polled = self._polls_volumes or activity.enabled(known.environment) or refused
         if pod is None or not polled or not pods.daemon(pod).get("ready"):
             self._schedule.forget(key)
-            return None, None
+            return None, None, None
         if not self._schedule.due(key, now):
-            return None, None
+            return None, None, None
         log = await self._read(key, pod, self._cluster.daemon_log_tail)
         if key not in self._unread:
             self._schedule.done(key, now)
         if log is None:
-            return None, None
-        return volume_report(log) if self._polls_volumes else None, activity_report(log)
+            return None, None, None
+        volume = volume_report(log) if self._polls_volumes else None
+        return volume, activity_report(log), isolation_report(log) if refused else None
 
     async def _preload(self, key: Key, pod: pods.Pod | None) -> PreloadReport | None:
         """Read the progress of the images that the daemon pulls before it is ready."""

@@ -140,10 +140,14 @@ class DaemonReport(_Part):
 
 
 class IsolationReport(_Part):
-    """The line that follows when a container was started through the Docker API. ``inside`` is None if that failed."""
+    """The line that follows when a container was started through the Docker API. ``inside`` is None if that failed.
+
+    ``startRefused``: dockerd itself failed, and the helper tries again every minute.
+    """
 
     inside: bool | None
     detail: Annotated[Sentence | None, _OR_NONE] = None
+    startRefused: bool = False  # noqa: N815 - the helper's own key
 
 
 Count = Annotated[int, Field(strict=True, ge=0, le=2**63)]

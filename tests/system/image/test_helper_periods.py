@@ -20,8 +20,9 @@ int main(void) {
         printf("%ld\n", ((const long *)&all)[i]);
 }
 """
-# Milliseconds: a check of volume and use, idle, its first and its last repetition, the first and the longest pause between pulls.
-REAL = [5_000, 60_000, 60_000, 600_000, 2_000, 60_000]
+# Milliseconds: a check of volume and use, idle, its first and its last repetition, the first and the longest pause between pulls,
+# and another try to start a container.
+REAL = [5_000, 60_000, 60_000, 600_000, 2_000, 60_000, 60_000]
 
 Periods = Callable[[str | None], list[int]]
 

@@ -116,7 +116,9 @@ def problem(observed: Observed) -> Condition | None:
 
 def blocking(observed: Observed) -> Condition | None:
     """The problem, if no pod can be created because of it."""
-    return None if observed.endpoint is not None and not observed.endpoint.blocks else problem(observed)
+    if observed.endpoint is not None:
+        return observed.endpoint.problem if observed.endpoint.blocks else None
+    return observed.kept(ConditionType.ENDPOINT_READY, _FOUND_BY_LOOKING)
 
 
 def needs_restart(observed: Observed, pod: pods.Pod) -> bool:

@@ -6,6 +6,7 @@ from dind_operator.state.feature import Feature
 
 FEATURE = Feature(
     name="isolation",
+    assess=condition.assess,
     conditions={ConditionType.ISOLATION_VERIFIED: condition.condition},
     event_reasons={ConditionType.ISOLATION_VERIFIED: condition.EVENT_REASONS},
 )

@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.objects import condition, environment, observed, running_pod
+from tests.unit.objects import POLICY, condition, environment, observed, running_pod
 
 from dind_operator.api.conditions import Reason
 from dind_operator.api.status import Phase
+from dind_operator.controller.decide import make_plan
 from dind_operator.controller.events import changes
 from dind_operator.controller.status import build_status
 from dind_operator.state.assessment import Assessment, Condition
@@ -40,6 +41,29 @@ def test_inside_is_true_and_outside_is_false_with_the_group() -> None:
 @pytest.mark.parametrize("report", [None, UNKNOWN])
 def test_it_is_absent_where_nothing_was_found_out(report: IsolationReport | None) -> None:
     assert not told(build_status(seen(report), READY))
+
+
+REFUSED = IsolationReport(
+    inside=None,
+    detail='POST /containers/x/start: HTTP status 500: runc: namespace {"time" ""} does not exist',
+    startRefused=True,
+)
+
+
+def test_a_daemon_that_can_start_no_container_is_not_ready() -> None:
+    """Until it can: the helper tries again, and so the log is read again."""
+    first = make_plan(seen(REFUSED), POLICY).status
+    assert first is not None
+    for kind in ("IsolationVerified", "Ready"):
+        found = condition(first, kind)
+        assert (found["status"], found["reason"]) == ("False", "ContainersCannotStart")
+        assert 'namespace {"time" ""} does not exist' in found["message"]
+    kept = make_plan(seen(None, first), POLICY).status
+    assert condition(kept, "Ready")["reason"] == "ContainersCannotStart"
+    after = make_plan(seen(INSIDE, first), POLICY).status
+    assert condition(after, "Ready")["status"] == condition(after, "IsolationVerified")["status"] == "True"
+    again = make_plan(seen(None, first, restartCount=1), POLICY).status
+    assert condition(again, "Ready")["status"] == "True", "another start of the daemon"
 
 
 def test_it_stays_for_the_same_start_and_goes_with_it() -> None:

@@ -223,8 +223,12 @@ int isolation_run(const char *socket_path, const char *group) {
     remove_all(&check);
     if (start(&check) >= 0 && (pid = process(&check)) > 0)
         inside = look(&check, pid);
+    /* Where containers cannot be started, removing them can take long. */
+    if (check.refused)
+        print(&check, inside);
     remove_all(&check);
-    print(&check, inside);
+    if (!check.refused)
+        print(&check, inside);
     free(check.answer);
     return check.refused;
 }

@@ -221,6 +221,11 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("endpoint-name", {"endpoint": {"extraNames": ["A.example.com"]}}, ["spec.endpoint.extraNames[0]", NOT_A_NAME]),
     ("endpoint-port", {"endpoint": {"extraNames": ["a.example.com:2376"]}}, [NOT_A_NAME]),
     ("endpoint-address", {"endpoint": {"extraNames": ["256.0.0.1"]}}, [NOT_A_NAME]),
+    (
+        "endpoint-long-label",
+        {"endpoint": {"extraNames": [f"a.{'b' * 64}.example.com"]}},
+        ["spec.endpoint.extraNames[0]", "has a part of more than 63 characters, which no DNS name has: shorten it"],
+    ),
     ("endpoint-twice", {"endpoint": {"extraNames": ["a", "a"]}}, ["spec.endpoint.extraNames[1]", "Duplicate value"]),
     ("endpoint-generation", {"endpoint": {"credentialsGeneration": 0}}, ["spec.endpoint.credentialsGeneration"]),
     (

@@ -6,12 +6,12 @@ import ipaddress
 import re
 from typing import Annotated, Any, Final, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from .addresses import IPV4, IPV4_LENGTH, IPV6_LENGTH, ipv6
 from .affinity import LabelSelector
 from .model import ApiModel, WholeNumber
-from .rules import FORBIDDEN, REQUIRED, readable, rule, validations
+from .rules import FORBIDDEN, REQUIRED, cel_text, readable, rule, validations
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 # The last label of the name starts with a letter, so that no name is also an address.
@@ -36,10 +36,28 @@ _BOTH_KINDS: Final = (
 )
 _ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
 
+_LONG_LABEL: Final = f"has a part of more than {_LABEL_MAX_LENGTH} characters, which no DNS name has: shorten it"
+_LONG_LABEL_PATTERN: Final = rf"[^.:]{{{_LABEL_MAX_LENGTH + 1}}}"
+
+
+def _server_name(text: str) -> str:
+    if not re.search(NAME_PATTERN, text) or text.endswith("\n"):
+        raise ValueError(f"{text!r} {_NAME_REMEDY}")
+    if re.search(_LONG_LABEL_PATTERN, text):
+        raise ValueError(f"{text} {_LONG_LABEL}")
+    return text
+
+
 ServerName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=253),
-    *readable(NAME_PATTERN, _NAME_REMEDY),
+    AfterValidator(_server_name),
+    Field(
+        json_schema_extra=validations(
+            rule(f"self.matches('{cel_text(NAME_PATTERN)}')", _NAME_REMEDY),
+            rule(f"!self.matches('{_LONG_LABEL_PATTERN}')", _LONG_LABEL),
+        )
+    ),
 ]
 Cidr = Annotated[
     str,
@@ -140,8 +158,4 @@ class EndpointSpec(ApiModel):
                     ipaddress.IPv6Address(name)
                 except ValueError:
                     raise ValueError(f"extraNames: {name} is {_NAME_REMEDY}") from None
-            elif any(len(label) > _LABEL_MAX_LENGTH for label in re.split(r"\.", name)):
-                raise ValueError(
-                    f"extraNames: {name} has a part of more than {_LABEL_MAX_LENGTH} characters, which no DNS name has: shorten it"
-                )
         return self

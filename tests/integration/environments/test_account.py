@@ -113,7 +113,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(plane: ControlPlane, api: Api, token: str, serving: Any, tmp_path_factory: Any) -> Iterator[Place]:
-    operators = Operators(plane, serving, token, tmp_path_factory.mktemp("operators"))
+    operators = Operators(plane, api, serving, token, tmp_path_factory.mktemp("operators"))
     with open_space(api) as space, open_space(api) as closed, running_kubelet(api, serving) as kubelet:
         closed.label({"dind.dev/environments": None})
         try:

@@ -165,3 +165,14 @@ def test_a_daemon_that_is_killed_leaves_its_last_words(start_daemon: StartDaemon
     assert (message["exitCode"], message["signal"]) == (137, 9)
     assert "API listen on /run/dind/docker.sock" in message["tail"]
     assert message["docker"]
+
+
+def test_a_daemon_that_can_start_no_container_says_so_until_it_can(start_daemon: StartDaemon) -> None:
+    """As with a runc that is too old for its dockerd: everything answers, and nothing runs."""
+    breaks = "mv /usr/sbin/runc /usr/sbin/runc-kept && printf '#!/bin/sh\\nexit 1\\n' >/usr/sbin/runc && chmod +x /usr/sbin/runc"
+    daemon = start_daemon(inside=breaks, DIND_DAEMON_CONFIG=json.dumps(CONFIG), DIND_MINUTE_SECONDS="1")
+    daemon.wait_ready()
+    daemon.wait_logged('"startRefused":true')
+    assert '"inside":null' in daemon.log.read_text()
+    daemon.run("mv", "/usr/sbin/runc-kept", "/usr/sbin/runc")
+    daemon.wait_logged('"inside":true')

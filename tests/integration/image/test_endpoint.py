@@ -159,7 +159,7 @@ def test_the_context_of_the_secret_can_be_imported_and_used(start_daemon: StartD
     assert used.returncode == 0, used.stdout
     assert "Server:" in used.stdout
     where = found.call(config, "context", "inspect", "shared", "--format='{{.Endpoints.docker.Host}}'")
-    assert where.stdout.strip() == endpoint.url("builder", "team-a")
+    assert where.stdout.strip() == endpoint.url("builder", "team-a", SETTINGS.subdomain)
 
 
 @pytest.mark.timeout(300)

@@ -104,6 +104,7 @@ def test_a_nested_hog_dies_alone(make_sandbox: MakeSandbox, tool: Path) -> None:
     box = make_sandbox(memory=256 * MIB)
     script = f"for group in docker .; do sh -c '{run}' $group; done"
     status, out, _ = nested(box, tool, str(192 * MIB), script)
-    first, second, third, fourth = out.split("\n")
-    assert (status, second, third, fourth) == (0, "daemon lives", str(100 * MIB), "daemon lives")
-    assert first != str(100 * MIB)
+    # The kernel may kill the hog's whole pipeline, or only its largest process.
+    inside, beside, rest = out.split("daemon lives")
+    assert (status, beside.strip(), rest) == (0, str(100 * MIB), "")
+    assert inside.strip() != str(100 * MIB)

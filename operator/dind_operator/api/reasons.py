@@ -64,7 +64,8 @@ class Reason(Documented):
     )
     POLICY_VIOLATION = (
         "PolicyViolation",
-        "The spec violates the policy of this installation. The operator creates no pod; a running pod is not deleted.",
+        "The spec violates the policy of this installation. The operator creates no pod; a running pod is not deleted, "
+        "unless the environment is older than `maxTtl` of the policy.",
         "Change the fields that the message names, or ask an administrator to change the policy (docs/policy.md).",
     )
     ENDPOINTS_NOT_SERVED = (

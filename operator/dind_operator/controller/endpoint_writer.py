@@ -58,6 +58,8 @@ class Endpoints:
         """Environments for which a write failed because an object differed from the observed state."""
         self._failed: set[Key] = set()
         """Environments for which a write failed at the API server. It is tried again soon, and nothing is concluded from it."""
+        self._shared_failed: set[Key] = set()
+        """The same for a write of what the environments of the namespace share."""
 
     def forget(self, key: Key) -> None:
         """Remove the data of a deleted environment."""
@@ -66,10 +68,11 @@ class Endpoints:
         self._results.pop(key, None)
         self._conflicting.discard(key)
         self._failed.discard(key)
+        self._shared_failed.discard(key)
 
     def wait(self, key: Key, now: datetime) -> float | None:
         """Seconds until the next check; None without one."""
-        if key in self._failed:
+        if key in self._failed or key in self._shared_failed:
             return RETRY_SECONDS
         return min(filter(None, (self._schedule.wait(key, now), self._shared.wait(key, now))), default=None)
 
@@ -88,14 +91,24 @@ class Endpoints:
             # A check that stays due would requeue the environment repeatedly.
             self._schedule.forget(key)
             self._shared.forget(key)
+            if observed.pod is not None and served(observed, self._policy):
+                # What closes a pod does not depend on its environment.
+                await self._shared.ensure(key, observed.now, verify, creates=False, first=False)
             return None
         result = self._result(key, environment)
         due = self._check_due(key, environment, observed, result)
-        # First what closes the pods: a check may delete the NetworkPolicy that version 0.1 created for each environment.
+        # First what closes the pods: a check may delete the NetworkPolicy that an older operator created for each environment.
         problem, retry = await self._shared.ensure(key, observed.now, verify, creates=_creates(observed), first=due)
+        if retry:
+            self._shared_failed.add(key)
+        else:
+            self._shared_failed.discard(key)
+        if problem is not None and _creates(observed):
+            # No pod is created, and nothing else is needed yet.
+            return EndpointState(reported_credentials(dict(environment.status)), problem, passing=retry)
         if due:
             self._failed.discard(key)
-            state = await self._check(key, environment, observed, verify)
+            state = await self._check(key, environment, observed, verify, closed=problem is None)
             if key in self._failed:
                 state = replace(state, passing=True)
             else:
@@ -108,10 +121,8 @@ class Endpoints:
             state = EndpointState(reported_credentials(dict(environment.status)))
         else:
             return None
-        if retry:
-            self._failed.add(key)
-        if problem is not None and state.problem is None:
-            return replace(state, problem=problem, passing=retry)
+        if problem is not None:
+            return replace(state, problem=state.problem or problem, passing=retry and state.problem is None)
         return replace(state, blocks=bool(needed(environment))) if state.problem is not None else state
 
     def _admitted(self, observed: Observed) -> DindEnvironment | None:
@@ -151,7 +162,10 @@ class Endpoints:
             return True
         return again or (result is None and (changed or not reported))
 
-    async def _check(self, key: Key, environment: DindEnvironment, observed: Observed, verify: Verify) -> EndpointState:
+    async def _check(
+        self, key: Key, environment: DindEnvironment, observed: Observed, verify: Verify, *, closed: bool
+    ) -> EndpointState:
+        """``closed``: the pod has the NetworkPolicy of the namespace. Without it, the one of the environment is left as it is."""
         known = reported_credentials(observed.environment.get("status") or {})
         try:
             found = await self._read(key, environment)
@@ -164,7 +178,8 @@ class Endpoints:
         subdomain = self._policy.build.subdomain if pod is None else pods.subdomain(pod)
         desired = desired_state(environment, found, observed.now, self._new_key, subdomain)
         in_use = endpoint.in_use(pod)
-        changes: tuple[Change, ...] = (*desired.writes, *removals(environment, found, in_use=in_use))
+        every: tuple[Change, ...] = (*desired.writes, *removals(environment, found, in_use=in_use))
+        changes = tuple(change for change in every if closed or change.kind is not ObjectKind.NETWORK_POLICY)
         problem = await self._apply(key, changes, verify)
         conflict, passing = name_conflict(environment, conflicts(environment, found), Reason.ENDPOINT_CONFLICT, _REMEDY)
         credentials = desired.credentials

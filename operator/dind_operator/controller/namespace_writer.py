@@ -7,7 +7,7 @@ when the namespace contains neither environments nor their pods.
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dind_operator.api import names
@@ -20,12 +20,14 @@ from dind_operator.features.endpoint.desired import same_policy
 from dind_operator.features.endpoint.network_policy import baseline
 from dind_operator.features.endpoint.service import service
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Condition
 from dind_operator.state.cluster import Cluster, Key, ObjectKind
-from dind_operator.state.owned_objects import Change, Remove, altered, labelled, write
+from dind_operator.state.owned_objects import Change, altered, labelled, write
 
 FRESH = timedelta(seconds=5)
 """A check is valid for so long when a pod is created. A burst of environments costs one check."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _ABSENT = (ErrorClass.NOT_FOUND, ErrorClass.CONFLICT)
 
 Manifest = dict[str, Any]
@@ -83,7 +85,10 @@ class NamespaceObjects:
             check = None
         if self._due(namespace, check, now, creates=creates, first=first):
             check = await self._alone(namespace, self._check(key, now, verify))
-        elif check is not None and check.key is None:
+        elif check is None:
+            # This environment comes back for the first check.
+            self._checks[namespace] = _Check(self._uid(namespace), _NEVER, key, None, retry=False)
+        elif check.key is None:
             self._checks[namespace] = replace(check, key=key)
         return (check.problem, check.retry) if check is not None else (None, False)
 
@@ -152,7 +157,7 @@ class NamespaceObjects:
             if seen is None or _foreign(kind, seen, desired):
                 continue
             try:
-                await apply(self._cluster, (Remove(kind, seen),), _nothing)
+                await self._cluster.delete_owned(kind, seen)
             except ClusterError as error:
                 if error.error_class not in _ABSENT:
                     raise
@@ -162,13 +167,13 @@ def _scheduled(namespace: str) -> Key:
     return "", namespace
 
 
-async def _nothing() -> None:
-    """There is no environment to verify."""
-
-
 def _foreign(kind: ObjectKind, seen: Manifest, desired: Manifest) -> str | None:
     if (seen["metadata"].get("labels") or {}).get(names.LABEL_MANAGED_BY) != names.LABEL_MANAGED_BY_VALUE:
         return "was not created by the operator"
+    if names.LABEL_ENVIRONMENT in seen["metadata"]["labels"] or pods.controller(seen) is not None:
+        return "belongs to something else"
+    if kind is ObjectKind.SERVICE and (seen.get("spec") or {}).get("clusterIP") != "None":
+        return "has a cluster IP"
     other = altered(kind, seen, desired)
     return other.why if other is not None else None
 

@@ -49,7 +49,7 @@ def rejected(error: ClusterError) -> Condition:
         raise error
     return Condition.false(
         Reason.ENDPOINT_OBJECT_REJECTED,
-        f"The API server rejected a request for an object that the environment needs: "
+        f"The API server rejected a request for an object of the environment or of its namespace: "
         f"{clip(error.server_message, MAX_SERVER_MESSAGE)}. Ask for the permission, quota, policy or webhook that the message names "
         "to be changed.",
     )

@@ -50,7 +50,9 @@ def _without_endpoint(observed: Observed, state: EndpointState, problem: Conditi
     """No pod is created that could not start, or whose endpoint would have no NetworkPolicy."""
     if state.passing:
         assessment = waiting(Phase.PENDING, problem.reason, problem.message)
-        return plan_with_status(observed, assessment, extra=kept_backoff(observed), requeue_after=SOON_SECONDS)
+        # A request that failed is tried again by the endpoint's own schedule.
+        soon = SOON_SECONDS if problem.reason is Reason.WAITING_FOR_PREVIOUS_POD else None
+        return plan_with_status(observed, assessment, extra=kept_backoff(observed), requeue_after=soon)
     assessment = blocked(problem.reason, problem.message)
     return plan_with_status(
         observed, assessment, extra=kept_backoff(observed), requeue_after=observed.periods.blocked_check_seconds

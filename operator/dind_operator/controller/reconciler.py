@@ -153,20 +153,25 @@ class Reconciler:
 
     async def _round(self, key: Key, environment: dict[str, Any]) -> Outcome:
         observed = self._observed(key, environment)
+        passed_over: ClusterError | None = None
         try:
             observed = await self._reader.observe(key, observed)
             try:
                 observed = await self._reconcile_owned(key, observed)
-            except (ClusterError, StaleError):
+            except (ClusterError, StaleError) as error:
                 if not lifetimes.stopped(observed):
                     raise
+                passed_over = error if isinstance(error, ClusterError) else None
                 # Whatever becomes of the objects beside the pod, the pod of an environment that is suspended or expired ends.
         except ClusterError as error:
             await self._end_stopped(key)
             life = lifetimes.of(observed)
             await self._keep_warnings(key, observed, {"lifetime": life.fields}, life.events)
             return await self._finish(key, observed, self._after_error(observed, NOTHING, error))
-        return await self._execute(key, observed, make_plan(observed, self._policy))
+        outcome = await self._execute(key, observed, make_plan(observed, self._policy))
+        if passed_over is not None:
+            raise passed_over  # so that the queue waits longer each time
+        return outcome
 
     async def _reconcile_owned(self, key: Key, observed: Observed) -> Observed:
         """Reconcile the owned objects other than the pod; returns what is observed then."""
@@ -191,15 +196,7 @@ class Reconciler:
                 await self._verify(key, observed)
             last = DeleteEnvironment() in plan.actions
             if plan.status_first and plan.status is not None:
-                old = observed.environment.get("status") or {}
-                # Events of an environment that is deleted must be recorded before the deletion.
-                events = plan.events if last else ()
-                try:
-                    observed = await self._store(key, observed, surviving(old, plan.status), events)
-                except ClusterError:
-                    if not lifetimes.stopped(observed):
-                        raise
-                    # A daemon ends although its status cannot be written.
+                observed = await self._store_first(key, observed, plan.status, plan.events if last else ())
             for action in plan.actions:
                 await self._apply(key, observed, action)
             if last:
@@ -213,6 +210,23 @@ class Reconciler:
         if failed is not None and failed.error_class is ErrorClass.RETRY:
             raise failed
         return outcome
+
+    async def _store_first(
+        self, key: Key, observed: Observed, status: dict[str, Any], events: tuple[Event, ...]
+    ) -> Observed:
+        """Store what cannot be observed after the actions. A daemon ends whatever becomes of that."""
+        try:
+            # Events of an environment that is deleted must be recorded before the deletion.
+            return await self._store(key, observed, surviving(observed.environment.get("status") or {}, status), events)
+        except ClusterError:
+            if not lifetimes.stopped(observed):
+                raise
+            return observed
+        except StaleError:
+            live = self._view.environment(key)
+            if live is None or not lifetimes.stopped(replace(observed, environment=live)):
+                raise
+            return replace(observed, environment=live)
 
     async def _finish(self, key: Key, observed: Observed, plan: Plan) -> Outcome:
         again = self._requeue_after(key, observed, plan)

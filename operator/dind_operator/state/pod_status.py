@@ -101,7 +101,7 @@ def controller(pod: Pod) -> dict[str, Any] | None:
 
 
 def subdomain(pod: Pod) -> str | None:
-    """The domain of the pod's host name in its namespace; None for a pod of version 0.1."""
+    """The domain of the pod's host name in its namespace; None for a pod of an older operator."""
     found: str | None = pod["spec"].get("subdomain")
     return found
 

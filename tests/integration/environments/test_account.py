@@ -118,7 +118,7 @@ def place(plane: ControlPlane, api: Api, token: str, serving: Any, tmp_path_fact
         closed.label({"dind.dev/environments": None})
         try:
             operators().wait_ready()
-            space.create(spec={"disruptionPolicy": "Protect"})
+            space.create(spec={"disruptionPolicy": "Protect", "endpoint": {"allowFrom": [{"podSelector": {}}]}})
             kubelet.run(space.wait_pod())
             space.wait_reason("EndpointReady", "EndpointReady")
         finally:
@@ -136,6 +136,7 @@ def place(plane: ControlPlane, api: Api, token: str, serving: Any, tmp_path_fact
             yield Place(space, closed, attacker)
 
 
+HEADLESS = {"clusterIP": "None", "selector": MANAGED, "ports": PORTS}
 PRIVILEGED = {"containers": CONTAINERS}
 HOST = "hostNetwork, hostPID nor hostIPC"
 LABELS = "the object must have the labels app.kubernetes.io/managed-by=dind-operator"
@@ -216,10 +217,13 @@ ATTEMPTS: dict[str, tuple[Attempt, str]] = {
         "in its selector",
     ),
     "a Service for an address": (
-        lambda p: p.create(
-            "services", plain("shared", MANAGED, spec={"ports": PORTS, "selector": MANAGED, "externalIPs": ["8.8.8.8"]})
-        ),
+        lambda p: p.update("services", "dind", spec={**HEADLESS, "externalIPs": ["8.8.8.8"]}),
         "no externalIPs",
+    ),
+    "a shared Service of another name": (lambda p: p.create("services", plain("x", MANAGED, spec=HEADLESS)), LABELS),
+    "a shared Service elsewhere": (
+        lambda p: p.create("services", plain("dind", MANAGED, spec=HEADLESS), closed=True),
+        CLOSED,
     ),
     "a Service with a load balancer": (
         lambda p: p.create("services", of("two", spec={"ports": PORTS, "selector": MANAGED, "type": "LoadBalancer"})),
@@ -230,8 +234,12 @@ ATTEMPTS: dict[str, tuple[Attempt, str]] = {
     # NetworkPolicies
     "a NetworkPolicy": (lambda p: p.create("networkpolicies", plain(spec=POLICY)), LABELS),
     "a NetworkPolicy for all pods": (
-        lambda p: p.create("networkpolicies", plain("shared", MANAGED, spec=POLICY)),
+        lambda p: p.update("networkpolicies", "environments.dind.dev", spec=POLICY),
         "in spec.podSelector.matchLabels",
+    ),
+    "a shared NetworkPolicy of another name": (
+        lambda p: p.create("networkpolicies", plain("x", MANAGED, spec=OURS)),
+        LABELS,
     ),
     "changing a NetworkPolicy": (lambda p: p.update("networkpolicies", "web", labels=MANAGED, spec=OURS), NOT_OURS),
     "deleting a NetworkPolicy": (lambda p: p.delete("networkpolicies", "web"), NOT_OURS),
@@ -270,7 +278,7 @@ def test_the_token_does_nothing_else(place: Place, name: str) -> None:
     attempt, words = ATTEMPTS[name]
     told = attempt(place)
     assert re.match(
-        r"The service account of the operator cannot (create|update|delete) [a-z]+ [-a-z0-9]+/[-a-z]+ \(", told
+        r"The service account of the operator cannot (create|update|delete) [a-z]+ [-a-z0-9]+/[-.a-z]+ \(", told
     )
     assert words in told
 
@@ -286,19 +294,18 @@ def test_without_the_policy_the_token_does_all_of_it(place: Place, api: Api, man
 
 
 def test_objects_that_environments_share_have_a_label_and_no_owner(place: Place) -> None:
-    service = plain("dind", MANAGED, spec={"clusterIP": "None", "selector": MANAGED, "ports": PORTS})
-    for kind, body in (("services", service), ("networkpolicies", plain("dind", MANAGED, spec=OURS))):
-        assert place.create(kind, body) == ""
-        place.space.api.create(path(place.space, kind), body)
-        assert place.update(kind, "dind", labels={**MANAGED, "a": "b"}) == ""
-        assert place.update(kind, "dind", labels={}).startswith("The service account of")
-        assert place.delete(kind, "dind") == ""
+    """The operator itself made them under the policy."""
+    for kind, name in (("services", "dind"), ("networkpolicies", "environments.dind.dev")):
+        assert place.update(kind, name, labels={**MANAGED, "a": "b"}) == ""
+        assert place.update(kind, name, labels={}).startswith("The service account of")
+        assert place.update(kind, name, ownerReferences=[REPLICA_SET]).startswith("The service account of")
+        assert place.delete(kind, name) == ""
 
 
 def test_what_a_tenant_does_to_an_object_does_not_keep_the_operator_from_it(place: Place) -> None:
     """Without its labels: the operator restores them. And a pod without its owner: it was orphaned, and the operator ends it."""
     api, space = place.space.api, place.space
-    for kind, name in (("secrets", "one-ca"), ("services", "one"), ("networkpolicies", "one"), ("pods", "one")):
+    for kind, name in (("secrets", "one-ca"), ("networkpolicies", "one"), ("pods", "one")):
         labels = place.read(kind, name)["metadata"]["labels"]
         api.patch(path(space, kind, name), {"metadata": {"labels": dict.fromkeys(labels)}})
         assert place.delete(kind, name) == ""

@@ -16,6 +16,7 @@ from dind_operator.api.conditions import Reason
 from dind_operator.api.names import NAMESPACE_POLICY
 from dind_operator.controller.api_errors import ClusterError, ErrorClass, StaleError
 from dind_operator.controller.endpoint_writer import Endpoints
+from dind_operator.features.endpoint.service import selector
 from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.state.cluster import ObjectKind
 from dind_operator.state.observed import EndpointState, Observed, Policy
@@ -246,8 +247,9 @@ async def test_where_nothing_is_done_no_look_is_waited_for(endpoints: Endpoints,
         env["status"]["lifetime"] = {"expired": {"reason": "TTLExpired", "time": LONG_AGO}}
     seen = observed(env, running_pod(), space=namespace(labelled=why != "closed"), now=later)
     assert await bring(endpoints, shelf, seen) is None
-    assert endpoints.wait(KEY, later) is None
-    assert shelf.since(before) == []
+    # What closes the pod is looked at for as long as it is there, where the operator may do anything at all.
+    assert endpoints.wait(KEY, later) == (None if why == "closed" else SECONDS)
+    assert shelf.since(before) == ([] if why == "closed" else READS_SHARED)
 
 
 async def test_what_the_policy_forbids_gets_none_and_what_runs_keeps_its_own(shelf: Shelf) -> None:
@@ -276,7 +278,7 @@ async def test_without_rights_on_secrets_none_is_touched(shelf: Shelf) -> None:
     """Neither of what ran before, nor of what has no endpoint; the NetworkPolicy of published ports is kept as ever."""
     endpoints = writer(shelf, replace(POLICY, serves_endpoints=False))
     assert await bring(endpoints, shelf, observed(pod=running_pod(credentials=CREDENTIALS))) is None
-    assert endpoints.wait(KEY, NOW) is None
+    assert endpoints.wait(KEY, NOW) == SECONDS, "for what closes its pod"
     assert shelf.calls == []
     env = environment({**OFF, "publishedPorts": {"allowFrom": [{"podSelector": {}}]}}, generation=2)
     state = await bring(endpoints, shelf, observed(env))
@@ -402,6 +404,54 @@ async def test_turned_off_all_goes_and_then_nothing_is_looked_at(endpoints: Endp
     for hours in range(3):
         await bring(endpoints, shelf, observed(at_rest, running_pod(OFF), now=NOW + timedelta(hours=hours)))
     assert shelf.since(before) == READS_SHARED * 2, "what all share is looked at for as long as there are pods"
+
+
+async def test_while_what_closes_pods_is_refused_no_pod_is_made_and_no_policy_is_touched(shelf: Shelf) -> None:
+    """Neither where the environment has a problem of its own, nor where it needs nothing."""
+    words = "exceeded quota"
+    shelf.refuse["create", ObjectKind.NETWORK_POLICY] = ClusterError(
+        ErrorClass.REFUSED, "m", Reason.FORBIDDEN, code=403, server_message=words
+    )
+    shelf.refuse["delete", ObjectKind.NETWORK_POLICY] = shelf.refuse["create", ObjectKind.NETWORK_POLICY]
+    old = {"podSelector": {"matchLabels": selector("builder")}}
+    owner = environment(OFF)["metadata"]["uid"]
+    reference = [{"apiVersion": "dind.dev/v1alpha1", "kind": "DindEnvironment", "uid": owner, "controller": True}]
+    metadata = {"name": "builder", "uid": "old", "resourceVersion": "1", "ownerReferences": reference}
+    shelf.objects[ObjectKind.NETWORK_POLICY, "builder"] = {"metadata": metadata, "spec": old}
+    env = environment(OFF, generation=2)
+    state = await bring(writer(shelf), shelf, observed(env))
+    assert state is not None
+    assert state.problem is not None
+    assert words in state.problem.message
+    assert state.blocks
+    running = await bring(writer(shelf), shelf, observed(env, running_pod(OFF)))
+    assert running is not None
+    assert running.problem is not None
+    assert "delete networkpolicies" not in shelf.calls
+    shelf.refuse.clear()
+    await bring(writer(shelf), shelf, observed(env, running_pod(OFF)))
+    assert "builder" not in shelf.names(), "the one of the namespace is there, so this one goes"
+
+
+async def test_what_closes_a_pod_is_kept_although_its_environment_is_invalid(
+    endpoints: Endpoints, shelf: Shelf
+) -> None:
+    env = environment({"unknown": "field"})
+    for seconds in (0, SECONDS):
+        seen = observed(env, running_pod(), now=NOW + timedelta(seconds=seconds))
+        assert await bring(endpoints, shelf, seen) is None
+    assert (ObjectKind.NETWORK_POLICY, NAMESPACE_POLICY) in shelf.objects
+
+
+async def test_a_failure_of_what_all_share_costs_each_environment_nothing(endpoints: Endpoints, shelf: Shelf) -> None:
+    shelf.refuse["create", ObjectKind.SERVICE] = ClusterError(ErrorClass.RETRY, "m", code=500, server_message="webhook")
+    state = await bring(endpoints, shelf, observed())
+    assert state is not None
+    assert (state.problem is not None, endpoints.wait(KEY, NOW)) == (True, 5.0)
+    before = len(shelf.calls)
+    for name in ("two", "three"):
+        await endpoints.reconcile(("team-a", name), observed(environment(name=name, uid=name)), shelf.verify)
+    assert shelf.since(before) == []
 
 
 async def test_turned_off_under_a_pod_that_listens_the_rest_goes_with_the_pod(

@@ -118,11 +118,19 @@ async def test_one_environment_comes_back_for_them(shared: NamespaceObjects, clu
     assert cluster.objects.keys() == {POLICY, SERVICE}
 
 
+async def test_a_service_with_an_address_is_not_the_operators(shared: NamespaceObjects, cluster: Cluster) -> None:
+    await look(shared)
+    cluster.objects[SERVICE]["spec"]["clusterIP"] = "10.96.0.7"
+    problem, _ = await look(shared, after=6)
+    assert "has a cluster IP" in problem.message
+
+
 async def test_an_operator_that_starts_does_not_look_at_every_namespace(
     shared: NamespaceObjects, cluster: Cluster
 ) -> None:
     await look(shared, creates=False)
     assert cluster.calls == []
+    assert shared.wait(KEY, NOW) == SECONDS, "one environment comes back for it"
     await look(shared, after=SECONDS, creates=False)
     assert cluster.objects.keys() == {POLICY, SERVICE}
 
@@ -140,7 +148,7 @@ async def test_what_was_changed_is_put_back(
 
 
 @pytest.mark.parametrize("place", [POLICY, SERVICE])
-@pytest.mark.parametrize("what", ["labels", "selector"])
+@pytest.mark.parametrize("what", ["labels", "selector", "an environment", "an owner"])
 async def test_what_is_somebody_elses_is_named_and_left(
     shared: NamespaceObjects, cluster: Cluster, place: tuple[ObjectKind, str], what: str
 ) -> None:
@@ -148,6 +156,10 @@ async def test_what_is_somebody_elses_is_named_and_left(
     theirs = cluster.objects[place]
     if what == "labels":
         theirs["metadata"]["labels"] = {"app": "theirs"}
+    elif what == "an environment":
+        theirs["metadata"]["labels"]["dind.dev/environment"] = "x"
+    elif what == "an owner":
+        theirs["metadata"]["ownerReferences"] = [{"kind": "ConfigMap", "name": "x", "controller": True}]
     else:
         theirs["spec"]["podSelector" if place == POLICY else "selector"] = {"app": "theirs"}
     before = copy.deepcopy(theirs)
@@ -168,6 +180,22 @@ async def test_they_go_with_the_last_pod(shared: NamespaceObjects, cluster: Clus
     await shared.release("team-a")
     assert cluster.objects == {}
     assert shared.wait(KEY, NOW) is None
+
+
+@pytest.mark.parametrize("error", [ErrorClass.NOT_FOUND, ErrorClass.CONFLICT, ErrorClass.RETRY])
+async def test_a_deletion_that_fails_is_tried_again_and_one_that_is_late_is_not(
+    shared: NamespaceObjects, cluster: Cluster, error: ErrorClass
+) -> None:
+    await look(shared)
+    cluster.left, cluster.fail = False, ClusterError(error, "m")
+    if error is ErrorClass.RETRY:
+        with pytest.raises(ClusterError):
+            await shared.release("team-a")
+        cluster.fail = None
+        await shared.release("team-a")
+        assert cluster.objects == {}
+    else:
+        await shared.release("team-a")
 
 
 async def test_who_comes_while_they_go_has_them_made_again(shared: NamespaceObjects, cluster: Cluster) -> None:

@@ -67,9 +67,14 @@ def _foreign(environment: DindEnvironment, found: Found) -> dict[str, Foreign]:
 
 
 def conflicts(environment: DindEnvironment, found: Found) -> list[Foreign]:
-    """Foreign objects with the name of a desired object."""
+    """Foreign objects with the name of a desired object, and a foreign NetworkPolicy of that name for the pod: it may open it."""
     wanted = needed(environment)
-    return [item for part, item in _foreign(environment, found).items() if part in wanted]
+    selector = _expected(environment)["policy"]["spec"]["podSelector"]
+
+    def matters(part: str, item: Foreign) -> bool:
+        return part in wanted or (part == "policy" and (item.manifest.get("spec") or {}).get("podSelector") == selector)
+
+    return [item for part, item in _foreign(environment, found).items() if matters(part, item)]
 
 
 def needed(environment: DindEnvironment) -> set[str]:

@@ -37,7 +37,7 @@ def client_secret_name(name: str) -> str:
 def host(name: str, namespace: str, subdomain: str | None) -> str:
     """The host name of the pod, without the cluster domain, which the operator does not know.
 
-    ``subdomain``: of the pod; None for a pod of version 0.1, which has a Service of its own.
+    ``subdomain``: of the pod; None for a pod of an operator that created a Service for each environment.
     """
     return ".".join(filter(None, (name, subdomain, namespace, "svc")))
 

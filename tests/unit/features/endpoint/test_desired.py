@@ -254,7 +254,11 @@ def test_turned_off_a_stranger_is_in_the_way_of_what_is_wanted_alone() -> None:
     found = made(HOMES)
     for part, _, _ in PARTS:
         getattr(found, part)["metadata"]["ownerReferences"] = []
-    assert conflicts(model(OFF), found) == []
+    assert [item.manifest for item in conflicts(model(OFF), found)] == [found.policy], "it opens the pod"
+    other = copy.deepcopy(found.policy)
+    assert other is not None
+    other["spec"]["podSelector"] = {"matchLabels": {"app": "theirs"}}
+    assert conflicts(model(OFF), replace(found, policy=other)) == []
     (conflict,) = conflicts(model({**OFF, "publishedPorts": HOMES}), found)
     assert conflict.kind is ObjectKind.NETWORK_POLICY
 

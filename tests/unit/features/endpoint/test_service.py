@@ -19,7 +19,7 @@ def test_the_names_are_those_of_the_pod_this_machine_and_the_users() -> None:
     )
 
 
-def test_a_pod_of_version_0_1_keeps_the_names_of_its_service() -> None:
+def test_a_pod_of_an_older_operator_keeps_the_names_of_its_service() -> None:
     names = endpoint.server_names(model(), None)
     assert names[:4] == ("builder", "builder.team-a", "builder.team-a.svc", "builder.team-a.svc.cluster.local")
     assert endpoint.url("builder", "team-a", None) == "tcp://builder.team-a.svc:2376"

@@ -229,7 +229,7 @@ ATTEMPTS: dict[str, tuple[Attempt, str]] = {
         lambda p: p.create("services", of("two", spec={"ports": PORTS, "selector": MANAGED, "type": "LoadBalancer"})),
         "the type ClusterIP",
     ),
-    "changing a Service": (lambda p: p.update("services", "web", labels=MANAGED), NOT_OURS),
+    "changing a Service": (lambda p: p.update("services", "web", **adopted("web")), NOT_OURS),
     "deleting a Service": (lambda p: p.delete("services", "web"), NOT_OURS),
     # NetworkPolicies
     "a NetworkPolicy": (lambda p: p.create("networkpolicies", plain(spec=POLICY)), LABELS),
@@ -241,7 +241,10 @@ ATTEMPTS: dict[str, tuple[Attempt, str]] = {
         lambda p: p.create("networkpolicies", plain("x", MANAGED, spec=OURS)),
         LABELS,
     ),
-    "changing a NetworkPolicy": (lambda p: p.update("networkpolicies", "web", labels=MANAGED, spec=OURS), NOT_OURS),
+    "changing a NetworkPolicy": (
+        lambda p: p.update("networkpolicies", "web", **adopted("web"), spec=OURS),
+        NOT_OURS,
+    ),
     "deleting a NetworkPolicy": (lambda p: p.delete("networkpolicies", "web"), NOT_OURS),
     # PodDisruptionBudgets
     "a budget": (lambda p: p.create("poddisruptionbudgets", plain(spec=BUDGET)), LABELS),
@@ -329,17 +332,21 @@ def test_it_is_checked_without_warnings(api: Api) -> None:
     assert (found or {})["status"]["typeChecking"] == {}
 
 
-@pytest.mark.parametrize("endpoint", [True, False], ids=["its Secrets", "its pod"])
+@pytest.mark.parametrize("what", ["services", "secrets", "pods"])
 def test_a_denial_of_what_the_operator_needs_is_told_and_tried_again_soon(
-    start: Operators, space: Space, *, endpoint: bool
+    start: Operators, space: Space, what: str
 ) -> None:
     """As when an API server does not know the policy of an upgrade yet: no change of the environment and no resync is needed."""
-    space.label({"dind.dev/environments": None})
     operator = start(require_namespace_label=False).wait_ready()
-    space.create(spec={"endpoint": {"enabled": endpoint}})
-    told = space.wait_reason("EndpointObjectRejected" if endpoint else "Forbidden")
+    if what != "services":
+        # Then what all share is there.
+        space.create("before")
+        space.wait_pod("before")
+    space.label({"dind.dev/environments": None})
+    space.create(spec={"endpoint": {"enabled": what == "secrets"}})
+    told = space.wait_reason("Forbidden" if what == "pods" else "EndpointObjectRejected")
     assert "the namespace does not have the label dind.dev/environments=enabled" in told["message"]
-    writes = on("create", "secrets" if endpoint else "pods")
+    writes = on("create", what)
     tried = operator.proxy.count(writes)
     eventually(lambda: operator.proxy.count(writes) > tried, "another try")
     space.label({"dind.dev/environments": "enabled"})

@@ -120,8 +120,8 @@ async def script(api: Api, namespace: str, count: int, status: Object, *, endpoi
 
 
 async def make_endpoint(api: Api, namespace: str, made: Object) -> None:
-    """The five objects of an environment's endpoint, at the same time."""
-    goal = desired_state(DindEnvironment.from_dict(made), Found(), datetime.now(UTC), new_key)
+    """The three objects of an environment's endpoint, at the same time."""
+    goal = desired_state(DindEnvironment.from_dict(made), Found(), datetime.now(UTC), new_key, _SETTINGS.subdomain)
     await asyncio.gather(
         *(api.call("POST", owned_path(write.kind, namespace), write.manifest) for write in goal.writes)
     )

@@ -57,4 +57,17 @@ class ConditionType(Documented):
         "All images in `spec.daemon.preload` are present. Until then, the message reports the progress. Absent without images to "
         "preload.",
     )
+    RECONCILING = (
+        "Reconciling",
+        "The operator is starting, repairing or suspending the pod. Present only while it is True, with the reason of Ready.",
+    )
+    STALLED = (
+        "Stalled",
+        "The spec cannot be applied until somebody changes something: the environment is Failed, or a running pod of an older spec "
+        "is kept. Present only while it is True.",
+    )
+    FINISHED = (
+        "Finished",
+        "The workloads have completed, successfully or not. Present only while it is True. WorkloadsSucceeded contains the result.",
+    )
     UP_TO_DATE = "UpToDate", "The pod matches the current spec and the current version of the operator."

@@ -79,7 +79,9 @@ def keep_pod(observed: Observed, problem: Assessment) -> Plan:
         return plan_with_status(observed, problem)
     assessment = assess(diagnose(pod, answered_before=answered_before(observed, pod)), observed, pod)
     stale = Condition.false(problem.ready.reason, problem.ready.message)
-    assessment = replace(assessment, conditions={**assessment.conditions, ConditionType.UP_TO_DATE: stale})
+    assessment = replace(
+        assessment, conditions={**assessment.conditions, ConditionType.UP_TO_DATE: stale}, refused=stale
+    )
     if observed.reported(ConditionType.UP_TO_DATE).get("reason") == stale.reason:
         return plan_with_status(observed, assessment)
     # The condition Ready does not report the problem.

@@ -6,6 +6,7 @@ from dind_operator.api.conditions import ConditionType, format_time, set_conditi
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.status import WORD_MAX_LENGTH, clip
 from dind_operator.controller.features import CONDITIONS, POD_STATUS, STATUS
+from dind_operator.controller.progress_conditions import progress_conditions
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Assessment, Condition
 from dind_operator.state.observed import NodeView, Observed
@@ -92,6 +93,7 @@ def _conditions(observed: Observed, old: dict[str, Any], assessment: Assessment)
     conditions = {ConditionType.READY: assessment.ready} | {
         kind: assessment.conditions.get(kind, unknown) for kind in _ALWAYS
     }
+    conditions |= progress_conditions(assessment)
     for kind, condition in CONDITIONS:
         found = condition(observed)
         if found is not None:

@@ -34,13 +34,15 @@ class Condition:
 class Assessment:
     """``conditions`` contains the conditions other than Ready. Omitted ones are Unknown with the reason of Ready.
 
-    ``warning``: a Warning Event is recorded for the reason of Ready.
+    ``warning``: a Warning Event is recorded for the reason of Ready. ``refused``: why the spec is not applied, while the pod of an
+    older spec is kept.
     """
 
     phase: Phase
     ready: Condition
     conditions: dict[ConditionType, Condition] = field(default_factory=dict)
     warning: bool = False
+    refused: Condition | None = None
 
 
 def waiting(

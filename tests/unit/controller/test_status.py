@@ -43,6 +43,7 @@ def test_what_the_verdict_leaves_out_is_unknown_for_the_same_reason() -> None:
         "DaemonReady",
         "UpToDate",
         "EndpointReady",
+        "Reconciling",
     ]
     storage = condition(status, "StorageHealthy")
     assert (storage["status"], storage["reason"]) == ("Unknown", "PodPending")

@@ -98,12 +98,15 @@ class NamespaceObjects:
             await self._alone(namespace, self._delete(namespace))
 
     async def _alone(self, namespace: str, work: Coroutine[Any, Any, _Check | None]) -> _Check | None:
-        task = asyncio.create_task(work)
-        self._running[namespace] = task
-        try:
-            return await task
-        finally:
-            del self._running[namespace]
+        async def once() -> _Check | None:
+            try:
+                return await work
+            finally:
+                # Before the task is done: who waits for a task that is done does not wait, and would look again for ever.
+                del self._running[namespace]
+
+        task = self._running[namespace] = asyncio.create_task(once())
+        return await task
 
     def _due(self, namespace: str, check: _Check | None, now: datetime, *, creates: bool, first: bool) -> bool:
         if check is None and (creates or first):

@@ -209,6 +209,35 @@ async def test_who_comes_while_they_go_has_them_made_again(shared: NamespaceObje
     assert cluster.objects.keys() == {POLICY, SERVICE}
 
 
+@pytest.mark.timeout(20)
+async def test_who_comes_when_they_have_just_gone_does_not_wait_for_ever(
+    shared: NamespaceObjects, cluster: Cluster
+) -> None:
+    """Between the last request and its answer reaching who made it. It held up the whole operator, with all its cpu."""
+    await look(shared)
+    cluster.left = False
+    gone = asyncio.Event()
+    delete = cluster.delete_owned
+
+    async def last(kind: ObjectKind, seen: dict[str, Any]) -> None:
+        await delete(kind, seen)
+        if not cluster.objects:
+            gone.set()
+
+    cluster.delete_owned = last  # type: ignore[method-assign]
+
+    async def newcomer() -> tuple[Any, bool]:
+        await gone.wait()
+        cluster.left = True
+        return await look(shared, OTHER)
+
+    coming = asyncio.create_task(newcomer())
+    await asyncio.sleep(0)
+    await shared.release("team-a")
+    assert await coming == (None, False)
+    assert cluster.objects.keys() == {POLICY, SERVICE}
+
+
 async def test_in_a_namespace_that_is_deleted_nothing_is_done(shared: NamespaceObjects, cluster: Cluster) -> None:
     await look(shared)
     before = len(cluster.calls)

@@ -20,6 +20,7 @@ from tests.unit.objects import NOW, POLICY, environment, namespace, node, runnin
 
 from dind_operator.api.conditions import format_time
 from dind_operator.controller.api_errors import ClusterError, ErrorClass
+from dind_operator.controller.log_budget import LogBudget
 from dind_operator.controller.reconciler import Reconciler
 from dind_operator.features.policy.rules import PolicyRules
 from dind_operator.manager.cache import ClusterView
@@ -64,7 +65,7 @@ ERRORS = [
     ClusterError(ErrorClass.RETRY, "no response"),
     ClusterError(ErrorClass.CONFLICT, "changed", code=409),
 ]
-PLACES = ("status", "events", "secrets", "services", "networkpolicies", "poddisruptionbudgets", "logs", "nodes", "none")
+PLACES = ("status", "secrets", "services", "networkpolicies", "poddisruptionbudgets", "logs", "nodes", "none")
 
 
 @dataclass
@@ -178,7 +179,15 @@ async def reconciled(
         if tick in changes and cluster.environment_ is not None:
             cluster.change(changes[tick] | {"metadata": {"generation": 2 + tick}})
         if operator is None or tick in restarts:
-            operator = Reconciler(cluster, cluster.view, policy, lambda: cluster.now, endpoint_seconds=60)  # type: ignore[arg-type]
+            operator = Reconciler(
+                cluster,  # type: ignore[arg-type]
+                cluster.view,
+                policy,
+                lambda: cluster.now,
+                logs=LogBudget(),
+                volume_seconds=60,
+                endpoint_seconds=60,
+            )
         try:
             wait = (await operator.reconcile(KEY)).requeue_after
         except ClusterError:
@@ -187,7 +196,8 @@ async def reconciled(
         # Nothing is in the way of an earlier one, and a resync does not come so soon.
         cluster.now += timedelta(seconds=max(min(wait or latest, latest), 0.1))
         tick += 1
-        assert tick < 4 * (end - NOW).total_seconds() / 60 + 60, "it is looked at all the time"
+        # A failed write is tried again every five seconds.
+        assert tick < 15 * (end - NOW).total_seconds() / 60 + 60, "it is looked at all the time"
 
 
 def cluster_of(spec: dict[str, Any], broken: tuple[str, ClusterError], **more: Any) -> Cluster:

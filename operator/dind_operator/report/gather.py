@@ -169,25 +169,29 @@ async def read_logs(cluster: ApiCluster, reader: "Reader", key: Key, pod: dict[s
     logs: dict[str, str] = {}
 
     async def read(container: str, *, previous: bool) -> str | None:
-        title = f"{container} (before its last restart)" if previous else container
+        title = _before(container) if previous else container
         text = await reader.read("pods/log", cluster.log_tail(key, container, lines, previous=previous), of=title)
         if text is not None:
             logs[title] = text
         return text
 
-    def restarted(seen: dict[str, Any]) -> bool:
-        return bool(pods.container_status(seen, names.DAEMON_CONTAINER).get("restartCount"))
-
+    restarted = pods.container_status(pod, names.DAEMON_CONTAINER).get("restartCount")
     await read(names.INIT_CONTAINER, previous=False)
-    if restarted(pod):
+    if restarted:
         await read(names.DAEMON_CONTAINER, previous=True)
     text = await read(names.DAEMON_CONTAINER, previous=False)
-    if text == "" and not restarted(pod):
-        # It may have restarted since the pod was read: then the log that is wanted is the one before.
-        now = await reader.read("pods", cluster.pod(key))
-        if now is not None and restarted(now):
-            await read(names.DAEMON_CONTAINER, previous=True)
+    if not text and not restarted:
+        # The container may have restarted since: then the log before the restart is the one that is wanted. The kubelet knows
+        # of a restart before the pod's status says so, so it is asked for the log. An error says that there was no restart.
+        with contextlib.suppress(ClusterError):
+            logs[_before(names.DAEMON_CONTAINER)] = await cluster.log_tail(
+                key, names.DAEMON_CONTAINER, lines, previous=True
+            )
     return logs
+
+
+def _before(container: str) -> str:
+    return f"{container} (before its last restart)"
 
 
 class Reader:

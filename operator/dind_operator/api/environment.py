@@ -5,7 +5,6 @@ An object may be stored under an older CustomResourceDefinition, so its validati
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from . import nesting
+from .json_codec import Decoder, Encoder
 from .messages import describe_errors
 from .names import NAME_MAX_LENGTH, NAME_PATTERN
 from .spec import DindEnvironmentSpec
@@ -26,7 +26,8 @@ CACHED_SPECS_BYTES = 16 * 1024
 
 
 TOO_DEEP = f"spec.daemon.config must not be nested more than {nesting.MAX_DEPTH} levels deep: flatten its values"
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = Encoder(separators=(",", ":")).encode
+_decode = Decoder().decode
 
 
 class InvalidEnvironment(Exception):  # noqa: N818 - it says what the object is
@@ -93,7 +94,7 @@ class _TooDeepError(Exception):
 
 @lru_cache(maxsize=CACHED_SPECS)
 def _parsed(text: str) -> DindEnvironmentSpec:
-    spec = json.loads(text)
+    spec = _decode(text)
     if nesting.CUT in text or nesting.deeper(spec, nesting.MAX_DEPTH):
         raise _TooDeepError
     return DindEnvironmentSpec.model_validate(spec)

@@ -54,16 +54,17 @@ class Layer:
 
     # Events of the watch
 
-    def report(self, key: Key, manifest: Manifest) -> None:
-        """The watch has reported a state of an object."""
+    def report(self, key: Key, manifest: Manifest) -> bool:
+        """The watch has reported a state of an object. Returns whether it differs from the cached one."""
         if uid_of(manifest) in self._gone or uid_of(manifest) in self._gone_before:
-            return
+            return True
         version = version_of(manifest)
         self._reported[key] = max(version, self._reported.get(key, -1))
         known = self._objects.get(key)
         # A state that is already cached is not compressed again.
         if not isinstance(known, Packed) or version_of(known) < version or version < 0:
             self._keep(key, Packed.of(manifest))
+        return known is None or version_of(known) != version or version < 0
 
     def forget(self, key: Key, uid: str) -> None:
         """The watch has reported the deletion of the object with this UID. A new object may already have its name."""
@@ -145,9 +146,9 @@ class Layer:
 class EnvironmentLayer(Layer):
     """The cached environments. A tenant writes them, so their values are cut where they come in (``api.nesting``)."""
 
-    def report(self, key: Key, manifest: Manifest) -> None:
+    def report(self, key: Key, manifest: Manifest) -> bool:
         """See ``Layer``."""
-        super().report(key, limited(manifest))
+        return super().report(key, limited(manifest))
 
     def learn(self, key: Key, manifest: Manifest) -> None:
         """See ``Layer``."""

@@ -19,7 +19,7 @@ import aiohttp
 from kubernetes.aio import client, config
 
 from dind_operator import __version__
-from dind_operator.api import names, nesting
+from dind_operator.api import json_codec, names
 from dind_operator.api.nesting import limited
 from dind_operator.controller.api_errors import ClusterError, ErrorClass, error_of
 from dind_operator.manager.api_paths import delete_options, environment_path, identity, owned_path, pod_path
@@ -54,7 +54,7 @@ async def connect(*, kubeconfig_first: bool = False, context: str | None = None)
     always has precedence.
     Raises ``kubernetes.aio.config.ConfigException`` if neither is available.
     """
-    nesting.install()
+    json_codec.install()
     configuration = client.Configuration()
     if context or (kubeconfig_first and os.environ.get("KUBECONFIG")):
         await _load_kubeconfig(configuration, context)

@@ -1,18 +1,22 @@
 """Compressed objects for the cache, which are rarely read.
 
-An environment and its pod take 44 KiB of memory as dicts and 4 KiB compressed. Compressing takes 140 µs, decompressing 66 µs.
+An environment and its pod take 44 KiB of memory as dicts and 4 KiB compressed. Compressing takes 45 µs a pod, decompressing 50 µs.
 """
 
-import json
 import zlib
 from typing import Any, Self
 
+from dind_operator.api.json_codec import Decoder, Encoder
+
 Manifest = dict[str, Any]
+
+_ENCODER = Encoder(separators=(",", ":"))
+_DECODER = Decoder()
 
 _LEVEL = 1
 """The fastest level. A higher level saves a tenth of the memory and takes twice as long."""
 
-_HOST_PATH = '"hostPath":{'
+_HOST_PATH = b'"hostPath":{'
 """The key of hostPath volumes, in the spec of an environment and of a pod."""
 
 
@@ -30,11 +34,11 @@ class Packed:
     def of(cls, manifest: Manifest) -> Self:
         """Compress an object."""
         metadata = {key: manifest["metadata"].get(key) for key in ("uid", "resourceVersion")}
-        text = json.dumps(manifest, separators=(",", ":"))
-        return cls(metadata, zlib.compress(text.encode(), _LEVEL), on_node=_HOST_PATH in text)
+        text = _ENCODER.encode(manifest).encode()
+        return cls(metadata, zlib.compress(text, _LEVEL), on_node=_HOST_PATH in text)
 
     @property
     def manifest(self) -> Manifest:
         """A new copy of the object."""
-        manifest: Manifest = json.loads(zlib.decompress(self._data))
+        manifest: Manifest = _DECODER.decode(zlib.decompress(self._data).decode())
         return manifest

@@ -79,8 +79,9 @@ class Controller:
         key = key_of(manifest)
         if kind == "DELETED":
             self.view.pods.forget(key, manifest["metadata"]["uid"])
-        else:
-            self.view.pods.report(key, manifest)
+        elif not self.view.pods.report(key, manifest) and kind == "ADDED":
+            # The operator created it, and has reconciled the environment with it.
+            return
         self.queue.add(key)
 
     def namespace_event(self, kind: str | None, manifest: dict[str, Any]) -> None:

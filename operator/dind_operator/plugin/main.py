@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from dind_operator import __version__
-from dind_operator.api import nesting
+from dind_operator.api import json_codec
 from dind_operator.plugin import completion, options
 from dind_operator.plugin.commands.create import create
 from dind_operator.plugin.commands.delete import delete
@@ -78,7 +78,7 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: ``errors.Exit``, or 130 for Ctrl-C."""
-    nesting.install()
+    json_codec.install()
     try:
         cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False, complete_var=completion.VARIABLE)
     except CliError as error:

@@ -82,6 +82,16 @@ async def test_every_event_of_a_pod_names_its_environment(bed: Bed, kind: str | 
     assert bed.queued() == {KEY}
 
 
+async def test_the_creation_of_a_pod_by_the_operator_is_passed_over_and_its_changes_are_not(bed: Bed) -> None:
+    bed.controller.view.learn_pod(KEY, thing())
+    bed.controller.pod_event("ADDED", thing())
+    assert bed.queued() == set()
+    bed.controller.view.learn_pod(KEY, thing(version=2))
+    for event in (("MODIFIED", 2), ("ADDED", 1), (None, 2), ("ADDED", 3), ("MODIFIED", 4)):
+        bed.controller.pod_event(event[0], thing(version=event[1]))
+        assert bed.queued() == {KEY}
+
+
 async def test_a_pod_that_went_is_forgotten(bed: Bed) -> None:
     bed.controller.view.learn_pod(KEY, thing(version=9))
     bed.controller.pod_event("DELETED", thing())

@@ -20,7 +20,7 @@ from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.running import kubeconfig
 from tests.integration.harness.space import Space
 
-from dind_operator.api import nesting
+from dind_operator.api import json_codec
 
 # Of this seed's first objects some are stored and invalid, which is rare.
 SEED = int(os.environ.get("DIND_FUZZ_SEED", "20261130"))
@@ -32,7 +32,7 @@ SECONDS = float(os.environ.get("DIND_FUZZ_SECONDS", "240"))
 def test_every_object_that_is_stored_is_survived(
     plane: ControlPlane, serving: tuple[Path, Path], token: str, space: Space, tmp_path: Path
 ) -> None:
-    nesting.install()  # for this process, which reads them, too
+    json_codec.install()  # for this process, which reads them, too
     print(f"seed {SEED}", flush=True)
     proxy = Proxy(plane.url, plane.ca, *serving, only=space.name).start()
     path = tmp_path / "kubeconfig"

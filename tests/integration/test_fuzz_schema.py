@@ -16,7 +16,7 @@ from tests.integration.crd_cases import ACCEPTED
 from tests.integration.harness.paths import environments
 from tests.kube.api import Api
 
-from dind_operator.api import nesting
+from dind_operator.api import json_codec
 
 SEED = int(os.environ.get("DIND_FUZZ_SEED", "1"))
 VALUES = int(os.environ.get("DIND_FUZZ_VALUES", "600"))
@@ -25,7 +25,7 @@ PATH = environments("default")
 
 
 def test_the_definition_and_the_models_agree(served: Api) -> None:
-    nesting.install()  # for this process, which reads what comes back
+    json_codec.install()  # for this process, which reads what comes back
     made = Environments(SEED, [spec for _, spec in ACCEPTED])
     config = made.schema["properties"]["daemon"]["properties"]["config"]
 

@@ -21,7 +21,7 @@ from tests.integration.harness.space import Space
 from tests.kube.api import Api
 from tests.kube.eventually import eventually
 
-from dind_operator.api import nesting
+from dind_operator.api import json_codec
 
 ROOT = Path(__file__).parents[3]
 
@@ -120,7 +120,7 @@ def test_objects_that_are_nested_deeply_are_invalid_and_harm_nobody(
     programs: list[Program], plane: ControlPlane, token: str, space: Space, kubelet: Kubelet, tmp_path: Path
 ) -> None:
     """Once as events of the watch, and once in the first list of an operator that starts; later in the list of a resync."""
-    nesting.install()  # for this process, which reads them, too
+    json_codec.install()  # for this process, which reads them, too
 
     def started(name: str) -> Program:
         (tmp_path / name).mkdir()

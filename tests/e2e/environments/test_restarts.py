@@ -58,7 +58,8 @@ def restarted(environment: Environment, before: Object) -> Object:
     def again() -> Object | None:
         now = environment.daemon_status()
         other = now.get("containerID") != before["containerID"] and now.get("restartCount", 0) > before["restartCount"]
-        return now if other and now.get("ready") else None
+        # On a busy node, the kubelet reports the new container before it reports how the previous one ended.
+        return now if other and now.get("ready") and "terminated" in now["lastState"] else None
 
     now: Object = eventually(again, "the daemon in a new container", 120, environment.story)
     environment.ready()

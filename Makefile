@@ -102,22 +102,22 @@ E2E_WORKERS ?= 6
 e2e: cluster images ## Run the end-to-end tests: the operator as a pod, a real kubelet, nested builds (TESTS=PATH: only these tests)
 	$(TIER) $(if $(TESTS),$(TESTS),tests/e2e -n $(E2E_WORKERS) --dist loadgroup --no-loadscope-reorder -m "not serial and not matrix") -v
 
-e2e-serial: cluster images ## Run the end-to-end tests that disturb the node, the operator or the installation, one at a time
+e2e-serial: cluster images ## Tests of it that disturb the node, the operator or the installation, one at a time
 	$(TIER) tests/e2e -m "serial and not matrix" -v
 
 e2e-vm e2e-vm-short: export NODES = host,vm
-e2e-vm: cluster images ## Run the tests that need cgroup v2 and AppArmor, on the virtual node (an hour on an idle machine)
+e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
 	$(TIER) tests/vm -v
 
-e2e-vm-short: cluster images ## Run those tests on the virtual node that `make test NODES=host,vm` includes
+e2e-vm-short: cluster images ## The part of it that `make test` runs
 	$(TIER) tests/vm -v -m "not thorough"
 
 .PHONY: test-harness
-test-harness: setup ## Run the tests of the embedded cluster itself (`make test` runs them when their inputs have changed)
+test-harness: setup ## The embedded cluster's own tests (`make test` runs them when what they test has changed)
 	@$(PY) -m tests.cluster tool kubenode coredns >/dev/null
 	@$(PY) -m tests.harness run
 
-test: venv ## Run all tests that CI runs, and print the duration of each part (NODES=host,vm: with the virtual node)
+test: venv ## Every part of the gate, with a table of how long each took (NODES=host,vm: and the virtual node)
 	@$(PY) -m tests.gate
 
 .PHONY: matrix

@@ -1,4 +1,4 @@
-"""What the cluster saw of an environment, for whoever reads of a test that failed: status, conditions, Events, last log lines."""
+"""Describes an environment after a failed test: status, conditions, Events, and the last lines of its logs."""
 
 from __future__ import annotations
 

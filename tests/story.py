@@ -15,7 +15,7 @@ def story_of(cluster: Cluster, namespace: str, name: str) -> str:
     try:
         return "\n".join(_lines(cluster, namespace, name))
     except Exception as error:  # the first error is what matters
-        return f"(what the cluster saw of {namespace}/{name} cannot be read: {error})"
+        return f"(the state of {namespace}/{name} cannot be read: {error})"
 
 
 def _lines(cluster: Cluster, namespace: str, name: str) -> list[str]:

@@ -17,17 +17,17 @@ export NODES
 export PATH := $(CACHE)/bin:$(PATH)
 
 .PHONY: help
-help: ## This list
+help: ## Print this list
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: venv
-venv: $(VENV)/.done ## The Python environment (cached by pyproject.toml)
+venv: $(VENV)/.done ## Create the Python environment (cached by pyproject.toml)
 
 $(VENV)/.done: pyproject.toml
 	@tests/cluster/venv.sh "$(VENV)" >&2
 
 .PHONY: lint
-lint: setup ## Format, lint, types, import layers, shell scripts
+lint: setup ## Check format, lint, types, import layers and shell scripts
 	$(PY) -m ruff format --check operator tests
 	$(PY) -m ruff check operator tests
 	MYPY_CACHE_DIR=$(CACHE)/mypy $(PY) -m mypy
@@ -40,7 +40,7 @@ crds: venv ## Generate crds/ from the models (a test fails when they differ)
 	@$(PY) -m dind_operator crds >crds/.new && mv crds/.new crds/dind.dev_dindenvironments.yaml
 
 .PHONY: docs
-docs: venv ## Generate docs/api.md from the models, and the rights in docs/security.md from the chart (tests fail when they differ)
+docs: venv ## Generate docs/api.md from the models, and the permissions in docs/security.md from the chart (tests fail when they differ)
 	@$(PY) -c 'import sys; from dind_operator.crd.reference import api_markdown; sys.stdout.write(api_markdown())' >docs/.new && mv docs/.new docs/api.md
 	@home=$$(mktemp -d); $(PY) -m tests.rights "$$home"; rm -r "$$home"
 
@@ -53,22 +53,22 @@ chart-apparmor: ## Copy the AppArmor profile into the chart (a test fails when t
 	cp image/apparmor/dind charts/dind-operator/files/apparmor-dind
 
 .PHONY: setup cluster cluster-down cluster-status kubeconfig images tools
-setup: venv ## Debian packages that are missing
+setup: venv ## Install the Debian packages that are missing
 	@$(PY) -m tests.cluster setup
 
-cluster: venv ## A Kubernetes cluster on this machine (CLUSTER=current: the one of KUBECONFIG; NODES=host,vm: two nodes)
+cluster: venv ## Start a Kubernetes cluster on this machine (CLUSTER=current: use the cluster of KUBECONFIG; NODES=host,vm: two nodes)
 	@$(PY) -m tests.cluster up
 
 cluster-down: venv ## Stop the embedded cluster and remove all of it
 	@$(PY) -m tests.cluster down
 
-cluster-status: venv ## What of the embedded cluster runs
+cluster-status: venv ## Print which parts of the embedded cluster are running
 	@$(PY) -m tests.cluster status
 
 kubeconfig: venv ## Print the path of the cluster's kubeconfig
 	@$(PY) -m tests.cluster kubeconfig
 
-images: venv ## Build the project's images and import what changed
+images: venv ## Build the project's images and import those that changed into the cluster
 	@$(PY) -m tests.cluster images
 
 tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modules (cached)
@@ -82,24 +82,24 @@ TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 # Unit tests need no root, no program that is built and no package of Debian; one worker for each core.
 # System tests wait more than they compute, so there are more workers than cores.
 .PHONY: unit system integration e2e e2e-serial e2e-vm e2e-vm-short test
-unit: venv ## Unit tests: no root, no network, no built tools (DIND_TEST_THOROUGH=1: more examples of each property)
+unit: venv ## Run the unit tests: without root, network and built tools (DIND_TEST_THOROUGH=1: more examples of each property)
 	$(TIER) $(or $(TESTS),tests/unit) -q --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-system: setup ## Tests of the scripts, the helper, the AppArmor profile and the chart (root, gcc, Helm; no cluster)
+system: setup ## Run the tests of the scripts, the helper, the AppArmor profile and the chart (root, gcc, Helm; no cluster)
 	@$(PY) -m tests.cluster tool helm4 >/dev/null
 	$(TIER) $(or $(TESTS),tests/system -m "not matrix") -q --numprocesses=10 --dist=worksteal
 
 # Most of a test is waiting, so there are more workers than cores. Each has an API server of its own. A file whose fixtures cost
 # much is one worker's (xdist_group); the tests of all others go to whoever is free.
 WORKERS := -n 6 --dist loadgroup --no-loadscope-reorder
-integration: setup ## The operator in process against a real API server (TESTS=PATH: these tests alone)
+integration: setup ## Run the operator in the test process with a real API server (TESTS=PATH: only these tests)
 	@$(PY) -m tests.cluster tool kubenode helm4 >/dev/null
 	$(TIER) $(or $(TESTS),tests/integration -m "not matrix" $(WORKERS)) -q
 
 # Most tests wait rather than compute, so more run at a time than there are cores. TESTS=PATH runs those alone, one at a time:
 # with a cluster that is up, a test starts within seconds.
 E2E_WORKERS ?= 6
-e2e: cluster images ## The operator as a pod, a real kubelet, nested builds (TESTS=PATH: these tests alone)
+e2e: cluster images ## Run the end-to-end tests: the operator as a pod, a real kubelet, nested builds (TESTS=PATH: only these tests)
 	$(TIER) $(if $(TESTS),$(TESTS),tests/e2e -n $(E2E_WORKERS) --dist loadgroup --no-loadscope-reorder -m "not serial and not matrix") -v
 
 e2e-serial: cluster images ## Tests of it that disturb the node, the operator or the installation, one at a time
@@ -122,7 +122,7 @@ test: venv ## Every part of the gate, with a table of how long each took (NODES=
 
 .PHONY: matrix
 ONLY ?=
-matrix: tools ## Other versions and long tests, into docs/versions.md (ONLY="helm3 busy": single parts; NODES=host,vm: the virtual node, too)
+matrix: tools ## Run tests of other versions and long tests, and update docs/versions.md (ONLY="helm3 busy": single parts; NODES=host,vm: with the virtual node)
 	@$(PY) -m tests.matrix $(if $(ONLY),--only $(ONLY))
 
 # The short run of the integration tier, and then on. The seed is printed: with it the same objects come again.
@@ -130,18 +130,18 @@ matrix: tools ## Other versions and long tests, into docs/versions.md (ONLY="hel
 OBJECTS ?= 10000
 SECONDS ?= 3600
 SEED ?= $(shell shuf -i 1-999999999 -n 1)
-fuzz: setup ## Environments that nobody would write, into a running operator (OBJECTS=10000 SECONDS=3600 SEED=number)
+fuzz: setup ## Create random environments with a running operator (OBJECTS=10000 SECONDS=3600 SEED=number)
 	@$(PY) -m tests.cluster tool kubenode helm4 >/dev/null
 	DIND_FUZZ_OBJECTS=$(OBJECTS) DIND_FUZZ_SECONDS=$(SECONDS) DIND_FUZZ_SEED=$(SEED) \
 		$(TIER) tests/integration/environments/test_fuzz.py -q -s
 
 .PHONY: demo bench bench-short
 EXAMPLE ?= examples/builder.yaml
-demo: venv ## From nothing to an image built inside an environment (EXAMPLE=file)
+demo: venv ## Start a cluster, install the operator and build an image in an environment (EXAMPLE=file)
 	@$(PY) -m tests.demo $(EXAMPLE)
 
-bench: venv ## All benchmarks, into docs/benchmarks.md (half an hour; the machine should be quiet)
+bench: venv ## Run all benchmarks and update docs/benchmarks.md (half an hour on an idle machine)
 	@$(PY) -m tests.bench
 
-bench-short: venv ## A few rounds of each benchmark, against wide margins (minutes): after a change that may cost time
+bench-short: venv ## Run a few rounds of each benchmark and compare them with wide margins (minutes)
 	$(TIER) tests/bench -v

@@ -1,8 +1,7 @@
-"""A compiled AppArmor profile, asked the way the kernel asks it.
+"""Evaluates compiled AppArmor profiles as the kernel does, so that tests need no kernel with AppArmor.
 
-No kernel here has to have AppArmor: the parser's output holds automata, and the kernel walks them byte by byte
-(security/apparmor/match.c, mount.c). So what a profile means can be tested wherever it can be compiled; a rule that
-compiles and says something else is what is feared. The layout is that of tables of the ABI that AppArmor 3.0 writes.
+The output of the parser contains automata, which the kernel walks byte by byte (security/apparmor/match.c, mount.c). A rule can
+compile and still allow or deny something else than intended. The layout is that of the tables of the ABI that AppArmor 3.0 writes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One DindEnvironment as its user meets it: applied, waited for and used through the API server alone."""
+"""One DindEnvironment, used as its users do: created, waited for and used only through the API server."""
 
 from __future__ import annotations
 

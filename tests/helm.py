@@ -1,7 +1,7 @@
 """Runs a real Helm, for the tests of the chart.
 
-Each instance keeps Helm's configuration, cache and plugins in a folder of its own, so that nothing of the user's
-decides a result. Used by the system tests (no cluster) and by the e2e tests (with a kubeconfig).
+Each instance has its own directory for Helm's configuration, cache and plugins, so that those of the user do not affect results. The
+system tests use it without a cluster, and the e2e tests with a kubeconfig.
 """
 
 from __future__ import annotations

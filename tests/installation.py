@@ -1,4 +1,4 @@
-"""The operator as a user installs it: the chart, by a real Helm, on a real API server."""
+"""The operator, installed as users do: the chart, with a real Helm, on a real API server."""
 
 from __future__ import annotations
 

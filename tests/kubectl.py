@@ -1,4 +1,4 @@
-"""kubectl as tests use it: with a kubeconfig and a cache of its own."""
+"""Runs kubectl for tests, with its own kubeconfig and cache."""
 
 from __future__ import annotations
 

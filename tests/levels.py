@@ -1,6 +1,6 @@
-"""Docker in Docker in Docker: an environment, a container in it that runs the project's daemon image, containers in that.
+"""Docker in Docker in Docker: an environment, a container in it with the project's daemon image, and containers in that.
 
-What is asked of it on any node. The second level is nobody's but the image's own wrapper: no operator, no kubelet.
+The checks are the same on every node. The second level runs only the entrypoint of the image, without operator and kubelet.
 """
 
 from __future__ import annotations

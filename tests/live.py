@@ -1,4 +1,4 @@
-"""A cluster as tests look at it: objects by kind and name, what a user may do, and waiting for a state by a watch."""
+"""The objects of a cluster for tests: objects by kind and name, the permissions of a user, and waiting for a state with a watch."""
 
 from __future__ import annotations
 

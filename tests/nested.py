@@ -1,4 +1,4 @@
-"""What nested containers are asked to do on either node, in any mode, at any level: to take memory, and to find each other."""
+"""Checks of nested containers on every node, in every mode, at every level: memory use, and name resolution between them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The node looked at from its own side, through a privileged pod in the node's process namespace.
+"""Inspects the node from outside the environment, through a privileged pod in the PID namespace of the node.
 
-It works on any cluster that admits such a pod, so it needs no access to the machine below.
+It works on every cluster that admits such a pod, without access to the machine below.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Which tests of a tier run first, and which stay on one worker of pytest-xdist (`--dist loadgroup --no-loadscope-reorder`)."""
+"""Selects the tests of a tier that run first, and those that stay on one worker of pytest-xdist (`--dist loadgroup
+--no-loadscope-reorder`)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A machine of its own, as far as links, rules, mounts and processes go, with a cluster started and stopped in it.
+"""Starts and stops a cluster in separate namespaces for links, rules, mounts and processes, and reports what it leaves behind.
 
-What a cluster leaves can only be told where nobody else works: on the real machine other clusters, containers and
-their rules come and go meanwhile. `trial` makes the namespaces and runs this file in them, which prints what the
-machine looked like before, during and after.
+On the machine itself, other clusters and containers would change the result. `trial` creates the namespaces and runs this file in
+them. It prints the state of the machine before, during and after.
 """
 
 from __future__ import annotations

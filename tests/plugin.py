@@ -1,4 +1,4 @@
-"""`kubectl dind` as its users call it: kubectl finds the program on PATH. Here it runs the sources of this checkout."""
+"""Runs `kubectl dind` as its users do: kubectl finds the program on PATH. The program runs the sources of this checkout."""
 
 from __future__ import annotations
 

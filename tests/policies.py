@@ -1,7 +1,7 @@
-"""NetworkPolicies evaluated as the API defines them, for clusters whose network plugin enforces none.
+"""Evaluates NetworkPolicies as the API defines them, for clusters whose network plugin does not enforce them.
 
-Written from the API's reference, not from the operator: a pod that policies select takes what a rule of one of them allows, and a
-pod that none selects takes everything. Somebody else is {"address": text}, or {"namespace": labels, "pod": labels}.
+It is written from the API reference and shares no code with the operator. A pod that policies select accepts what a rule of one of
+them allows. A pod that no policy selects accepts everything. A peer is {"address": text}, or {"namespace": labels, "pod": labels}.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""For each rule of the policy an environment that keeps it and some that break it: for the operator's rules and the chart's.
+"""Cases for each rule of the policy, for the rules of the operator and of the chart.
 
-Each case has one rule, so that what is refused is refused by it. `good` is accepted with the rule, `bad` only without it.
+Each case sets one rule, so that only this rule can reject the environment. `good` is accepted with the rule, `bad` only without it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Registries for environments to meet, as pods of Debian's docker-registry: with TLS and a password, plain, or as a mirror."""
+"""Registries for environments, as pods with Debian's docker-registry: with TLS and a password, without both, or as a mirror."""
 
 from __future__ import annotations
 

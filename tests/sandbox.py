@@ -1,8 +1,8 @@
-"""A stand-in for a privileged container, without a container runtime: what image/ is tried in.
+"""Runs the programs of image/ in a substitute for a privileged container, without a container runtime.
 
-Namespaces for mounts, processes and network, a volume at /var/lib/docker, an empty /run, a cgroup of its own in every
-hierarchy, and /bin/sh either dash or busybox. The root file system is the machine's. Nothing stays after `close`:
-the namespaces end with their first process and the groups are removed. Groups of others are never touched.
+It has namespaces for mounts, processes and network, a volume at /var/lib/docker, an empty /run, its own cgroup in every hierarchy,
+and dash or busybox as /bin/sh. The root file system is that of the machine. `close` removes everything: the namespaces end with their
+first process, and the cgroups are deleted. Cgroups of others are not changed.
 """
 
 from __future__ import annotations

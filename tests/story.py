@@ -1,4 +1,4 @@
-"""What the cluster saw of an environment, for whoever reads of a test that failed: status, conditions, Events, last log lines."""
+"""Describes an environment after a failed test: status, conditions, Events, and the last lines of its logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def story_of(cluster: Cluster, namespace: str, name: str) -> str:
     try:
         return "\n".join(_lines(cluster, namespace, name))
     except Exception as error:  # the first error is what matters
-        return f"(what the cluster saw of {namespace}/{name} cannot be read: {error})"
+        return f"(the state of {namespace}/{name} cannot be read: {error})"
 
 
 def _lines(cluster: Cluster, namespace: str, name: str) -> list[str]:

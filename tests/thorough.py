@@ -1,7 +1,4 @@
-"""Whether this run is a thorough one: DIND_TEST_THOROUGH=1, which `make matrix` sets.
-
-A thorough run searches more examples of every property.
-"""
+"""Whether this run is thorough (DIND_TEST_THOROUGH=1, which `make matrix` sets). It then tries more examples of every property."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""One release of Docker as an environment's daemon, and what has to work with any: shared by the tests of both nodes."""
+"""Checks of an environment whose daemon is one release of Docker, shared by the tests of both nodes."""
 
 from __future__ import annotations
 

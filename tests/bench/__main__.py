@@ -58,7 +58,7 @@ def measure_burst(size: Size) -> Section:
             cost = await footprint.measure(api, plane.kubeconfig, size.environments, size.rest_seconds)
             return pages.burst_section(bursts, alone, cost)
 
-    with step("Bursts, on an API server without a node"), ControlPlane() as plane:
+    with step("Many environments at once, on an API server without nodes"), ControlPlane() as plane:
         asyncio.run(_install_crd(plane.kubeconfig))
         return asyncio.run(all_of_it(plane))
 
@@ -70,7 +70,7 @@ def measure_restart(size: Size) -> Section:
         async with connect(plane.kubeconfig) as api:
             return await restart.run(api, plane.kubeconfig, size.restarts)
 
-    with step("Starts over environments that exist, on an API server without a node"), ControlPlane() as plane:
+    with step("Startup with existing environments, on an API server without nodes"), ControlPlane() as plane:
         asyncio.run(_install_crd(plane.kubeconfig))
         return pages.restart_section(asyncio.run(all_of_it(plane)))
 
@@ -119,7 +119,7 @@ def measure_cold_start(size: Size) -> Section:
 def measure_reserve(size: Size) -> Section:
     """On the embedded cluster."""
     here = place()
-    with step("The daemon's own memory"):
+    with step("Memory of the daemon itself"):
         return pages.reserve_section(reserve.run(here, INSTANCE.machine_address, list(size.reserves), size.layers))
 
 
@@ -136,7 +136,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=sorted(PARTS), default=list(PARTS), metavar="PART")
     parser.add_argument("--short", action="store_true", help="a few rounds of each")
-    parser.add_argument("--page", type=Path, help="where the sections go: docs/benchmarks.md, or with --short stdout")
+    parser.add_argument(
+        "--page", type=Path, help="the file to write; by default docs/benchmarks.md, and with --short stdout"
+    )
     options = parser.parse_args(arguments)
     try:
         machine.setup()

@@ -60,7 +60,7 @@ class OperatorProcess:
         if not wait_until(lambda: self._ready() or self._process_ended(), self._ready_seconds) or self._process_ended():
             log = Path(self._log.name).read_text()[-3000:]
             self.__exit__(None, None, None)
-            raise ClusterError(f"The operator does not get ready. The end of its log:\n{log}")
+            raise ClusterError(f"The operator did not become ready. The end of its log:\n{log}")
         return self
 
     def __exit__(
@@ -105,7 +105,7 @@ class OperatorProcess:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
-        raise ClusterError(f"/proc/{self.pid}/status has no VmRSS")
+        raise ClusterError(f"/proc/{self.pid}/status contains no VmRSS")
 
     def log(self) -> str:
         """All it wrote."""

@@ -46,8 +46,8 @@ def container_group(container_id: str) -> Path:
     found = next((path for path in ROOT.rglob(name) if path.is_dir()), None)
     if found is None:
         raise ClusterError(
-            f"{ROOT} has no group of the container {name[:12]}: the reserve is measured on a machine with cgroup version 1, "
-            "on the embedded cluster."
+            f"{ROOT} contains no cgroup of the container {name[:12]}. The reserve can be measured only on the embedded cluster, on "
+            "a machine with cgroup v1."
         )
     return found
 

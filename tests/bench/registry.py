@@ -68,8 +68,8 @@ def serving(address: str, layers: int = LAYERS) -> Iterator[str]:
     try:
         url = f"http://{address}:{port}"
         if not wait_until(lambda: _answers(url), 20):
-            raise ClusterError(f"docker-registry does not answer on {url}: {(folder / 'log').read_text()[-500:]}")
-        with step(f"Making an image of {layers * LAYER_BYTES >> 20} MiB", usual=10 * layers):
+            raise ClusterError(f"docker-registry does not respond on {url}: {(folder / 'log').read_text()[-500:]}")
+        with step(f"Creating an image of {layers * LAYER_BYTES >> 20} MiB", usual=10 * layers):
             _push_image(url, layers)
         yield f"{address}:{port}/large:1"
     finally:

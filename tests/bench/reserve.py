@@ -134,7 +134,9 @@ class Daemon:
         while started and int(nested.read_text()) < mebibytes * MIB and time.monotonic() < until:
             time.sleep(0.2)
         if int(nested.read_text()) < mebibytes * MIB:
-            raise ClusterError("The nested container that should fill the memory does not: `docker logs hog` says why.")
+            raise ClusterError(
+                "The nested container `hog` did not fill the memory. Read its log with `docker logs hog`."
+            )
 
     def delete(self) -> None:
         self._kubectl("delete", "dind", self._name, "--wait=true")
@@ -171,7 +173,7 @@ def _unpressed(place: Place, image: str, contexts: list[Path]) -> list[Load]:
             if not works:
                 time.sleep(10)
             if not all(_together(*works)):
-                raise ClusterError(f"The reserve cannot be measured: {what} failed, as said above.")
+                raise ClusterError(f"The reserve cannot be measured: {what} failed. See the messages above.")
         loads.append(Load(what, peak, time.monotonic() - begin))
         say(f"    {what}: {peak.needed:.0f} MiB and {peak.kernel:.0f} MiB of the kernel")
 

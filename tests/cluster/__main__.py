@@ -37,7 +37,9 @@ def _down(_: argparse.Namespace) -> int:
 
 def _embedded(verb: str) -> Instance:
     if current.chosen():
-        raise ClusterError(f"`{verb}` is for the embedded cluster, and CLUSTER=current asks for yours. Unset CLUSTER.")
+        raise ClusterError(
+            f"`{verb}` works only with the embedded cluster, and CLUSTER=current selects yours. Unset CLUSTER."
+        )
     return Instance.from_environment()
 
 
@@ -61,7 +63,9 @@ def _wait(arguments: argparse.Namespace) -> int:
     if arguments.on == nodes.VM:
         vm.wait(instance)
     elif not status.describe(instance)[0]:
-        raise ClusterError(f"The cluster {instance.name} is not whole: `make cluster` starts or repairs it, and waits.")
+        raise ClusterError(
+            f"The cluster {instance.name} is not complete. Run `make cluster`, which starts what is missing and waits."
+        )
     return 0
 
 
@@ -72,7 +76,7 @@ def _node(arguments: argparse.Namespace) -> int:
         return subprocess.run(command, check=False, env=node.server_environment() | terminal_environment()).returncode
     init = node.find_init(instance)
     if init is None:
-        raise ClusterError(f"The node of the cluster {instance.name} is not up: start it with `make cluster`.")
+        raise ClusterError(f"The node of the cluster {instance.name} is not running. Start it with `make cluster`.")
     return subprocess.run(node.inside(init, arguments.command or ["bash"]), check=False).returncode
 
 
@@ -127,22 +131,22 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     def on_node(added: argparse.ArgumentParser) -> None:
-        added.add_argument("--on", choices=(nodes.HOST, nodes.VM), default=nodes.HOST, help="which node; host, if none")
+        added.add_argument("--on", choices=(nodes.HOST, nodes.VM), default=nodes.HOST, help="the node; host by default")
 
     verb("setup", _setup, "Installs the Debian packages that are missing.")
-    verb("up", _up, "Brings the cluster up, from whatever state it is in.")
+    verb("up", _up, "Starts the cluster, or the parts of it that are not running.")
     verb("down", _down, "Stops the cluster and removes all of it.")
-    verb("status", _status, "Prints what runs; fails unless everything does.")
-    on_node(verb("reboot", _reboot, "Takes the node's power away and brings it up again: disk and objects stay."))
-    on_node(verb("wait", _wait, "Waits until the node can run pods. The virtual one boots for a minute or two."))
+    verb("status", _status, "Prints what is running. Fails unless everything is.")
+    on_node(verb("reboot", _reboot, "Cuts the power of the node and starts it again. Disk and objects are kept."))
+    on_node(verb("wait", _wait, "Waits until the node can run pods. The virtual node takes a minute or two to boot."))
     verb("kubeconfig", _kubeconfig, "Prints the path of the cluster's kubeconfig.")
     project = verb("images", _images, "Builds the project's images and imports those that changed.")
-    project.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(images.TARGETS)}; all, if none")
-    named = verb("tool", _tool, "Prints the paths of tools, building what is not cached.")
+    project.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(images.TARGETS)}; all by default")
+    named = verb("tool", _tool, "Prints the paths of tools. Builds those that are not cached.")
     named.add_argument("names", nargs="+", choices=sorted(tools.TOOLS))
     archives = verb("import", _import, "Imports image archives (docker save, OCI) into the nodes.")
     archives.add_argument("archives", nargs="+", type=Path)
-    command = verb("node", _node, "Runs a command (a shell, if none) among the node's mounts, links and processes.")
+    command = verb("node", _node, "Runs a command, by default a shell, in the namespaces of the node.")
     on_node(command)
     command.add_argument("command", nargs=argparse.REMAINDER)
     return top

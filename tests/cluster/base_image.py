@@ -49,7 +49,7 @@ def mirror() -> str:
 def suite_of(image: str) -> str:
     """The Debian suite of an image that can be made here. ClusterError for any other."""
     if not (found := _NAME.fullmatch(image)):
-        raise ClusterError(f"The image {image} cannot be made here: a FROM names debian:SUITE-slim, or another stage.")
+        raise ClusterError(f"The image {image} cannot be built here. FROM must be debian:SUITE-slim or another stage.")
     return found[1]
 
 

@@ -52,7 +52,7 @@ def version() -> int:
     found = hierarchies()
     if not found:
         raise ClusterError(
-            "No cgroup hierarchy is mounted on this machine, and a kubelet cannot work without: "
+            "No cgroup hierarchy is mounted on this machine, and the kubelet needs one: "
             "mount them under /sys/fs/cgroup, or run on a machine that has them."
         )
     return 1 if any(h.version == 1 and not h.controllers[0].startswith("name=") for h in found) else 2

@@ -132,7 +132,9 @@ class ControlPlane:
         path, client = "/api/v1/namespaces/default/serviceaccounts/default", (self.client_certificate, self.client_key)
         if not wait_until(lambda: readiness.api_status(self.url, self.ca, path, client) == 200, _CONTROLLER_SECONDS):
             log = self.folder / "kube-controller-manager.log"
-            raise ClusterError(f"The controllers make no service account. The last lines of {log}:\n{node.tail(log)}")
+            raise ClusterError(
+                f"kube-controller-manager did not create the service account default. The last lines of {log}:\n{node.tail(log)}"
+            )
 
     def _any_died(self) -> bool:
         return any(process.poll() is not None for process in self._processes.values())

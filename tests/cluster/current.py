@@ -51,7 +51,7 @@ def announce() -> None:
     if not context or not server:
         reason = done.stderr.strip() or "it has no current context"
         raise ClusterError(
-            f"The kubeconfig {path} names no cluster ({reason}): choose one with `kubectl config use-context`."
+            f"The kubeconfig {path} has no current cluster ({reason}). Choose one with `kubectl config use-context`."
         )
     say(f"==> CLUSTER=current: context {context}, server {server}")
-    say("    Privileged pods will be made there: whoever controls one is root on its node.")
+    say("    Privileged pods will be created there. Everyone who controls one can become root on its node.")

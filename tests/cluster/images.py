@@ -47,7 +47,7 @@ def build(target: str, root: Path | None = None) -> Image:
         made_of = dockerfile.inputs_key(root, target, extra=" ".join([_RECIPE, *(base.name for base in bases)]))
     except FileNotFoundError as error:
         raise ClusterError(
-            f"There is no {error.filename}, which the image {image_name(target)} is made from: complete the checkout."
+            f"The image {image_name(target)} needs the file {error.filename}, which does not exist. Restore it in the checkout."
         ) from error
     except KeyError as error:
         raise ClusterError(f"The Dockerfile in {root} has no target {error}: name one of its stages.") from error

@@ -130,7 +130,7 @@ def _replace_what_does_not_fit(instance: Instance, configuration: str) -> None:
     elif found is not None:
         return
     elif teardown.leftovers(instance):
-        say(f"==> Something of a cluster {instance.name} is left without a record: removing it")
+        say(f"==> Removing the remains of a cluster {instance.name} that has no record")
     teardown.tear_down(instance)
     network.check_free(instance)
     _remember_the_machine(instance, configuration)

@@ -21,7 +21,7 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            say(f"==> Waiting: process {file.read().strip() or '?'} is at work on {what}")
+            say(f"==> Waiting for process {file.read().strip() or '?'}, which uses {what}")
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -57,7 +57,7 @@ def setup(*, vm: bool = False) -> None:
     """Installs what is missing, for the virtual node too if `vm`. Says nothing, and takes no time to speak of, when nothing is."""
     if os.geteuid() != 0:
         raise ClusterError(
-            "The embedded cluster has to be root on this machine (namespaces, cgroups, mounts): run make as root, "
+            "The embedded cluster needs root on this machine (namespaces, cgroups, mounts): run make as root, "
             "or use a cluster of your own with CLUSTER=current."
         )
     packages = PACKAGES | VM_PACKAGES if vm else PACKAGES
@@ -89,7 +89,9 @@ def _provide_kubectl() -> None:
         version = kubectl_version(subprocess.run(command, check=False, capture_output=True, text=True).stdout)
         if version >= _OLDEST_KUBECTL:
             return
-        say(f"==> {found} is of release {version[0]}.{version[1]}, too old for the tests: using one built here")
+        say(
+            f"==> {found} has version {version[0]}.{version[1]}, which is too old for the tests. Using one that is built here"
+        )
     link = programs() / "kubectl"
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
@@ -100,7 +102,7 @@ def _install(packages: dict[str, str]) -> None:
     absent = missing(packages)
     if shutil.which("apt-get") is None:
         raise ClusterError(
-            f"This is not a Debian machine and these Debian packages' programs are missing: {', '.join(absent)}. "
+            f"This machine does not run Debian, and programs of these Debian packages are missing: {', '.join(absent)}. "
             "Install them, or use a cluster of your own with CLUSTER=current."
         )
     with step(f"Installing {len(absent)} Debian packages: {' '.join(absent)}", usual=60):

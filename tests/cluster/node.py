@@ -135,8 +135,8 @@ def end(instance: Instance) -> None:
     if not cgroups.empty(instance.cgroup):
         left = ", ".join(str(pid) for pid in sorted(cgroups.members(instance.cgroup)))
         raise ClusterError(
-            f"Processes {left} in the cgroup {instance.cgroup} do not die (the kernel holds them, most often on a "
-            "dead disk or network mount): look at their state in /proc/PID/stack, then run `make cluster-down` again."
+            f"Processes {left} in the cgroup {instance.cgroup} cannot be killed (they wait in the kernel, most often for a "
+            "dead disk or network mount): see /proc/PID/stack, then run `make cluster-down` again."
         )
 
 

@@ -20,7 +20,9 @@ _DAYS = "60"
 def _openssl(*arguments: str) -> None:
     done = subprocess.run(["openssl", *arguments], check=False, capture_output=True, text=True)
     if done.returncode != 0:
-        raise ClusterError(f"`openssl {arguments[0]}` failed: {done.stderr.strip()}. Is the openssl package whole?")
+        raise ClusterError(
+            f"`openssl {arguments[0]}` failed: {done.stderr.strip()}. Reinstall the Debian package openssl."
+        )
 
 
 class Authority:

@@ -38,7 +38,7 @@ def start(instance: Instance) -> None:
     if not wait_until(lambda: _listens(init), _START_SECONDS):
         last = node.tail(instance.logs / "policyengine.log")
         stop(instance)
-        raise ClusterError(f"The policy engine does not start. The last lines of its log:\n{last}")
+        raise ClusterError(f"The policy engine did not start. The last lines of its log:\n{last}")
     _remove_rules(init)
     node.run(init, [*_TABLE, "-N", _CHAIN])
     known = ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "RETURN")

@@ -55,7 +55,7 @@ def api_answers(url: str, ca: Path) -> bool:
 def wait_for_api(url: str, ca: Path, log: Path, died: Callable[[], bool] = lambda: False) -> None:
     wait_until(lambda: died() or api_answers(url, ca), _SERVER_SECONDS, interval=0.1)
     if not api_answers(url, ca):
-        raise ClusterError(f"The API server at {url} does not get ready. The last lines of {log}:\n{node.tail(log)}")
+        raise ClusterError(f"The API server at {url} did not become ready. The last lines of {log}:\n{node.tail(log)}")
 
 
 def wait_for_containerd(instance: Instance) -> None:
@@ -67,7 +67,7 @@ def wait_for_containerd(instance: Instance) -> None:
 
     if not wait_until(answers, _SERVER_SECONDS, interval=0.1):
         log = instance.logs / "containerd.log"
-        raise ClusterError(f"containerd does not answer at {address}. The last lines of {log}:\n{node.tail(log)}")
+        raise ClusterError(f"containerd does not respond at {address}. The last lines of {log}:\n{node.tail(log)}")
 
 
 def kubectl(instance: Instance, *arguments: str, stdin: str | None = None) -> str:
@@ -110,8 +110,8 @@ def wait_for_node(instance: Instance, servers: dict[str, list[str]], heartbeat_a
     dead = [name for name, command in servers.items() if node.find(instance, command) is None] or ["kubelet"]
     logs = "\n".join(f"  {instance.logs / name}.log:\n{node.tail(instance.logs / f'{name}.log')}" for name in dead)
     raise ClusterError(
-        f"The node {instance.node_name} does not get Ready. Look at {', '.join(dead)}:\n{logs}\n"
-        "`make cluster-down cluster` starts from nothing."
+        f"The node {instance.node_name} did not become Ready. See {', '.join(dead)}:\n{logs}\n"
+        "`make cluster-down cluster` starts a new one."
     )
 
 
@@ -124,7 +124,7 @@ def deploy_dns(instance: Instance, objects: list[dict[str, Any]]) -> None:
         state = kubectl(instance, "--namespace=kube-system", "get", "pods", "--output=wide")
         raise ClusterError(
             f"{name} does not resolve at {instance.dns_address}, so Services would have no names. The pods:\n{state}"
-            f"Look at `kubectl --kubeconfig {instance.kubeconfig} -n kube-system describe pods`."
+            f"See `kubectl --kubeconfig {instance.kubeconfig} -n kube-system describe pods`."
         )
 
 

@@ -24,7 +24,7 @@ def describe(instance: Instance) -> tuple[bool, str]:
     if not fits:
         state = "of another configuration than this checkout's; `make cluster` replaces it"
     else:
-        state = "up" if whole else "not whole; `make cluster` repairs it"
+        state = "up" if whole else "incomplete; `make cluster` starts what is missing"
     lines = [
         f"cluster {instance.name}: {state}",
         f"  started from {record.checkout}",

@@ -16,7 +16,7 @@ def down(instance: Instance) -> None:
     """Stops the cluster and removes all it left, or says what could not be removed."""
     with exclusive(instance.lock_file, f"the cluster {instance.name}"):
         if Record.load(instance.record_file) is None and not leftovers(instance):
-            say(f"==> No cluster {instance.name} is up: nothing to stop")
+            say(f"==> The cluster {instance.name} is not running: nothing to stop")
             return
         with step(f"Stopping the cluster {instance.name}", usual=5):
             tear_down(instance)
@@ -37,8 +37,8 @@ def tear_down(instance: Instance) -> None:
     left = leftovers(instance)
     if left:
         raise ClusterError(
-            f"The cluster {instance.name} is stopped, but this is left of it: {', '.join(left)}. "
-            "Look who uses it, then run `make cluster-down` again."
+            f"The cluster {instance.name} is stopped, but these remain: {', '.join(left)}. "
+            "Find the processes that use them, then run `make cluster-down` again."
         )
 
 

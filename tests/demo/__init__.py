@@ -1,1 +1,1 @@
-"""`make demo`: from a bare machine to an image that was built inside an environment, told in a few lines."""
+"""`make demo`: from a bare machine to an image that was built inside an environment, with a few lines of output."""

@@ -1,4 +1,4 @@
-"""`python -m tests.demo [EXAMPLE]`: the whole way, once more each time it is run."""
+"""`python -m tests.demo [EXAMPLE]`: runs all steps of the demonstration. It can be run repeatedly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def play(place: Place, environment: DemoEnvironment, story: Story) -> None:
             place.provide_images()
     with story.step("The operator, with Helm"):
         tell(f"      $ {place.install()}")
-    with story.step("A namespace that may have environments"):
+    with story.step("A namespace in which environments are enabled"):
         environment.open_namespace()
     with story.step("An environment"):
         environment.apply()
@@ -44,19 +44,19 @@ def _say(text: str) -> None:
 
 
 def close(environment: DemoEnvironment, story: Story) -> None:
-    """What there is now, what it cost, and how to go on."""
+    """Print the environment, its report, the durations, and the next commands."""
     name, kubectl = environment.name, f"kubectl --namespace {NAMESPACE}"
     tell(f"\nThe object\n\n{environment.show()}")
     tell(f"\nThe report, for questions and bug reports\n\n{environment.report()}")
     tell(f"\nHow long it took\n\n{story.table()}")
     commands = {
-        f"{kubectl} exec -it {name} -- bash": "work inside, with docker at hand",
-        f"{kubectl} describe dind {name}": "what it says of itself",
-        f"{kubectl} delete dind {name}": "its pod goes, and all that was built in it",
+        f"{kubectl} exec -it {name} -- bash": "open a shell in which docker works",
+        f"{kubectl} describe dind {name}": "show its conditions and Events",
+        f"{kubectl} delete dind {name}": "delete it, with its pod and everything that was built in it",
     }
     if environment.place.instance is not None:
         commands = {"export KUBECONFIG=$(make -s kubeconfig)": "for the commands below"} | commands
-        commands["make cluster-down"] = "stop the cluster and leave nothing"
+        commands["make cluster-down"] = "stop the cluster and remove all of it"
     width = max(map(len, commands))
     tell("\nHow to go on\n")
     for text, meaning in commands.items():
@@ -64,7 +64,7 @@ def close(environment: DemoEnvironment, story: Story) -> None:
 
 
 def fail(problem: DemoError | ClusterError, environment: DemoEnvironment, story: Story) -> int:
-    """What is wrong, what to do, and the report where there is one."""
+    """Print the problem, what to do, and the report if there is one."""
     what, advice = (problem.what, problem.advice) if isinstance(problem, DemoError) else (str(problem), "")
     tell(f"\nThe demonstration stopped in step {len(story.times) + 1} of {story.total}.\n\n{what}")
     if advice:
@@ -72,7 +72,7 @@ def fail(problem: DemoError | ClusterError, environment: DemoEnvironment, story:
     report = environment.report() if environment.place.kubeconfig.is_file() else ""
     if report:
         tell(f"\nThe report\n\n{report}")
-    tell("\nRun `make demo` again afterwards: what is done already takes no time.")
+    tell("\nThen run `make demo` again. Steps that were completed take little time.")
     return 1
 
 

@@ -1,4 +1,4 @@
-"""The environment of the demonstration: applied, waited for in words, and used through `kubectl exec`."""
+"""The environment of the demonstration: applies it, prints its state until it is Ready, and uses it with `kubectl exec`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DemoEnvironment:
         self._told("label", "namespace", NAMESPACE, "dind.dev/environments=enabled", "--overwrite")
 
     def apply(self) -> None:
-        advice = "The API server names the field and what it wants: correct it in the file."
+        advice = "The message of the API server names the field. Correct it in the file."
         self._told("apply", "--namespace", NAMESPACE, "--filename", str(self.example), advice=advice)
 
     def wait(self) -> None:
@@ -84,14 +84,14 @@ class DemoEnvironment:
     def _not_ready(self, ready: dict[str, Any], seconds: float) -> None:
         raise DemoError(
             f"The environment {self.name} is not Ready after {seconds:.0f} s ({ready.get('reason') or 'no reason given'}).",
-            str(ready.get("message") or "The operator has not said anything about it: look at its log with "
+            str(ready.get("message") or "The operator has not reported a reason. Read its log with "
                 "`kubectl --namespace dind-system logs deployment/dind-operator`."),
         )  # fmt: skip
 
     def provide_base(self) -> None:
         """The image to build from: loaded where no registry is reached, else pulled by the nested daemon."""
         if self._docker_says("image", "inspect", BASE):
-            tell(f"      {BASE} is there already")
+            tell(f"      {BASE} is already present")
         elif self.place.instance is not None:
             self.docker("load", stdin=images.nested_base_tar())
         else:
@@ -109,7 +109,7 @@ class DemoEnvironment:
                 stdin=Path(file.name),
                 show=_build_line,
                 timeout=600,
-                advice="A nested build reaches the Debian mirror through the pod's network and DNS. Try the name: "
+                advice="Builds connect to the Debian mirror through the network and DNS of the pod. Check that the name resolves: "
                 f"`kubectl --namespace {NAMESPACE} exec {self.name} -- getent hosts deb.debian.org`.",
             )
 
@@ -117,7 +117,7 @@ class DemoEnvironment:
         """`docker ARGUMENTS` in the daemon's container, as a user does it; returns what it printed."""
         words = self._exec("docker", *arguments, stdin="stdin" in how)
         tell(f"      $ {readable(words)}")
-        return command(*words, advice=advice or "The report below says what the daemon is doing.", **how)
+        return command(*words, advice=advice or "The report below shows the state of the daemon.", **how)
 
     def report(self) -> str:
         """What `report` prints; empty when there is no environment to report on."""

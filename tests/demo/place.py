@@ -1,4 +1,4 @@
-"""Where the demonstration happens: the cluster, the images it can pull, and the operator installed by Helm."""
+"""The cluster of the demonstration, with the project's images, and the operator installed by Helm."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Place:
         current.announce()
         if not os.environ.get("DIND_IMAGE_REGISTRY"):
             raise DemoError(
-                "CLUSTER=current: your cluster cannot know the images of this checkout.",
-                "Push what `make images` builds to a registry your nodes pull from, and name it:\n"
+                "CLUSTER=current: the nodes of your cluster do not have the images of this checkout.",
+                "Push the images that `make images` builds to a registry from which the nodes can pull, and set:\n"
                 "  CLUSTER=current DIND_IMAGE_REGISTRY=registry.example.com/dind DIND_IMAGE_TAG=0.1.0 make demo",
             )
         return cls(None, current.kubeconfig())
@@ -55,7 +55,7 @@ class Place:
             images.build_and_import(self.instance)
 
     def kubectl(self, *arguments: str, advice: str = "", timeout: float = 60) -> str:
-        advice = advice or "Is the cluster well? `make cluster-status` tells."
+        advice = advice or "Check the cluster with `make cluster-status`."
         return command("kubectl", f"--kubeconfig={self.kubeconfig}", *arguments, advice=advice, timeout=timeout)
 
     def install(self) -> str:
@@ -76,7 +76,7 @@ class Place:
             *(str(tools.tool("helm4")), "upgrade", "--install", RELEASE, str(CHART), *flags),
             *("--wait", "--timeout", "3m"),
             environment=variables,
-            advice=f"`kubectl --namespace {OPERATOR_NAMESPACE} get pods,events` tells why the operator does not get ready. "
-            f"A release that is stuck goes with `helm uninstall {RELEASE} --namespace {OPERATOR_NAMESPACE}`.",
+            advice=f"`kubectl --namespace {OPERATOR_NAMESPACE} get pods,events` shows why the operator is not ready. "
+            f"To delete a failed release, run `helm uninstall {RELEASE} --namespace {OPERATOR_NAMESPACE}`.",
         )
         return shown

@@ -1,4 +1,4 @@
-"""How the demonstration talks: numbered steps with their times, commands as one would type them, failures with advice."""
+"""The output of the demonstration: numbered steps with their durations, commands as a user types them, failures with advice."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Story:
         """All steps and how long each took."""
         width = max(len(title) for title, _ in self.times)
         lines = [f"  {title:<{width}}  {seconds:6.1f} s" for title, seconds in self.times]
-        lines.append(f"  {'all of it':<{width}}  {sum(seconds for _, seconds in self.times):6.1f} s")
+        lines.append(f"  {'total':<{width}}  {sum(seconds for _, seconds in self.times):6.1f} s")
         return "\n".join(lines)
 
 
@@ -111,8 +111,8 @@ def command(
     if process.returncode == 0:
         return "\n".join(lines)
     end = "\n".join(f"        {line[:300]}" for line in lines[-_LAST_LINES:])
-    how = f"was not done after {timeout:.0f} s" if late else f"failed (exit code {process.returncode})"
-    raise DemoError(f"`{readable(words)}` {how}. It printed last:\n{end}", advice)
+    how = f"did not finish within {timeout:.0f} s" if late else f"failed (exit code {process.returncode})"
+    raise DemoError(f"`{readable(words)}` {how}. Its last output:\n{end}", advice)
 
 
 def readable(words: tuple[str, ...]) -> str:

@@ -56,11 +56,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With a test that failed comes what the cluster saw of its environments, before they are deleted."""
+    """The report of a failed test contains the state of its environments, before they are deleted."""
     report = yield
     if report.failed and isinstance(item, pytest.Function):
         for environment in environments_of(item.funcargs.values()):
-            title = f"what the cluster saw of {environment.namespace}/{environment.name}"
+            title = f"the state of {environment.namespace}/{environment.name}"
             report.sections.append((title, environment.story()))
     return report
 

@@ -74,7 +74,7 @@ def check(output: str) -> None:
     assert next(iter(commands)) == "export KUBECONFIG=$(make -s kubeconfig)"
     assert list(commands)[-1] == "make cluster-down"
     assert len(commands) == 5
-    assert times.pop("all of it") == pytest.approx(sum(times.values()), abs=0.6)
+    assert times.pop("total") == pytest.approx(sum(times.values()), abs=0.6)
 
 
 @pytest.mark.timeout(SECONDS)
@@ -105,7 +105,7 @@ def test_a_second_run_goes_through_what_is_there(first: str) -> None:
     done = demo()
     check(done.stdout + f"\nexit code {done.returncode}")
     assert "dindenvironment.dind.dev/builder unchanged" in done.stdout
-    assert "debian:trixie-slim is there already" in done.stdout
+    assert "debian:trixie-slim is already present" in done.stdout
     assert re.search(r"#\d+ CACHED", done.stdout)
 
 

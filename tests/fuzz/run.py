@@ -57,7 +57,7 @@ class Tally:
     def __str__(self) -> str:
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())
         return (
-            f"{self.objects} objects: {self.refused} refused, {self.stored} stored, {self.changed} of these changed, "
+            f"{self.objects} objects: {self.refused} rejected, {self.stored} accepted, {self.changed} of these changed, "
             f"{self.invalid} with InvalidSpec. Ready: {reasons}"
         )
 
@@ -88,9 +88,9 @@ class Fuzz:
         for first in range(0, objects, BATCH):
             self._batch(range(first, min(objects, first + BATCH)))
             passed = time.monotonic() - begin
-            print(f"{passed:6.0f} s  {self.tally}; the operator has {self._operator.rss_mib():.0f} MiB", flush=True)
+            print(f"{passed:6.0f} s  {self.tally}; the operator uses {self._operator.rss_mib():.0f} MiB", flush=True)
             if passed > seconds:
-                print(f"The time ({seconds:.0f} s) is over.", flush=True)
+                print(f"Stopped after the given {seconds:.0f} s.", flush=True)
                 break
         return self.tally
 
@@ -169,16 +169,18 @@ class Fuzz:
     def _compare(self, made: Made, item: Object) -> tuple[str, bool]:
         ready = _ready(item)
         if not ready.get("message"):
-            raise FoundError(self._made.seed, made, f"{ready} says nothing")
+            raise FoundError(self._made.seed, made, f"{ready} has no message")
         refusal = model_refusal(item)
         # Of an environment that has a pod already, another condition than Ready says so.
         invalid = any(one["reason"] == Reason.INVALID_SPEC for one in item["status"]["conditions"])
         if invalid != (refusal is not None) and ready["reason"] not in _STOPPED:
             raise FoundError(
-                self._made.seed, made, f"The conditions are {item['status']['conditions']}; the models say: {refusal}"
+                self._made.seed,
+                made,
+                f"The conditions are {item['status']['conditions']}; the error of the models is: {refusal}",
             )
         if refusal is not None and not slips_through(item, self._config):
-            raise FoundError(self._made.seed, made, f"It is stored, and the models refuse it: {refusal}")
+            raise FoundError(self._made.seed, made, f"The API server accepted it, and the models reject it: {refusal}")
         return ready["reason"], invalid
 
     def _lives(self, numbers: Sequence[int]) -> None:

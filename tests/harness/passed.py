@@ -42,9 +42,9 @@ def due(key: str) -> tuple[bool, str]:
     """Whether the tests have to run, and the sentence for the person."""
     date = Stamp(key).date()
     if date is None:
-        return True, "The cluster's own tests are due: they have not passed on this machine for this code."
+        return True, "The tests of the embedded cluster must run: they have not passed on this machine for this code."
     return False, (
-        f"The cluster's own tests passed for this code on {date:%Y-%m-%d at %H:%M} UTC; "
+        f"The tests of the embedded cluster passed for this code on {date:%Y-%m-%d at %H:%M} UTC; "
         "`make test-harness` runs them again."
     )
 

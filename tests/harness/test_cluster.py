@@ -124,7 +124,7 @@ def test_two_starts_at_once_take_turns(nothing: None) -> None:
     both = [subprocess.Popen(command("up"), **words) for _ in range(2)]  # type: ignore[call-overload]
     said = [process.communicate(timeout=180)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    assert sorted("is at work on the cluster life" in text for text in said) == [False, True]
+    assert sorted("which uses the cluster life" in text for text in said) == [False, True]
     assert sum("started etcd" in text for text in said) == 1
 
 

@@ -1,4 +1,4 @@
-"""The client for tests, which are ordinary functions: the asyncio client in a thread of its own, one for the whole process."""
+"""The client for tests, which are ordinary functions: an asyncio client in its own thread, one for the whole process."""
 
 from __future__ import annotations
 

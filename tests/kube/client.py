@@ -1,7 +1,7 @@
-"""The asyncio client of every tier: plain dicts in and out, watches instead of polling, and exec without starting kubectl.
+"""The asyncio client of all tiers: objects are dicts, it watches instead of polling, and runs exec without starting kubectl.
 
-It is not the operator's own client, whose faults it must not share. Credentials are read by the official client, so whatever a
-kubeconfig may hold works here as well.
+It shares no code with the client of the operator, so that it does not share its errors. The official client reads the credentials, so
+every kubeconfig works.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Looking again and again, for what no watch tells of: the inside of a container, a file, a connection, this process."""
+"""Polls a state that no watch reports: the inside of a container, a file, a connection, this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the objects of a kind are, by any name that kubectl knows it by: asked of the API server once, and again for a new kind."""
+"""The API paths of a kind, by any name that kubectl accepts. It asks the API server once, and again for an unknown kind."""
 
 from __future__ import annotations
 

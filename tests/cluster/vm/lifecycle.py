@@ -149,7 +149,7 @@ def wait(instance: Instance, seconds: float = WAIT_SECONDS, *, not_boot: str = "
     """Returns when the guest is Ready, or says what is known about why it is not."""
     if running(instance) is None:
         raise ClusterError(
-            f"The cluster {instance.name} has no virtual node that runs: `make cluster NODES=host,vm` starts it."
+            f"The cluster {instance.name} has no running virtual node. Start it with `make cluster NODES=host,vm`."
             f"\n{_last_words(instance)}"
         )
     if ready(instance, not_boot):
@@ -159,8 +159,8 @@ def wait(instance: Instance, seconds: float = WAIT_SECONDS, *, not_boot: str = "
         if not ready(instance, not_boot):
             state = "QEMU ended" if running(instance) is None else f"it is not Ready after {seconds:.0f} s"
             raise ClusterError(
-                f"The virtual node {instance.vm_node_name} does not come up: {state}.\n{_last_words(instance)}\n"
-                "`python -m tests.cluster node --on vm journalctl --boot` shows more, if it can be reached."
+                f"The virtual node {instance.vm_node_name} did not start: {state}.\n{_last_words(instance)}\n"
+                "`python -m tests.cluster node --on vm journalctl --boot` shows more, if the node responds."
             )
 
 
@@ -174,7 +174,7 @@ def reboot(instance: Instance) -> None:
     with exclusive(instance.lock_file, f"the cluster {instance.name}"):
         if running(instance) is None:
             raise ClusterError(
-                f"The cluster {instance.name} has no virtual node that runs: `make cluster NODES=host,vm` starts it."
+                f"The cluster {instance.name} has no running virtual node. Start it with `make cluster NODES=host,vm`."
             )
         before = boot_id(instance)
         qemu.reset(instance)

@@ -96,7 +96,9 @@ def _tell(instance: Instance, execute: str) -> None:
                     lines.flush()
                     _answer(lines)
     except (OSError, ValueError) as error:
-        raise ClusterError(f"QEMU does not take `{execute}` at {path} ({error}): is the virtual node up?") from error
+        raise ClusterError(
+            f"QEMU did not execute `{execute}` at {path} ({error}). Check that the virtual node is running."
+        ) from error
 
 
 def _answer(lines: Any) -> None:

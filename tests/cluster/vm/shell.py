@@ -75,7 +75,7 @@ def command(instance: Instance, words: Sequence[str], *, terminal: bool = False)
     init = node.find_init(instance)
     if init is None or not (instance.vm / "ssh-config").exists():
         raise ClusterError(
-            f"The cluster {instance.name} has no virtual node that is up: `make cluster NODES=host,vm` starts it."
+            f"The cluster {instance.name} has no running virtual node. Start it with `make cluster NODES=host,vm`."
         )
     mode = ["-t"] if terminal else ["-T"]
     remote = [shlex.join(words)] if words else []

@@ -43,7 +43,7 @@ def test_up_says_which_cluster_and_what_will_be_made_there(kubeconfig: str) -> N
     done = run("up", CLUSTER="current", KUBECONFIG=kubeconfig)
     assert done.returncode == 0, done.stderr
     assert "context mine, server https://cluster.example:6443" in done.stderr
-    assert "Privileged pods will be made there" in done.stderr
+    assert "Privileged pods will be created there" in done.stderr
 
 
 def test_kubeconfig_prints_the_users_own_path_alone(kubeconfig: str) -> None:

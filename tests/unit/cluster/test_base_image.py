@@ -14,5 +14,5 @@ def test_the_suite_of_a_slim_debian(image: str) -> None:
 
 @pytest.mark.parametrize("image", ["debian:trixie", "alpine:3", "quay.io/debian:trixie-slim", "debian:-slim", "build"])
 def test_any_other_image_is_refused_by_name(image: str) -> None:
-    with pytest.raises(ClusterError, match=f"The image {image} cannot be made here"):
+    with pytest.raises(ClusterError, match=f"The image {image} cannot be built here"):
         base_image.suite_of(image)

@@ -60,7 +60,7 @@ def test_a_second_holder_waits_and_says_for_whom(tmp_path: Path) -> None:
             text=True,
         )
         assert second.stderr is not None
-        assert second.stderr.readline().endswith("is at work on the tools\n")
+        assert second.stderr.readline().endswith("which uses the tools\n")
         assert second.poll() is None
     out, _ = second.communicate(timeout=10)
     assert out == "entered\n"

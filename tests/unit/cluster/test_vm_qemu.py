@@ -81,5 +81,5 @@ def test_a_refusal_is_told_in_qemus_words(monitor: tuple[Instance, list[str], li
 
 
 def test_nobody_at_the_socket_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match="is the virtual node up"):
+    with pytest.raises(ClusterError, match="Check that the virtual node is running"):
         qemu.reset(Instance("life", tmp_path))

@@ -21,7 +21,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_before_the_tests_passed_they_are_due() -> None:
     assert due("aaaa") == (
         True,
-        "The cluster's own tests are due: they have not passed on this machine for this code.",
+        "The tests of the embedded cluster must run: they have not passed on this machine for this code.",
     )
 
 
@@ -32,7 +32,7 @@ def test_once_they_passed_they_are_not_due_for_that_state(cache: Path) -> None:
     date = Stamp("aaaa").date()
     assert date is not None
     assert sentence == (
-        f"The cluster's own tests passed for this code on {date:%Y-%m-%d at %H:%M} UTC; "
+        f"The tests of the embedded cluster passed for this code on {date:%Y-%m-%d at %H:%M} UTC; "
         "`make test-harness` runs them again."
     )
     assert [file.name for file in cache.iterdir()] == ["harness-aaaa"]
@@ -62,7 +62,7 @@ def test_a_record_that_cannot_be_read_does_not_count(text: str, cache: Path) -> 
 def test_the_exit_codes_of_due(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(dependencies, "key", lambda *_: "aaaa")
     assert command.main(["due"]) == 0
-    assert "are due" in capsys.readouterr().out
+    assert "must run" in capsys.readouterr().out
     run(lambda: 0, lambda: "aaaa")
     assert command.main(["due"]) == 1
     assert "`make test-harness` runs them again" in capsys.readouterr().out

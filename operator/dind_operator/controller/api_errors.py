@@ -137,9 +137,7 @@ def _forbidden(status: dict[str, Any], message: str) -> ClusterError:
     if match := _SERVICE_ACCOUNT.search(message):
         # The namespace is new and its default account is not created yet, or the environment was applied before its account.
         text = f"The service account {match[1]} does not exist. Create it, or correct spec.security.serviceAccountName."
-        return ClusterError(
-            ErrorClass.RETRY, text, None if match[1] == "default" else Reason.SERVICE_ACCOUNT_MISSING, code=403
-        )
+        return ClusterError(ErrorClass.RETRY, text, None if match[1] == "default" else Reason.SERVICE_ACCOUNT_MISSING)
     if "violates PodSecurity" in message:
         return _refused(
             Reason.POD_SECURITY_FORBIDDEN,

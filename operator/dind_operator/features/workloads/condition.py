@@ -154,15 +154,16 @@ def unshared(spec: dict[str, Any]) -> str:
         directory = normpath(item.get("workingDir") or path)
         if directory != path and not directory.startswith(f"{path}/"):
             return (
-                f" The working directory {directory} of {item['name']} is outside of the workspace {path}: for its files, docker run "
-                "-v mounts an empty directory. If nested containers need them, set spec.workloads.workspace.path to a directory that "
-                "contains them."
+                f" The working directory {directory} of {item.get('name')} is outside of the workspace {path}: for its files, docker "
+                "run -v mounts an empty directory. If nested containers need them, set spec.workloads.workspace.path to a directory "
+                "that contains them."
             )
         for mount in item.get("volumeMounts") or ():
-            if normpath(mount["mountPath"]).startswith(f"{path}/"):
+            place = normpath(mount.get("mountPath", ""))
+            if place.startswith(f"{path}/"):
                 return (
-                    f" The volume {mount['name']} of {item['name']} at {mount['mountPath']} hides a part of the workspace, which is "
-                    "not shared with the daemon: for its files, docker run -v mounts an empty directory. If nested containers need "
+                    f" The volume {mount.get('name')} of {item.get('name')} at {place} hides a part of the workspace, which is not "
+                    "shared with the daemon: for its files, docker run -v mounts an empty directory. If nested containers need "
                     "them, copy them into the workspace."
                 )
     return ""

@@ -154,4 +154,5 @@ def test_argo_cd_tells_an_expired_environment_from_one_that_is_to_be_suspended(
     clock.passed = OVER
     kubelet.finish(space.wait_going())
     space.wait_reason("TTLExpired")
+    space.wait_status(phase="Suspended")
     assert health(space.environment()) == ("Suspended", space.condition()["message"])

@@ -61,12 +61,22 @@ def limited(**amounts: Any) -> Spec:
     return {"resources": {"limits": amounts}}
 
 
+def sysctls(*named: str) -> Spec:
+    return {"security": {"sysctls": [{"name": name, "value": "1"} for name in named]}}
+
+
 IMAGES = ["registry.test/dind/*", "registry.test/own:1", "docker.io/library/docker:*"]
 TAINTS = ["pool", "dedicated=builds", "spot:NoSchedule", "gpu=yes:NoExecute"]
 HIGHEST = {"cpu": "8", "memory": "16Gi"}
 INSECURE = {"insecureRegistries": ["r:5000"]}
 DNS = {"dns": {"nameservers": ["10.0.0.1"]}}
 EIGHT = {"cpu": 8, "memory": "16Gi"}
+
+RESOLUTION: Spec = {
+    "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}],
+    "dnsPolicy": "Default",
+    "dnsConfig": {"nameservers": ["10.0.0.1"]},
+}
 
 CASES = [
     Case(
@@ -279,6 +289,31 @@ CASES = [
         {"network": {"addressPools": [{"base": "172.31.0.0/16", "size": 24}]}},
         {"network": {"bridgeAddress": "172.30.0.1/24"}},
         "The field spec.network.bridgeAddress (bip in daemon.json) ",
+    ),
+    Case(
+        "sysctls",
+        ["kernel.sem", "net.core.*"],
+        sysctls("net.core.somaxconn", "kernel.sem"),
+        sysctls("kernel.sem", "net.ipv4.ip_local_port_range", "net.corex"),
+        "spec.security.sysctls net.ipv4.ip_local_port_range is not allowed",
+    ),
+    Case("sysctls", [], sysctls(), sysctls("net." + "a" * 200), f"spec.security.sysctls net.{'a' * 124}… is not"),
+    *(
+        Case(
+            "nameResolution",
+            [field for field in RESOLUTION if field != refused],
+            {"network": {field: value for field, value in RESOLUTION.items() if field != refused}},
+            {"network": RESOLUTION},
+            f"The field spec.network.{refused} is not allowed",
+        )
+        for refused in RESOLUTION
+    ),
+    Case(
+        "nameResolution",
+        [],
+        {"network": {"dnsPolicy": "ClusterFirst", "hostAliases": []}},
+        {"network": {"dnsPolicy": "Default"}},
+        "The field spec.network.dnsPolicy is not allowed by the policy of this installation. Allowed: none.",
     ),
     Case("disruptionPolicies", ["Allow"], {}, {"disruptionPolicy": "Protect"}, "spec.disruptionPolicy Protect"),
     Case(

@@ -28,6 +28,7 @@ PACKAGES = {
     "iproute2": "/sbin/ip",
     "iptables": "/usr/sbin/iptables",
     "libc6-dev": "/usr/include/stdlib.h",
+    "lua5.1": "/usr/bin/lua5.1",
     "mount": "/bin/mount",
     "openssl": "/usr/bin/openssl",
     "runc": "/usr/sbin/runc",

@@ -30,6 +30,7 @@ HOST_PREFIX = "/run/dind-e2e-folders"
 # Of the shared installation: periods are seconds, because tests wait for them. Unit tests hold the real ones.
 SETTINGS: dict[str, Any] = {
     "hostPath": {"allowedPrefixes": [HOST_PREFIX]},
+    "allowedServiceAccounts": ["e2e-*"],
     "volumeCheckSeconds": 1,
     "endpointCheckSeconds": 1,
     "extraEnv": [

@@ -39,8 +39,8 @@ def workload(_more: dict[str, Any] | None = None, **fields: Any) -> dict[str, An
     return {"workloads": {"containers": [{"name": "work", "image": "ci:1", **fields}], **(_more or {})}}
 
 
-def mounted(name: str = "v", path: str = "/v", volume: dict[str, Any] | None = None) -> dict[str, Any]:
-    return workload({"volumes": [volume or VOLUME]}, volumeMounts=[{"name": name, "mountPath": path}])
+def mounted(name: str = "v", path: str = "/v", volume: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return workload({"volumes": [volume or VOLUME], **more}, volumeMounts=[{"name": name, "mountPath": path}])
 
 
 WORK = "spec.workloads.containers[0]"
@@ -148,7 +148,49 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
                 f"mountPath {path} must not be a path that the operator uses",
             ],
         )
-        for path in ("/run/dind", "/run/dind/docker.sock", "/run/dind-cli", "/workspace")
+        for path in ("/run/dind", "/run/dind/docker.sock", "/run/dind-cli")
+    ),
+    (
+        "workload-mount-workspace",
+        mounted(path="/workspace"),
+        ["spec.workloads.containers", "the path of the workspace"],
+    ),
+    (
+        "workload-mount-own-workspace",
+        mounted(path="/builds", volume=VOLUME, workspace={"path": "/builds"}),
+        ["spec.workloads.containers", "must not have the path of the workspace", "set workloads.workspace.path"],
+    ),
+    *(
+        (
+            f"workspace{path}",
+            workload({"workspace": {"path": path}}),
+            ["spec.workloads.workspace.path: Forbidden", f"path {path} must not be a directory of the system"],
+        )
+        for path in (
+            "/proc",
+            "/sys/fs",
+            "/dev",
+            "/etc/docker",
+            "/lib64",
+            "/usr",
+            "/usr/local/bin",
+            "/home",
+            "/var",
+            "/var/lib",
+            "/var/lib/docker",
+            "/var/lib/docker/volumes",
+            "/var/run/docker",
+            "/run/dind",
+            "/dind",
+        )
+    ),
+    *(
+        (
+            f"workspace-{path}",
+            workload({"workspace": {"path": path}}),
+            ["spec.workloads.workspace.path", "must be an absolute path without '.' and '..'"],
+        )
+        for path in ("work", "/builds/", "/builds/../etc", "/./builds", "/a b", "/a:b", "//etc")
     ),
     ("workload-mount-relative", mounted(path="v"), ["must be an absolute path: use letters"]),
     (
@@ -661,6 +703,78 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         ["spec.network.dns.searches[0]", "must be a domain name"],
     ),
     ("network-dns-option", {"network": {"dns": {"options": [{"name": "N"}]}}}, ["must be an option of resolv.conf"]),
+    (
+        "alias-ip",
+        {"network": {"hostAliases": [{"ip": "10.0.0.256", "hostnames": ["a"]}]}},
+        ["spec.network.hostAliases[0].ip", "must be an IP address: write one such as 10.96.0.10"],
+    ),
+    (
+        "alias-name",
+        {"network": {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a", "A_b"]}]}},
+        ["spec.network.hostAliases[0].hostnames[1]", "must be a host name: use lower-case letters"],
+    ),
+    (
+        "alias-no-name",
+        {"network": {"hostAliases": [{"ip": "10.0.0.1", "hostnames": []}]}},
+        ["hostAliases[0].hostnames"],
+    ),
+    (
+        "alias-twice",
+        {"network": {"hostAliases": [{"ip": "::1", "hostnames": ["a"]}, {"ip": "::1", "hostnames": ["b"]}]}},
+        ["spec.network.hostAliases[1]", "Duplicate value"],
+    ),
+    (
+        "dns-policy",
+        {"network": {"dnsPolicy": "ClusterFirstWithHostNet"}},
+        ["spec.network.dnsPolicy", '"ClusterFirst", "Default", "None"'],
+    ),
+    *(
+        (
+            f"dns-policy-none-{number}",
+            {"network": {"dnsPolicy": "None", **config}},
+            ["spec.network.dnsConfig", "leaves the pod without nameservers: set network.dnsConfig.nameservers"],
+        )
+        for number, config in enumerate(({}, {"dnsConfig": {}}, {"dnsConfig": {"nameservers": []}}))
+    ),
+    (
+        "dns-config-number",
+        {"network": {"dnsConfig": {"nameservers": ["1.2.3"]}}},
+        ["spec.network.dnsConfig.nameservers[0]", "must be an IP address"],
+    ),
+    (
+        "dns-config-many",
+        {"network": {"dnsConfig": {"nameservers": ["10.0.0.1"] * 4}}},
+        ["spec.network.dnsConfig.nameservers", "must have at most 3 items"],
+    ),
+    (
+        "dns-config-search",
+        {"network": {"dnsConfig": {"searches": ["Example.com"]}}},
+        ["spec.network.dnsConfig.searches[0]", "must be a domain name"],
+    ),
+    (
+        "dns-config-option",
+        {"network": {"dnsConfig": {"options": [{"value": "1"}]}}},
+        ["spec.network.dnsConfig.options[0].name", "Required"],
+    ),
+    (
+        "account-name",
+        {"security": {"serviceAccountName": "Image_Pusher"}},
+        ["spec.security.serviceAccountName", "must be the name of a ServiceAccount"],
+    ),
+    *(
+        (
+            f"sysctl-{name}",
+            {"security": {"sysctls": [{"name": name, "value": "1"}]}},
+            ["spec.security.sysctls[0].name", "must be a kernel parameter that each pod has of its own"],
+        )
+        for name in ("vm.swappiness", "kernel.domainname", "fs.file-max", "net", "net.ipv4.", "net/core/somaxconn")
+    ),
+    ("sysctl-value", {"security": {"sysctls": [{"name": "net.a"}]}}, ["spec.security.sysctls[0].value", "Required"]),
+    (
+        "sysctl-twice",
+        {"security": {"sysctls": [{"name": "net.a", "value": "1"}, {"name": "net.a", "value": "2"}]}},
+        ["spec.security.sysctls[1]", "Duplicate value"],
+    ),
     ("network-firewall", {"network": {"firewallBackend": "nft"}}, ["spec.network.firewallBackend", '"Nft", "Legacy"']),
     ("network-ipv6", {"network": {"ipv6": "On"}}, ["spec.network.ipv6", '"Enabled", "Disabled"']),
     *(
@@ -706,6 +820,47 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
             volumeMounts=[{"name": "v", "mountPath": "/v"}, {"name": "source", "mountPath": "/s", "readOnly": True}],
             securityContext={"runAsUser": 1, "runAsGroup": 1, "runAsNonRoot": True, "readOnlyRootFilesystem": True},
         ),
+    ),
+    *(
+        (f"workspace{path}", workload({"workspace": {"path": path}}))
+        for path in ("/builds", "/home/runner/_work", "/usr/src/app", "/var/lib/jenkins", "/__w", "/tmp", "/a..b/.c")
+    ),
+    ("mount-below-workspace", mounted(path="/workspace/cache")),
+    ("mount-where-the-workspace-is-not", mounted(path="/workspace", workspace={"path": "/builds"})),
+    (
+        "name-resolution",
+        {
+            "network": {
+                "hostAliases": [
+                    {"ip": "127.0.0.1", "hostnames": ["a"]},
+                    {"ip": "fd00::1", "hostnames": ["b.example.com"]},
+                ],
+                "dnsPolicy": "None",
+                "dnsConfig": {
+                    "nameservers": ["127.0.0.53", "fd00::53"],
+                    "searches": ["example.com.", "_tcp.example.com"],
+                    "options": [{"name": "ndots", "value": "2"}, {"name": "rotate"}],
+                },
+            }
+        },
+    ),
+    ("dns-config-empty", {"network": {"dnsConfig": {}, "hostAliases": []}}),
+    (
+        "sysctls",
+        {
+            "security": {
+                "serviceAccountName": "image-pusher.v1",
+                "sysctls": [
+                    {"name": name, "value": "1 2"}
+                    for name in (
+                        "net.ipv4.conf.eth0.rp_filter",
+                        "kernel.shm_rmid_forced",
+                        "kernel.sem",
+                        "fs.mqueue.msg_max",
+                    )
+                ],
+            }
+        },
     ),
     ("registry", {"registry": {**MIRRORS, "insecureRegistries": ["10.0.0.0/8", "a:5000"], "caBundles": [CA]}}),
     ("no-mirrors", {"registry": {"mirrors": []}, "daemon": {"config": {"registry-mirrors": []}}}),

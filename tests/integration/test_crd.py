@@ -84,7 +84,7 @@ def test_an_empty_spec_gets_the_defaults_and_nothing_that_may_change(stored: Obj
             "appArmorProfile": {"type": "Unconfined"},
             "cloudMetadata": "Closed",
         },
-        "network": {"firewallBackend": "Auto", "ipv6": "Auto"},
+        "network": {"firewallBackend": "Auto", "ipv6": "Auto", "dnsPolicy": "ClusterFirst"},
         "endpoint": {"enabled": True, "credentialsGeneration": 1},
         "updatePolicy": "Recreate",
         "disruptionPolicy": "Allow",

@@ -1,4 +1,7 @@
-"""Networks of nested containers: MTU, addresses, DNS and firewall. The init container chooses values for omitted fields."""
+"""Networks of nested containers (MTU, addresses, DNS and firewall), and the name resolution of the pod.
+
+The init container chooses values for omitted fields of nested networks.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,14 @@ class IPv6(StrEnum):
     DISABLED = "Disabled"
 
 
+class DNSPolicy(StrEnum):
+    """DNS policies of the pod."""
+
+    CLUSTER_FIRST = "ClusterFirst"
+    DEFAULT = "Default"
+    NONE = "None"
+
+
 _BRIDGE_PATTERN: Final = rf"^{IPV4}/([89]|[12][0-9]|30)$"
 _BRIDGE_REMEDY: Final = (
     "must be an IPv4 address with the length of its network: write the bridge's own address, such as "
@@ -43,6 +54,10 @@ _CIDR_REMEDY: Final = (
     "must be an address range in CIDR notation: write its first address and its length, such as 10.0.0.0/8"
 )
 _ADDRESS_REMEDY: Final = "must be an IP address: write one that nested containers can reach, such as 10.96.0.10"
+_POD_ADDRESS_REMEDY: Final = "must be an IP address: write one such as 10.96.0.10"
+_HOST_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+# As in a pod, where it may end in a dot. Kubernetes accepts underscores from 1.33.
+_POD_SEARCH_PATTERN: Final = r"^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*\.?$"
 _HERE_REMEDY: Final = (
     "a loopback or link-local address, which nested containers cannot reach: name another, or leave nameservers out and the "
     "pod's own are used"
@@ -86,6 +101,27 @@ Search = Annotated[
         json_schema_extra=shape(
             _SEARCH_PATTERN,
             "must be a domain name: use letters, digits, '-', '_' and '.', as in team-a.svc.cluster.local",
+        )
+    ),
+]
+PodAddress = Annotated[str, StringConstraints(max_length=45), *readable(ADDRESS_PATTERN, _POD_ADDRESS_REMEDY)]
+HostName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=_HOST_PATTERN),
+    Field(
+        json_schema_extra=shape(
+            _HOST_PATTERN,
+            "must be a host name: use lower-case letters, digits, '-' and '.', as in registry.example.com",
+        )
+    ),
+]
+PodSearch = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=_POD_SEARCH_PATTERN),
+    Field(
+        json_schema_extra=shape(
+            _POD_SEARCH_PATTERN,
+            "must be a domain name: use lower-case letters, digits, '-', '_' and '.', as in example.com",
         )
     ),
 ]
@@ -183,8 +219,61 @@ class NetworkDNS(ApiModel):
         return self
 
 
+class HostAlias(ApiModel):
+    """Line of /etc/hosts."""
+
+    ip: PodAddress = Field(description="Address of the host names.", examples=["10.1.2.3"])
+    hostnames: Annotated[list[HostName], Field(min_length=1, max_length=16)] = Field(
+        description="Host names.",
+        examples=[["registry.example.com"]],
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
+class PodDNSConfig(ApiModel):
+    """DNS parameters of the pod, with the fields of a pod's dnsConfig."""
+
+    nameservers: Annotated[list[PodAddress], Field(max_length=3)] | None = Field(
+        default=None,
+        description="Addresses of nameservers, in addition to those of the DNS policy.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    searches: Annotated[list[PodSearch], Field(max_length=32)] | None = Field(
+        default=None,
+        description="DNS search domains, in addition to those of the DNS policy.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    options: Annotated[list[DNSOption], Field(max_length=16)] | None = Field(
+        default=None,
+        description="Resolver options, in addition to those of the DNS policy.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+
+DNS_NONE: Final = (
+    "network.dnsPolicy None leaves the pod without nameservers: set network.dnsConfig.nameservers, or choose "
+    "another policy"
+)
+ALIAS_TWICE: Final = "network.hostAliases has an address twice: list all of its host names in one entry"
+
+
 class NetworkSpec(ApiModel):
-    """Networks of nested containers. If a field is omitted, the corresponding key in `daemon.config` applies."""
+    """Networks of nested containers, and name resolution of the pod.
+
+    If a field of nested networks is omitted, the corresponding key in `daemon.config` applies.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(
+                "self.dnsPolicy != 'None' || has(self.dnsConfig) && has(self.dnsConfig.nameservers) && "
+                "size(self.dnsConfig.nameservers) > 0",
+                DNS_NONE,
+                path=".dnsConfig",
+                reason=REQUIRED,
+            )
+        )
+    )
 
     mtu: WholeNumber | None = Field(
         default=None,
@@ -233,3 +322,27 @@ class NetworkSpec(ApiModel):
         "older versions of Docker, for which it turns on experimental features; the environment does not "
         "become ready if ip6tables does not work. Disabled turns it off.",
     )
+    host_aliases: Annotated[list[HostAlias], Field(max_length=32)] | None = Field(
+        default=None,
+        description="Lines of /etc/hosts in the containers of the pod, for example for a registry. Nested containers "
+        "have their own /etc/hosts: use `docker run --add-host` for these.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["ip"]},
+    )
+    dns_policy: DNSPolicy = Field(
+        default=DNSPolicy.CLUSTER_FIRST,
+        description="DNS policy of the pod, which nested containers inherit. ClusterFirst uses the DNS of the cluster. Default "
+        "uses the nameservers of the node. None uses only dnsConfig.",
+    )
+    dns_config: PodDNSConfig | None = Field(
+        default=None,
+        description="DNS parameters of the pod, in addition to those of the DNS policy. Nested containers inherit them, unless "
+        "`dns` replaces them.",
+    )
+
+    @model_validator(mode="after")
+    def _resolves(self) -> Self:
+        if self.dns_policy is DNSPolicy.NONE and not (self.dns_config and self.dns_config.nameservers):
+            raise ValueError(DNS_NONE)
+        if len({item.ip for item in self.host_aliases or []}) < len(self.host_aliases or []):
+            raise ValueError(ALIAS_TWICE)
+        return self

@@ -119,6 +119,16 @@ class Reason(Documented):
         "Another environment uses this directory of the node, a parent of it, or a directory in it.",
         "Choose another directory, or place each environment on another node with `spec.scheduling.nodeSelector`.",
     )
+    SERVICE_ACCOUNT_NOT_ALLOWED = (
+        "ServiceAccountNotAllowed",
+        "This installation does not allow the service account in `spec.security.serviceAccountName`. The operator creates no pod.",
+        "Choose an allowed service account, ask an administrator to allow it (docs/security.md), or remove the field.",
+    )
+    SERVICE_ACCOUNT_MISSING = (
+        "ServiceAccountMissing",
+        "The service account of the pod does not exist in the namespace.",
+        "Create the ServiceAccount, or correct `spec.security.serviceAccountName`. The operator retries.",
+    )
     POD_DISRUPTION_BUDGET_READY = "PodDisruptionBudgetReady", "A PodDisruptionBudget protects the pod from eviction."
     POD_DISRUPTION_BUDGET_MISSING = (
         "PodDisruptionBudgetMissing",
@@ -237,6 +247,12 @@ class Reason(Documented):
         "AppArmorUnavailable",
         "The node cannot enforce the AppArmor profile: AppArmor is disabled, or the profile is not loaded.",
         "Load the profile on the nodes, choose other nodes with `spec.scheduling`, or change `spec.security.appArmorProfile`.",
+    )
+
+    SYSCTL_FORBIDDEN = (
+        "SysctlForbidden",
+        "The kubelet of the node does not allow a kernel parameter in `spec.security.sysctls`.",
+        "Remove it from `spec.security.sysctls`, or choose nodes whose kubelet allows it (`allowedUnsafeSysctls`).",
     )
 
     # The daemon

@@ -1,9 +1,9 @@
-"""Privileges and AppArmor profile of the daemon."""
+"""Privileges of the daemon, and fields of the pod that privileges depend on."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -35,6 +35,11 @@ class CloudMetadata(StrEnum):
     OPEN = "Open"
 
 
+# Only these exist for each pod. The kubelet refuses all others, whatever it is configured to allow.
+SYSCTL_PATTERN: Final = (
+    r"^(kernel\.(sem|(shm|msg)[-_a-z0-9]*)|fs\.mqueue(\.[a-z0-9][-_a-z0-9]*)+|net(\.[a-z0-9][-_a-z0-9]*)+)$"
+)
+SYSCTL_TWICE: Final = "security.sysctls has a name twice: keep one of them"
 # The name of a profile: a path or a word, without blanks, quotes and control characters.
 LOCALHOST_PROFILE_PATTERN: Final = r"^[A-Za-z0-9_/.][A-Za-z0-9_/.:@+-]*$"
 LOCALHOST_REQUIRED = (
@@ -94,6 +99,24 @@ class AppArmorProfile(ApiModel):
         return self
 
 
+class Sysctl(ApiModel):
+    """Kernel parameter of the pod."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=253,
+        pattern=SYSCTL_PATTERN,
+        description="Name of the parameter.",
+        examples=["net.ipv4.ip_local_port_range"],
+        json_schema_extra=shape(
+            SYSCTL_PATTERN,
+            "name must be a kernel parameter that each pod has of its own: use net.*, kernel.shm*, kernel.msg*, kernel.sem or "
+            "fs.mqueue.*",
+        ),
+    )
+    value: str = Field(max_length=256, description="Value of the parameter.", examples=["1024 65535"])
+
+
 class SecuritySpec(ApiModel):
     """Privileges of the daemon."""
 
@@ -130,3 +153,28 @@ class SecuritySpec(ApiModel):
         "169.254.169.254, which provides credentials of the node. Closed blocks it with a NetworkPolicy, which the network "
         "plugin must enforce. Open allows it.",
     )
+    service_account_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        pattern=SUBDOMAIN_PATTERN,
+        description="Name of the ServiceAccount of the pod, for identities of cloud providers. The installation must allow it (the "
+        "chart's value `allowedServiceAccounts`, empty by default). Its token is not mounted. Defaults to `default`.",
+        examples=["image-pusher"],
+        json_schema_extra=shape(
+            SUBDOMAIN_PATTERN,
+            "serviceAccountName must be the name of a ServiceAccount: use lower-case letters, digits, '-' and '.', or leave it out",
+        ),
+    )
+    sysctls: Annotated[list[Sysctl], Field(max_length=16)] | None = Field(
+        default=None,
+        description="Kernel parameters of the pod. Nested containers have their own network parameters: use "
+        "`docker run --sysctl` for these. The kubelet rejects a pod with parameters that it does not allow.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len({item.name for item in self.sysctls or []}) < len(self.sysctls or []):
+            raise ValueError(SYSCTL_TWICE)
+        return self

@@ -13,7 +13,7 @@ from .daemon_rules import field_errors, field_rules
 from .endpoint import EndpointPeer, EndpointSpec, IpBlock
 from .lifetime import Expire, LifetimeSpec
 from .model import ApiModel
-from .network import AddressPool, FirewallBackend, IPv6, NetworkDNS, NetworkSpec
+from .network import AddressPool, DNSPolicy, FirewallBackend, IPv6, NetworkDNS, NetworkSpec
 from .pod_metadata import PodMetadata
 from .probes import ProbesSpec, ProbeTuning
 from .published import PublishedPort, PublishedPortsSpec
@@ -33,6 +33,7 @@ __all__ = [
     "AppArmorType",
     "CaBundle",
     "CloudMetadata",
+    "DNSPolicy",
     "DaemonSpec",
     "DindEnvironmentSpec",
     "DisruptionPolicy",
@@ -142,12 +143,14 @@ class DindEnvironmentSpec(ApiModel):
         json_schema_extra={NO_DEFAULT: True},
     )
     security: SecuritySpec = Field(
-        default_factory=SecuritySpec, description="Privileges and AppArmor profile of the daemon's container."
+        default_factory=SecuritySpec,
+        description="Privileges and AppArmor profile of the daemon's container. Also service account and sysctls of the "
+        "pod.",
     )
     network: NetworkSpec = Field(
         default_factory=NetworkSpec,
         description="Networks of nested containers: MTU, addresses and DNS. The init container of the pod chooses values "
-        "for omitted fields.",
+        "for omitted fields. Also host aliases and DNS of the pod.",
     )
     registry: RegistrySpec = Field(
         default_factory=RegistrySpec,

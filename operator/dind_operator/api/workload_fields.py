@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
@@ -42,9 +43,17 @@ _OWN_VOLUME: Final = (
     "names of the operator's volumes: choose a name that does not begin with dind- and is not docker-data"
 )
 _OWN_PATH: Final = (
-    f"must not be a path that the operator uses for the socket, the docker CLI ({SOCKET_PATH}*) or the workspace "
-    f"({WORKSPACE_PATH}): mount the volume elsewhere"
+    f"must not be a path that the operator uses for the socket or the docker CLI ({SOCKET_PATH}*): mount the "
+    "volume elsewhere"
 )
+# No segment is `.` or `..`.
+WORKSPACE_PATTERN: Final = r"^(/\.{0,2}[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*)+$"
+# Where the programs of the daemon and of workloads are, and what the operator mounts.
+_SYSTEM_PATTERN: Final = (
+    r"^/(bin|boot|dev|dind|etc|lib[0-9x]*|proc|run|sbin|sys)(/|$)|^/(home|root|usr|var|var/lib)$|"
+    r"^/usr/(bin|include|lib[0-9a-z]*|local|sbin|share)(/|$)|^/var/(lib/docker|lib/containerd|run)(/|$)"
+)
+_SYSTEM: Final = "must not be a directory of the system or of the operator: choose another one, such as /builds or /home/runner/_work"
 _SIZE: Final = "sizeLimit must be more than zero: write a quantity such as 5Gi, or leave it out"
 
 
@@ -164,7 +173,7 @@ class Mount(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=validations(
             value_rule(
-                f"!self.mountPath.startsWith('{SOCKET_PATH}') && self.mountPath != '{WORKSPACE_PATH}'",
+                f"!self.mountPath.startsWith('{SOCKET_PATH}')",
                 f"'mountPath ' + self.mountPath + ' {cel_text(_OWN_PATH)}'",
                 f"mountPath {_OWN_PATH}",
                 path=".mountPath",
@@ -185,7 +194,7 @@ class Mount(ApiModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.mount_path.startswith(SOCKET_PATH) or self.mount_path == WORKSPACE_PATH:
+        if self.mount_path.startswith(SOCKET_PATH):
             raise ValueError(f"mountPath {self.mount_path} {_OWN_PATH}")
         return self
 
@@ -231,6 +240,39 @@ class ScratchVolume(ApiModel):
     def _consistent(self) -> Self:
         if self.size_limit is not None and parse_bytes(self.size_limit) == 0:
             raise ValueError(_SIZE)
+        return self
+
+
+class Workspace(ScratchVolume):
+    """Directory that the daemon and all workloads share."""
+
+    path: str = Field(
+        default=WORKSPACE_PATH,
+        min_length=2,
+        max_length=256,
+        pattern=WORKSPACE_PATTERN,
+        description="Absolute path of the volume in the daemon's container and in all workloads. It hides what images have at "
+        "this path.",
+        examples=["/home/runner/_work"],
+        json_schema_extra=validations(
+            rule(
+                f"self.matches('{cel_text(WORKSPACE_PATTERN)}')",
+                "path must be an absolute path without '.' and '..': use letters, digits and '_', '.', '@', '+', '-', without '/' at "
+                "its end",
+            ),
+            value_rule(
+                f"!self.matches('{cel_text(_SYSTEM_PATTERN)}')",
+                f"'path ' + self + ' {_SYSTEM}'",
+                f"path {_SYSTEM}",
+                reason=FORBIDDEN,
+            ),
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _elsewhere(self) -> Self:
+        if re.match(_SYSTEM_PATTERN, self.path):
+            raise ValueError(f"path {self.path} {_SYSTEM}")
         return self
 
 

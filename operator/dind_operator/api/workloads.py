@@ -22,10 +22,10 @@ from .workload_fields import (
     WORKSPACE_PATH,
     LabelName,
     Mount,
-    ScratchVolume,
     Variable,
     VariablesSource,
     Volume,
+    Workspace,
 )
 
 MAX_CONTAINERS: Final = 8
@@ -39,6 +39,10 @@ _OWN_NAME: Final = (
 _UNDECLARED: Final = (
     "a volumeMount of workloads.containers must refer to a volume of workloads.volumes: declare the volume there, or correct the "
     "name"
+)
+_AT_WORKSPACE: Final = (
+    "a volumeMount of workloads.containers must not have the path of the workspace: mount the volume elsewhere, or set "
+    "workloads.workspace.path"
 )
 
 
@@ -130,7 +134,8 @@ class Workload(ApiModel):
         default=None,
         max_length=512,
         pattern=PATH_PATTERN,
-        description=f"Working directory of the container. Defaults to that of the image. The shared workspace is `{WORKSPACE_PATH}`.",
+        description="Working directory of the container. Defaults to that of the image. `docker run -v` finds only "
+        "files of the shared workspace.",
     )
     env: Annotated[list[Variable], Field(max_length=64)] | None = Field(
         default=None,
@@ -174,7 +179,14 @@ class WorkloadsSpec(ApiModel):
                 _UNDECLARED,
                 path=".volumes",
                 reason=INVALID,
-            )
+            ),
+            rule(
+                "self.containers.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, m.mountPath != "
+                f"(has(self.workspace) ? self.workspace.path : '{WORKSPACE_PATH}')))",
+                _AT_WORKSPACE,
+                path=".containers",
+                reason=FORBIDDEN,
+            ),
         )
     )
 
@@ -192,10 +204,10 @@ class WorkloadsSpec(ApiModel):
     run: Annotated[WholeNumber, Field(ge=1, le=_MAX_ID)] = Field(
         default=1, description="Increase this number to run the workloads again in a new pod."
     )
-    workspace: ScratchVolume | None = Field(
+    workspace: Workspace | None = Field(
         default=None,
-        description=f"Volume at `{WORKSPACE_PATH}`, which the daemon and all workloads share, so that `docker run -v` works with "
-        "paths in it. Defaults to a volume without a size limit.",
+        description=f"Volume that the daemon and all workloads share at the same path, so that `docker run -v` works with "
+        f"paths in it. Defaults to a volume at `{WORKSPACE_PATH}` without a size limit.",
     )
     docker_cli: TrueOrFalse = Field(
         default=False,
@@ -221,4 +233,13 @@ class WorkloadsSpec(ApiModel):
         mounts = [mount.name for container in self.containers for mount in container.volume_mounts or []]
         if not declared.issuperset(mounts):
             raise ValueError(_UNDECLARED)
+        if any(
+            mount.mount_path == self.workspace_path for item in self.containers for mount in item.volume_mounts or []
+        ):
+            raise ValueError(_AT_WORKSPACE)
         return self
+
+    @property
+    def workspace_path(self) -> str:
+        """The path of the workspace, with the default applied."""
+        return self.workspace.path if self.workspace is not None else WORKSPACE_PATH

@@ -130,6 +130,7 @@ def _pod_spec(environment: DindEnvironment, settings: BuildSettings, part: PodPa
             *part.volumes,
         ],
         **part.pod_fields,
+        **({"securityContext": dict(part.pod_security)} if part.pod_security else {}),
         **spec.scheduling.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
     }
     if spec.daemon.image_pull_secrets:

@@ -12,7 +12,7 @@ from dind_operator.api.names import NAME_PATTERN, SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import parse_bytes
 from dind_operator.api.registry import Mirror
 from dind_operator.api.storage import is_plain_path
-from dind_operator.features.policy.rules import PolicyRules
+from dind_operator.features.policy.rules import MAX_ENTRIES, PolicyRules, ReferredName
 from dind_operator.pod.defaults import (
     DEFAULT_MINUTE_SECONDS,
     DEFAULT_RESERVE_MEMORY,
@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     # As JSON: ["/srv/dind"], because paths can contain commas and colons.
     host_path_prefixes: HostPathPrefixes = ()
 
+    # As JSON: ["image-pusher", "ci-*"].
+    allowed_service_accounts: Annotated[
+        tuple[ReferredName, ...], NoDecode, BeforeValidator(_parse_json), Field(max_length=MAX_ENTRIES)
+    ] = ()
+
     # As JSON: ["10.96.0.0/12", "10.244.0.0/16"].
     cluster_cidrs: ClusterCidrs = ()
     # As JSON: ["169.254.170.2/32"].
@@ -136,6 +141,7 @@ class Settings(BaseSettings):
             default_runtime_class=self.default_runtime_class,
             subdomain=self.subdomain,
             host_path_prefixes=self.host_path_prefixes,
+            allowed_service_accounts=self.allowed_service_accounts,
             cluster_cidrs=self.cluster_cidrs,
             metadata_addresses=self.metadata_addresses,
             default_registry_mirrors=self.default_registry_mirrors,

@@ -26,6 +26,8 @@ class BuildSettings:
     default_runtime_class: str = DEFAULT_RUNTIME_CLASS
     host_path_prefixes: tuple[str, ...] = ()
     """Directories of nodes in which environments may use a directory; none by default."""
+    allowed_service_accounts: tuple[str, ...] = ()
+    """Service accounts that environments may use beside default, by name or prefix with a star; none by default."""
     cluster_cidrs: tuple[str, ...] = ()
     """Address ranges of the cluster that nested networks must not use."""
     metadata_addresses: tuple[str, ...] = ()

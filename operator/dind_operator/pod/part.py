@@ -14,6 +14,8 @@ class PodPart:
     annotations: Mapping[str, str] = field(default_factory=dict)
     pod_fields: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the spec of the pod, which take precedence over the common ones."""
+    pod_security: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the security context of the pod."""
     container_fields: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the init container and the daemon. Both have the same fields, so that the checks are valid for both."""
     volumes: Sequence[Manifest] = ()
@@ -37,6 +39,7 @@ class PodPart:
 _MAPPINGS: Final = (
     "annotations",
     "pod_fields",
+    "pod_security",
     "container_fields",
     "variables",
     "daemon_variables",

@@ -126,6 +126,11 @@ _EVICTED = (
     "more memory and disk space."
 )
 
+_SYSCTL = (
+    "The kubelet does not allow a kernel parameter in spec.security.sysctls. Remove the parameter, or choose nodes whose kubelet "
+    "allows it (allowedUnsafeSysctls) with spec.scheduling."
+)
+
 _LOST = {
     "emptyDir": "The images, layers and volumes on its emptyDir volume are lost.",
     "ephemeral": "The images, layers and volumes on its ephemeral volume are lost.",
@@ -142,6 +147,8 @@ def pod_failure(pod: pods.Pod) -> Failure:
         return Failure(Reason.APPARMOR_UNAVAILABLE, _with_detail(apparmor.refused(pod), message), repeats=True)
     if reason == sidecars.REFUSED_BY_KUBELET:
         return Failure(Reason.SIDECARS_UNSUPPORTED, sidecars.unsupported("The node's kubelet"), repeats=True)
+    if reason == "SysctlForbidden":
+        return Failure(Reason.SYSCTL_FORBIDDEN, _with_detail(_SYSCTL, message), repeats=True)
     if reason == "Evicted":
         lost = _LOST.get(pods.volume_kind(pod), "The data of Docker in the pod is lost.")
         return Failure(Reason.EVICTED, _with_detail(_EVICTED.format(lost=lost), message))

@@ -194,7 +194,7 @@ ATTEMPTS: dict[str, tuple[Attempt, str]] = {
     "a pod of another name": (lambda p: p.create("pods", of("two", "three", spec=PRIVILEGED)), "and the name NAME"),
     "a pod with another account": (
         lambda p: p.create("pods", of("two", spec={**PRIVILEGED, "serviceAccountName": "deployer"})),
-        "the service account default",
+        "the service account default or one of allowedServiceAccounts of the chart",
     ),
     **{
         f"a pod with {field}": (

@@ -8,8 +8,11 @@ from tests.integration.harness.calls import on
 from tests.integration.harness.kubelet import Kubelet
 from tests.integration.harness.running import OFTEN, RunningOperator
 from tests.integration.harness.space import Space
+from tests.kube.client import Object
 
 LOCALHOST = {"security": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "dind-fine"}}}
+UNSAFE = {"security": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}}
+NO_SYSCTL = 'Pod was rejected: forbidden sysctl: "net.core.somaxconn" not allowlisted'
 NO_APPARMOR = "Cannot enforce AppArmor: AppArmor is not enabled on the host"
 
 
@@ -92,20 +95,29 @@ def test_the_wait_outlives_the_operator(start: Operators, space: Space, kubelet:
     space.wait_status(recreations=2)
 
 
-def test_no_apparmor_is_no_loop(start: Operators, space: Space, kubelet: Kubelet) -> None:
+@pytest.mark.parametrize(
+    ("fields", "kubelets", "message", "reason"),
+    [
+        (LOCALHOST, "AppArmor", NO_APPARMOR, "AppArmorUnavailable"),
+        (UNSAFE, "SysctlForbidden", NO_SYSCTL, "SysctlForbidden"),
+    ],
+)
+def test_what_the_kubelet_refuses_is_no_loop(
+    start: Operators, space: Space, kubelet: Kubelet, fields: Object, kubelets: str, message: str, reason: str
+) -> None:
     """A refusal that would repeat is a condition, and stays one over resyncs; another spec gets another pod."""
     operator = start(resync_seconds=OFTEN).wait_ready()
-    space.create(spec=LOCALHOST)
-    pod = kubelet.fail(kubelet.bind(space.wait_pod()), "AppArmor", NO_APPARMOR)
-    told = space.wait_told("AppArmorUnavailable")
+    space.create(spec=fields)
+    pod = kubelet.fail(kubelet.bind(space.wait_pod()), kubelets, message)
+    told = space.wait_told(reason)
     assert told["status"] == "False"
-    assert NO_APPARMOR in told["message"]
-    assert space.status()["lastFailure"]["reason"] == "AppArmorUnavailable"
+    assert message in told["message"]
+    assert space.status()["lastFailure"]["reason"] == reason
     before = len(operator.proxy.writes())
     operator.wait_resyncs(3)
     assert operator.proxy.count(on("create", "pods")) == 1
     assert operator.proxy.writes()[before:] == []
-    space.change({"security": {"appArmorProfile": {"type": "Unconfined", "localhostProfile": None}}})
+    space.change({"security": {"appArmorProfile": {"type": "Unconfined", "localhostProfile": None}, "sysctls": None}})
     kubelet.run(space.wait_pod(other_than=pod))
     space.wait_reason("Ready")
 

@@ -119,6 +119,26 @@ def test_folders_of_nodes_are_refused_when_they_are_written(served: Api, helm: H
         some.take_away()
 
 
+def test_service_accounts_are_refused_when_they_are_written(served: Api, helm: Helm) -> None:
+    def of(account: str) -> Object:
+        return {"security": {"serviceAccountName": account}}
+
+    with open_space(served) as one, open_space(served) as two:
+        none = Policy(helm, one)
+        some = Policy(helm, two, allowedServiceAccounts=["pusher", "ci-*"])
+        put_all([none, some])
+        told = "spec.security.serviceAccountName deployer is not allowed: this installation allows "
+        assert none.refusal(of("default")) == ""
+        assert none.refusal(of("deployer")).startswith(f"{told}no service account other than default. Ask an")
+        for account in ("default", "pusher", "ci-a"):
+            assert some.refusal(of(account)) == ""
+        assert some.refusal(of("deployer")).startswith(f"{told}only pusher, ci-*. Choose such a service account")
+        for account in ("pusher-2", "ci"):
+            assert f"serviceAccountName {account} is not allowed" in some.refusal(of(account))
+        none.take_away()
+        some.take_away()
+
+
 def later(**units: int) -> str:
     return (datetime.now(UTC) + timedelta(**units)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -253,6 +273,8 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
         "maxResources": {f"example.com/{number}": "9" for number in range(24)},
         "modes": ["Privileged"],
         "podMetadata": entries("d", "/*"),
+        "sysctls": [f"net.{entry}.*" for entry in (f"s{n:02}{'x' * 119}" for n in range(24))],
+        "nameResolution": ["hostAliases", "dnsPolicy", "dnsConfig"],
         "disruptionPolicies": ["Allow"],
         "cloudMetadata": ["Closed"],
         "maxGracePeriod": "2h",
@@ -273,6 +295,14 @@ def test_the_largest_policy_and_the_largest_environment_are_within_the_budget_of
             "priorityClassName": rules["priorityClasses"][-1],
         },
         "lifetime": {"ttl": "525600m"},
+        "security": {
+            "sysctls": [{"name": f"{rules['sysctls'][-1][:-1]}n{number}", "value": "1"} for number in range(16)],
+        },
+        "network": {
+            "hostAliases": [{"ip": f"10.0.0.{number}", "hostnames": ["a"] * 16} for number in range(32)],
+            "dnsPolicy": "None",
+            "dnsConfig": {"nameservers": ["10.0.0.1"], "searches": ["s" * 253] * 32},
+        },
         "podMetadata": {
             "labels": {f"{rules['podMetadata'][-1][:-1]}l{number}": "v" * 63 for number in range(32)},
             "annotations": {f"{rules['podMetadata'][-1][:-1]}a{number}": "v" * 4096 for number in range(32)},

@@ -92,6 +92,7 @@ def test_settings_by_default(defaults: Manifests) -> None:
 OPTIONAL = {
     "defaultReserveMemory": "384Mi",
     "hostPath": {"allowedPrefixes": ["/srv"]},
+    "allowedServiceAccounts": ["pusher"],
     "policy": {"enabled": True},
     "clusterCIDRs": ["10.0.0.0/8"],
     "metadataAddresses": ["169.254.170.2/32"],
@@ -125,6 +126,7 @@ def test_every_setting_of_the_operator_has_a_value_and_no_other_is_set(helm: Hel
         ({"logging": {"level": "debug"}}, "DIND_LOG_LEVEL", "debug"),
         ({"registry": {"mirrors": ["https://m"]}}, "DIND_DEFAULT_REGISTRY_MIRRORS", '["https://m"]'),
         ({"hostPath": {"allowedPrefixes": ["/srv/a", "/b"]}}, "DIND_HOST_PATH_PREFIXES", '["/srv/a","/b"]'),
+        ({"allowedServiceAccounts": ["a", "ci-*"]}, "DIND_ALLOWED_SERVICE_ACCOUNTS", '["a","ci-*"]'),
         ({"clusterCIDRs": ["10.96.0.0/12", "fd00::/48"]}, "DIND_CLUSTER_CIDRS", '["10.96.0.0/12","fd00::/48"]'),
         ({"metadataAddresses": ["169.254.170.2/32"]}, "DIND_METADATA_ADDRESSES", '["169.254.170.2/32"]'),
         ({"defaultReserveMemory": "1.5Gi"}, "DIND_DEFAULT_RESERVE_MEMORY", "1.5Gi"),

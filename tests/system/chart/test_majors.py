@@ -15,6 +15,7 @@ EVERYTHING: dict[str, Any] = {
     "imagePullSecrets": [{"name": "login"}],
     "image": {"tag": "dev", "operator": {"digest": "sha256:" + "0123456789abcdef" * 4}},
     "hostPath": {"allowedPrefixes": ["/srv/a", "/srv/b"]},
+    "allowedServiceAccounts": ["pusher", "ci-*"],
     "clusterCIDRs": ["10.96.0.0/12", "fd00::/48"],
     "metadataAddresses": ["169.254.170.2/32"],
     "registry": {"mirrors": ["https://m.example.com"]},

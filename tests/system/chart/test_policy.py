@@ -101,8 +101,8 @@ def test_classes_are_restricted_with_tolerations(helm: Helm) -> None:
 
 
 def test_a_demand_that_is_taken_back_is_none(helm: Helm) -> None:
-    assert len(validations(helm.template(policy(rules={"requireTtl": False})))) == 1
-    assert len(validations(helm.template(policy(rules={"requireTtl": True})))) == 2
+    assert len(validations(helm.template(policy(rules={"requireTtl": False})))) == 2
+    assert len(validations(helm.template(policy(rules={"requireTtl": True})))) == 3
 
 
 def validations(manifests: Manifests) -> list[dict[str, Any]]:
@@ -112,10 +112,10 @@ def validations(manifests: Manifests) -> list[dict[str, Any]]:
 
 def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
     found = validations(helm.template(policy(rules=RULES)))
-    # Folders of nodes, which is no rule of these; extensions, which maxTtl bounds too; images and limits of workloads; fields that
-    # stand for keys; Secrets of registries.
-    assert len(found) == len(RULES) + 7
-    assert len(validations(helm.template(policy()))) == 1  # folders of nodes: none is a rule too
+    # Folders of nodes and service accounts, which are no rules of these; extensions, which maxTtl bounds too; images and
+    # limits of workloads; fields that stand for keys; Secrets of registries.
+    assert len(found) == len(RULES) + 8
+    assert len(validations(helm.template(policy()))) == 2  # folders of nodes and service accounts: none is a rule too
     text = json.dumps([item["messageExpression"] for item in found])
     for field in PolicyRules.model_fields.values():
         assert f"policy.rules.{field.alias} of the chart" in text

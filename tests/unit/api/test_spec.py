@@ -55,6 +55,8 @@ def test_what_was_read_is_written_as_it_was() -> None:
             "mode": "Privileged",
             "appArmorProfile": {"type": "Localhost", "localhostProfile": "dind"},
             "cloudMetadata": "Closed",
+            "serviceAccountName": "image-pusher",
+            "sysctls": [{"name": "net.ipv4.ip_local_port_range", "value": "1024 65535"}],
         },
         "scheduling": {
             "tolerations": [{"operator": "Exists"}],
@@ -81,6 +83,9 @@ def test_what_was_read_is_written_as_it_was() -> None:
             },
             "firewallBackend": "Nft",
             "ipv6": "Enabled",
+            "hostAliases": [{"ip": "10.1.2.3", "hostnames": ["registry.example.com"]}],
+            "dnsPolicy": "None",
+            "dnsConfig": {"nameservers": ["10.96.0.10"], "searches": ["a"], "options": [{"name": "rotate"}]},
         },
         "updatePolicy": "OnDelete",
         "disruptionPolicy": "Protect",

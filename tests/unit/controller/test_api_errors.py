@@ -60,6 +60,7 @@ ENDING = {
         (400, {"message": WEBHOOK}, ErrorClass.REFUSED, Reason.ADMISSION_DENIED),
         (422, {"message": POLICY}, ErrorClass.REFUSED, Reason.ADMISSION_DENIED),
         (403, {"message": ACCOUNT}, ErrorClass.RETRY, None),
+        (403, {"message": ACCOUNT.replace("default", "pusher")}, ErrorClass.RETRY, Reason.SERVICE_ACCOUNT_MISSING),
         (403, {"message": OWN}, ErrorClass.RETRY, Reason.FORBIDDEN),
         (400, {"message": "the server rejected our request"}, ErrorClass.INVALID, Reason.INVALID_POD),
         (422, {"message": 'Pod "builder" is invalid: spec.priorityClassName: …'}, ErrorClass.INVALID, Reason.INVALID_POD),

@@ -49,10 +49,9 @@ def test_the_reference_is_not_stale() -> None:
 
 
 def test_the_crd_stays_small() -> None:
-    # As the API server, etcd and every client have it: the indentation of the file is not theirs to carry.
+    # As the API server, etcd, every client, and the annotation of `kubectl apply` have it, which holds 256 KiB: the indentation of
+    # the file is not theirs to carry.
     assert len(json.dumps(crd(), separators=(",", ":"))) < 200 * 1024
-    # What kubectl apply notes of an object in an annotation.
-    assert len(WRITTEN) < 256 * 1024
 
 
 def test_the_yaml_is_the_definition() -> None:

@@ -69,6 +69,12 @@ def test_no_folder_of_a_node_is_allowed_unless_somebody_says_so(monkeypatch: pyt
     assert Settings().policy.build.host_path_prefixes == ("/srv/dind", "/srv/dind-2")  # type: ignore[call-arg]
 
 
+def test_no_service_account_is_allowed_unless_somebody_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().policy.build.allowed_service_accounts == ()  # type: ignore[call-arg]
+    monkeypatch.setenv("DIND_ALLOWED_SERVICE_ACCOUNTS", '["pusher", "ci-*"]')
+    assert Settings().policy.build.allowed_service_accounts == ("pusher", "ci-*")  # type: ignore[call-arg]
+
+
 def test_there_is_no_mirror_unless_somebody_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().policy.build.default_registry_mirrors == ()  # type: ignore[call-arg]
     monkeypatch.setenv("DIND_DEFAULT_REGISTRY_MIRRORS", '["https://mirror.example.com"]')
@@ -119,6 +125,7 @@ def test_there_is_no_policy_unless_somebody_gives_one(monkeypatch: pytest.Monkey
         ("DIND_HOST_PATH_PREFIXES", '["/"]'),
         ("DIND_HOST_PATH_PREFIXES", '["/srv/../etc"]'),
         ("DIND_HOST_PATH_PREFIXES", '["/srv/dind", "/srv"]'),
+        ("DIND_ALLOWED_SERVICE_ACCOUNTS", '["*"]'),
         ("DIND_DEFAULT_REGISTRY_MIRRORS", "https://mirror.example.com"),
         ("DIND_DEFAULT_REGISTRY_MIRRORS", '["mirror.example.com"]'),
         ("DIND_DEFAULT_REGISTRY_MIRRORS", '["https://user:password@mirror.example.com"]'),

@@ -203,6 +203,7 @@ def test_no_end_or_a_good_one_is_no_failure(status: dict[str, Any]) -> None:
     ("kubelet", "reason", "repeats"),
     [
         ("AppArmor", "AppArmorUnavailable", True),
+        ("SysctlForbidden", "SysctlForbidden", True),
         ("Evicted", "Evicted", False),
         ("OutOfcpu", "PodFailed", False),
         ("OutOfmemory", "PodFailed", False),

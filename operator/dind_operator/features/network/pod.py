@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.api.spec import DindEnvironmentSpec, FirewallBackend, IPv6
+from dind_operator.api.spec import DindEnvironmentSpec, DNSPolicy, FirewallBackend, IPv6
 from dind_operator.dockerd.flags import decided
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
@@ -27,7 +27,22 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
     spec = environment.spec
     # The pod has no permission to read the Node object.
     node: dict[str, str | dict[str, Any]] = {NODE_VARIABLE: {"fieldRef": {"fieldPath": "status.hostIP"}}}
-    return PodPart(variables={**variables(spec, settings), **node}, daemon_json=daemon_settings(spec))
+    return PodPart(
+        pod_fields=pod_fields(spec), variables={**variables(spec, settings), **node}, daemon_json=daemon_settings(spec)
+    )
+
+
+def pod_fields(spec: DindEnvironmentSpec) -> dict[str, Any]:
+    """How the pod resolves names. Nothing for defaults, so that such pods remain unchanged."""
+    network = spec.network
+    found: dict[str, Any] = {}
+    if network.host_aliases:
+        found["hostAliases"] = [alias.to_dict() for alias in network.host_aliases]
+    if network.dns_policy is not DNSPolicy.CLUSTER_FIRST:
+        found["dnsPolicy"] = network.dns_policy.value
+    if network.dns_config is not None and (config := network.dns_config.to_dict()):
+        found["dnsConfig"] = config
+    return found
 
 
 def daemon_settings(spec: DindEnvironmentSpec) -> dict[str, Any]:

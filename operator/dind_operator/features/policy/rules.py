@@ -21,7 +21,7 @@ from dind_operator.api.model import ApiModel
 from dind_operator.api.names import SUBDOMAIN_PATTERN
 from dind_operator.api.quantity import Quantity, parse_quantity
 from dind_operator.api.security import CloudMetadata
-from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, SecurityMode, Toleration
+from dind_operator.api.spec import DindEnvironmentSpec, DisruptionPolicy, DNSPolicy, SecurityMode, Toleration
 from dind_operator.features.policy import field_rules, workload_rules
 from dind_operator.features.policy.messages import POLICY, covered, not_allowed, refused, remedy, secret_covered, shown
 from dind_operator.features.workloads import pod as workloads
@@ -52,10 +52,14 @@ _METADATA_PATTERN: Final = rf"^{_LABEL}$|^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/\*$"
 _TAINT_PATTERN: Final = rf"^{_LABEL}(={_LABEL_VALUE})?(:(NoSchedule|PreferNoSchedule|NoExecute))?$"
 
 
+_SYSCTL_PATTERN: Final = r"^[a-z]+(\.[a-z0-9][-_a-z0-9]*)+$|^[a-z]+(\.[a-z0-9][-_a-z0-9]*)*\.\*$"
+
+
 def _entry(pattern: str) -> StringConstraints:
     return StringConstraints(pattern=pattern, max_length=MAX_ENTRY_LENGTH)
 
 
+ReferredName = Annotated[str, _entry(_REFERRED_PATTERN)]
 _BOUNDED: Final = Field(max_length=MAX_ENTRIES)
 
 
@@ -84,7 +88,9 @@ class PolicyRules(ApiModel):
     max_ttl: Duration | None = None
     require_ttl: bool | None = None
     pod_metadata: Annotated[tuple[Annotated[str, _entry(_METADATA_PATTERN)], ...], _BOUNDED] | None = None
-    secrets: Annotated[tuple[Annotated[str, _entry(_REFERRED_PATTERN)], ...], _BOUNDED] | None = None
+    sysctls: Annotated[tuple[Annotated[str, _entry(_SYSCTL_PATTERN)], ...], _BOUNDED] | None = None
+    name_resolution: Annotated[tuple[Literal["hostAliases", "dnsPolicy", "dnsConfig"], ...], _BOUNDED] | None = None
+    secrets: Annotated[tuple[ReferredName, ...], _BOUNDED] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +249,23 @@ def _pod_metadata(request: Request) -> Iterator[str]:
     return refused("spec.podMetadata", used, request.rules.pod_metadata, "podMetadata")
 
 
+def _sysctls(request: Request) -> Iterator[str]:
+    used = [item.name for item in request.spec.security.sysctls or ()]
+    return refused("spec.security.sysctls", used, request.rules.sysctls, "sysctls")
+
+
+def _name_resolution(request: Request) -> Iterator[str]:
+    network, allowed = request.spec.network, request.rules.name_resolution
+    used = {
+        "hostAliases": bool(network.host_aliases),
+        "dnsPolicy": network.dns_policy is not DNSPolicy.CLUSTER_FIRST,
+        "dnsConfig": network.dns_config is not None,
+    }
+    bad = [] if allowed is None else [field for field, found in used.items() if found and field not in allowed]
+    if allowed is not None and bad:
+        yield not_allowed("The field", f"spec.network.{bad[0]}", allowed, "nameResolution")
+
+
 def _disruption_policies(request: Request) -> Iterator[str]:
     allowed, value = request.rules.disruption_policies, request.spec.disruption_policy
     if allowed is not None and value not in allowed:
@@ -318,6 +341,8 @@ _RULES: Final[tuple[Callable[[Request], Iterator[str]], ...]] = (
     _max_resources,
     _max_workload_resources,
     _pod_metadata,
+    _sysctls,
+    _name_resolution,
     _disruption_policies,
     _cloud_metadata,
     _max_grace_period,

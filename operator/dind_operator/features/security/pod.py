@@ -1,4 +1,4 @@
-"""The security modes as fields of the pod. Both containers have the same fields.
+"""The security modes, the service account and sysctls as fields of the pod. Both containers have the same fields.
 
 The mode Privileged adds nothing but ``privileged: true``, not even the variable with the mode, so that the pod of an environment
 without a mode remains unchanged.
@@ -9,7 +9,7 @@ from typing import Any
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
 from dind_operator.api.spec import DindEnvironmentSpec, SecurityMode
-from dind_operator.features.security import apparmor
+from dind_operator.features.security import apparmor, service_accounts
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 
@@ -22,11 +22,12 @@ but a runtime can be configured without it."""
 
 
 def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
-    """The mode's fields of the pod and of both containers."""
+    """The fields of the pod and of both containers. Raises UnbuildableError (ServiceAccountNotAllowed)."""
     spec = environment.spec
     return PodPart(
         annotations=apparmor.annotations(spec.security.app_armor_profile, [INIT_CONTAINER, DAEMON_CONTAINER]),
-        pod_fields=pod_fields(spec, settings),
+        pod_fields={**pod_fields(spec, settings), **service_accounts.pod_fields(spec, settings)},
+        pod_security={"sysctls": [item.to_dict() for item in spec.security.sysctls]} if spec.security.sysctls else {},
         container_fields={"securityContext": security_context(spec)},
         variables=variables(spec),
     )

@@ -4,12 +4,15 @@ A run belongs to a spec, whose hash is in the pod and, with the result, in statu
 the pod is deleted or the operator restarts, and a new spec starts a new run.
 """
 
+from dataclasses import replace
+from posixpath import normpath
 from typing import Any
 
 from dind_operator.api.conditions import ConditionStatus, Reason, format_time
 from dind_operator.api.environment import DindEnvironment, InvalidEnvironment
 from dind_operator.api.spec import RestartPolicy
 from dind_operator.api.status import Phase, clip
+from dind_operator.api.workload_fields import WORKSPACE_PATH
 from dind_operator.features.lifetime import expiry as lifetimes
 from dind_operator.pod.spec_hash import intent_hash
 from dind_operator.pod.variables import INTENT_VARIABLE
@@ -124,14 +127,46 @@ def condition(observed: Observed) -> Condition | None:
             Reason.WORKLOADS_PENDING, "The workloads start when the pod exists and its daemon responds."
         )
     if found.get("result"):
-        return _result_part(found)
+        part = _result_part(found)
+        failed = part.reason is Reason.WORKLOADS_FAILED
+        return (
+            replace(part, message=part.message + unshared(observed.environment.get("spec") or {})) if failed else part
+        )
     stuck = _stuck(observed.pod) if observed.pod is not None else None
     if stuck is not None:
         return stuck
     running = [item["name"] for item in found.get("containers", []) if item.get("startedAt")]
     if not running:
         return Condition.unknown(Reason.WORKLOADS_PENDING, "The workloads start when the daemon responds.")
-    return Condition.unknown(Reason.WORKLOADS_RUNNING, _summary(found))
+    return Condition.unknown(
+        Reason.WORKLOADS_RUNNING, _summary(found) + unshared(observed.environment.get("spec") or {})
+    )
+
+
+def unshared(spec: dict[str, Any]) -> str:
+    """A sentence about files that `docker run -v` does not find although a workload probably works with them; empty without any.
+
+    Docker makes a missing directory, so nested containers then see an empty one, and no program reports an error.
+    """
+    workloads = spec.get("workloads") or {}
+    path = (workloads.get("workspace") or {}).get("path") or WORKSPACE_PATH
+    for item in workloads.get("containers") or ():
+        directory = normpath(item.get("workingDir") or path)
+        if directory != path and not directory.startswith(f"{path}/"):
+            return (
+                f" The working directory {directory} of {item.get('name')} is outside of the workspace {path}: for its files, docker "
+                "run -v mounts an empty directory. If nested containers need them, set spec.workloads.workspace.path to a directory "
+                "that contains them."
+            )
+        for mount in item.get("volumeMounts") or ():
+            place = normpath(mount.get("mountPath", ""))
+            if place.startswith(f"{path}/"):
+                return (
+                    f" The volume {mount.get('name')} of {item.get('name')} at {place} hides a part of the workspace, which is not "
+                    "shared with the daemon: for its files, docker run -v mounts an empty directory. If nested containers need "
+                    "them, copy them into the workspace."
+                )
+    return ""
 
 
 def _without_pod(observed: Observed, old: Fields | None) -> Fields | None:

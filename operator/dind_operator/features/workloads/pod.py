@@ -9,7 +9,7 @@ from typing import Any
 from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, Workload, WorkloadsSpec
-from dind_operator.api.workload_fields import DOCKER_HOST, SOCKET_PATH, WORKSPACE_PATH
+from dind_operator.api.workload_fields import DOCKER_HOST, SOCKET_PATH
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
@@ -58,7 +58,7 @@ def daemon_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
     if spec.workloads is None:
         return []
     cli = [{"name": names.VOLUME_CLI, "mountPath": CLI_MOUNT}] if spec.workloads.docker_cli else []
-    return [{"name": names.VOLUME_WORKSPACE, "mountPath": WORKSPACE_PATH}, *cli]
+    return [{"name": names.VOLUME_WORKSPACE, "mountPath": spec.workloads.workspace_path}, *cli]
 
 
 def daemon_variables(spec: DindEnvironmentSpec) -> dict[str, str]:
@@ -73,7 +73,8 @@ def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
     if workloads is None:
         return []
     check_secrets(environment, "spec.workloads", secret_names(workloads))
-    workspace = workloads.workspace.to_dict() if workloads.workspace is not None else {}
+    limit = workloads.workspace.size_limit if workloads.workspace is not None else None
+    workspace = {"sizeLimit": limit} if limit is not None else {}
     cli = [{"name": names.VOLUME_CLI, "emptyDir": {"sizeLimit": CLI_SIZE}}] if workloads.docker_cli else []
     own = [volume.to_dict() for volume in workloads.volumes or []]
     return [{"name": names.VOLUME_WORKSPACE, "emptyDir": workspace}, *cli, *own]
@@ -89,7 +90,7 @@ def _container(workload: Workload, workloads: WorkloadsSpec) -> dict[str, Any]:
     mounts = [
         # Read-write: on a read-only mount the kernel does not update the socket's access time, with which use is detected.
         {"name": names.VOLUME_SOCKET, "mountPath": SOCKET_PATH},
-        {"name": names.VOLUME_WORKSPACE, "mountPath": WORKSPACE_PATH},
+        {"name": names.VOLUME_WORKSPACE, "mountPath": workloads.workspace_path},
         *(_cli_mounts() if workloads.docker_cli else []),
     ]
     return fields | {

@@ -111,3 +111,16 @@ def test_both_containers_are_told_the_same_and_know_the_nodes_address() -> None:
         env = {item["name"]: item for item in container["env"]}
         assert env["DIND_NETWORK"]["value"] == told({"network": WHOLE})["DIND_NETWORK"]
         assert env["DIND_NODE_ADDRESS"]["valueFrom"] == {"fieldRef": {"fieldPath": "status.hostIP"}}
+
+
+def test_how_the_pod_resolves_names_is_the_users_and_by_default_the_clusters() -> None:
+    given: dict[str, Any] = {
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}],
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["10.0.0.53"], "options": [{"name": "ndots", "value": "1"}]},
+    }
+    pod = daemon_pod(model({"network": given}), SETTINGS)["spec"]
+    assert {key: pod[key] for key in given} == given
+    defaults = {"hostAliases": [], "dnsPolicy": "ClusterFirst", "dnsConfig": {}}
+    plain = daemon_pod(model({"network": defaults}), SETTINGS)["spec"]
+    assert not plain.keys() & given.keys()

@@ -1,13 +1,16 @@
 """What each security mode asks of the node, and that the first one asks for what it always did."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.unit.objects import SETTINGS, model
 
+from dind_operator.api.conditions import Reason
 from dind_operator.controller.manifest import daemon_pod
 from dind_operator.features.security.pod import CAPABILITIES, MODE_VARIABLE
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.errors import UnbuildableError
 
 ROOT = {"runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": False, "appArmorProfile": {"type": "Unconfined"}}
 WITHOUT_PRIVILEGE = {
@@ -49,6 +52,28 @@ def test_an_environment_without_a_mode_has_none_of_the_new_fields() -> None:
     pod = daemon_pod(model({}), SETTINGS)["spec"]
     assert {"hostUsers", "runtimeClassName"} & pod.keys() == set()
     assert pod == {**built("Privileged"), "containers": pod["containers"]}
+
+
+def test_a_service_account_that_the_installation_allows_is_the_pods_and_brings_no_token() -> None:
+    allowing = replace(SETTINGS, allowed_service_accounts=("pusher", "ci-*"))
+    for name in ("pusher", "ci-a"):
+        pod = built("Privileged", allowing, serviceAccountName=name)
+        assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == (name, False)
+    assert "serviceAccountName" not in built("Privileged", serviceAccountName="default")
+    for name in ("pusher-2", "ci"):
+        with pytest.raises(
+            UnbuildableError, match=f"serviceAccountName {name} is not allowed: .* only pusher, ci-"
+        ) as told:
+            built("Privileged", allowing, serviceAccountName=name)
+        assert told.value.reason is Reason.SERVICE_ACCOUNT_NOT_ALLOWED
+    with pytest.raises(UnbuildableError, match=r"no service account other than default\. Ask an administrator"):
+        built("Privileged", serviceAccountName="pusher")
+
+
+def test_sysctls_are_the_pods() -> None:
+    given = [{"name": "net.a", "value": "1 2"}, {"name": "kernel.sem", "value": "$(A)"}]
+    assert built("Privileged", sysctls=given)["securityContext"] == {"sysctls": given}
+    assert "securityContext" not in built("Privileged", sysctls=[])
 
 
 def test_a_user_namespace_comes_with_the_installations_runtime_class() -> None:

@@ -326,3 +326,42 @@ def test_an_end_that_never_began_has_no_start() -> None:
         "reason": "StartError",
         "finishedAt": "2025-06-01T11:59:40Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("workspace", "fields", "said"),
+    [
+        (None, {}, ""),
+        (None, {"workingDir": "/workspace"}, ""),
+        (None, {"workingDir": "/workspace/app"}, ""),
+        (None, {"workingDir": "/src"}, "The working directory /src of build is outside of the workspace /workspace:"),
+        (None, {"workingDir": "/workspace-2"}, "is outside of the workspace /workspace:"),
+        (None, {"workingDir": "/workspace/../src"}, "The working directory /src of build is outside"),
+        ("/src", {"workingDir": "/src/a"}, ""),
+        ("/src", {"workingDir": "/workspace"}, "/workspace of build is outside of the workspace /src:"),
+        (None, {"volumeMounts": [{"name": "v", "mountPath": "/cache"}]}, ""),
+        (
+            "/src",
+            {"volumeMounts": [{"name": "v", "mountPath": "/src/cache"}]},
+            "The volume v of build at /src/cache hides a part of the workspace",
+        ),
+    ],
+)
+def test_what_nested_containers_do_not_see_is_told_while_they_run_and_when_they_have_failed(
+    workspace: str | None, fields: dict[str, Any], said: str
+) -> None:
+    first = {**TWO[0], **fields}
+    whole = spec()
+    whole["workloads"] |= {"containers": [first, TWO[1]], "volumes": [{"name": "v", "emptyDir": {}}]}
+    if workspace is not None:
+        whole["workloads"]["workspace"] = {"path": workspace}
+    made_of = made(whole, RUNNING, RUNNING)
+    running = workloads.condition(observed(environment(whole), made_of))
+    failed = workloads.condition(observed(environment(whole), ended_pod(whole, 1, 0)))
+    succeeded = workloads.condition(observed(environment(whole), ended_pod(whole, 0, 0)))
+    assert running is not None
+    assert failed is not None
+    assert succeeded is not None
+    for part in (running, failed):
+        assert (said in part.message) if said else ("mounts an empty directory" not in part.message)
+    assert "mounts an empty directory" not in succeeded.message

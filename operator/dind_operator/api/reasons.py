@@ -355,7 +355,8 @@ class Reason(Documented):
     )
     REGISTRY_FILES_MISSING = (
         "RegistryFilesMissing",
-        "A ConfigMap or Secret in `spec.registry`, or its key, does not exist or has invalid content.",
+        "A ConfigMap or Secret in `spec.registry`, `spec.caBundle` or `spec.network.proxy`, or its key, does not exist or has "
+        "invalid content.",
         "Create what the message names. The pod continues within five minutes, or at once if you delete it.",
     )
 

@@ -45,7 +45,7 @@ def test_what_was_read_is_written_as_it_was() -> None:
             "reserve": {},
             "config": {"debug": True, "log-opts": {"max-size": "10m"}},
             "args": ["--storage-driver=overlay2"],
-            "env": [{"name": "HTTPS_PROXY", "value": "http://p:3128"}],
+            "env": [{"name": "DOCKER_MIN_API_VERSION", "value": "1.24"}],
             "preload": ["golang:1.24"],
             "logLevel": "Warn",
         },
@@ -64,6 +64,7 @@ def test_what_was_read_is_written_as_it_was() -> None:
         },
         "registry": {
             "mirrors": ["https://mirror.example.com"],
+            "mirrorsFor": [{"registry": "ghcr.io", "mirrors": ["https://mirror.example.com/ghcr"]}],
             "insecureRegistries": ["10.0.0.5:5000"],
             "caBundles": [{"registry": "r.example.com:5000", "configMapRef": {"name": "ca", "key": "ca.crt"}}],
             "pullSecret": {"name": "login"},
@@ -79,9 +80,11 @@ def test_what_was_read_is_written_as_it_was() -> None:
                 "searches": ["example.com"],
                 "options": [{"name": "ndots", "value": "2"}, {"name": "rotate"}],
             },
+            "proxy": {"httpProxy": "http://p:3128", "httpsProxy": "http://p:3128", "noProxy": [".example.com"]},
             "firewallBackend": "Nft",
             "ipv6": "Enabled",
         },
+        "caBundle": {"secretRef": {"name": "ca", "key": "tls.crt"}},
         "updatePolicy": "OnDelete",
         "disruptionPolicy": "Protect",
         "endpoint": {

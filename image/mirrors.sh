@@ -115,7 +115,7 @@ mirror_old_builds() {
 		[ "$mirror_scheme" = https ] || mirror_port
 		new="\"$mirror_scheme://$mirror_host$mirror_path\""
 		[ -z "$mirror_path" ] || new="$new,\"$mirror_scheme://$mirror_host/..$mirror_path/v2\""
-		old=$(printf '%s' "${word#*=}" | sed 's/[][.*^$\\]/\\&/g')
+		old=$(printf '%s' "${word#*=}" | sed 's/[].*^$[]/\\&/g')
 		sed -i "s|\"$old\"|$new|" "$1"
 	done
 }

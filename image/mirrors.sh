@@ -74,7 +74,7 @@ mirror_require() {
 		[ "$registry" = docker.io ] || others="$others${others:+, }$registry"
 	done
 	[ -n "$others" ] || return 0
-	doing Daemon ConfigInvalid "Checking the image store for mirrors"
+	doing Daemon MirrorsUnsupported "Checking the image store for mirrors"
 	[ "${docker_major:-0}" -ge 28 ] || mirror_refused "Docker $docker_version knows only mirrors of docker.io" \
 		"Use an image with Docker 29 in daemon.image"
 	case $(cat "$file") in
@@ -100,7 +100,7 @@ mirror_require() {
 
 # WHY REMEDY
 mirror_refused() {
-	fail Daemon ConfigInvalid "registry.mirrorsFor has mirrors of $others, but $1. $2, or remove registry.mirrorsFor."
+	fail Daemon MirrorsUnsupported "registry.mirrorsFor has mirrors of $others, but $1. $2, or remove registry.mirrorsFor."
 }
 
 # --- Docker before 28 ---

@@ -229,7 +229,6 @@ CASES = [
             ("mtu", "registry", {"mirrors": []}, "network", {"ipv6": "Enabled"}, "ipv6", "ipv6"),
             ("mtu", "network", {"mtu": 1400}, "registry", MIRRORS_FOR, "mirrorsFor", "registry-mirrors"),
             ("mtu", "registry", {"mirrors": []}, "network", {"proxy": PROXY}, "proxy", "proxies"),
-            ("proxies", "network", {"proxy": PROXY}, "registry", MIRRORS_FOR, "mirrorsFor", "registry-mirrors"),
         )
     ),
     Case(

@@ -217,8 +217,9 @@ def test_mirrors_of_any_registry_with_the_containerd_image_store(
     )
     if int(release.partition(".")[0]) < 28:
         told = environment.wait_reason("InvalidDaemonConfig")
-        assert "registry.mirrorsFor has mirrors of elsewhere.test:5000" in told["message"]
-        assert "knows only mirrors of docker.io" in told["message"]
+        assert "does not use the mirrors in spec.registry.mirrorsFor" in told["message"]
+        said = "registry.mirrorsFor has mirrors of elsewhere.test:5000, but Docker"
+        assert said in environment.log("daemon", previous="true") + environment.log("daemon")
         return
     environment.ready()
     push(environment, f"{sites.far.host}/library/only-far:1", f"{sites.near.host}/library/only-near:1")

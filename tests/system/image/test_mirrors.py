@@ -134,7 +134,7 @@ def test_mirrors_of_other_registries_need_the_containerd_image_store(
     assert said in done.stdout
     if said:
         assert done.stdout.startswith(
-            "ConfigInvalid: registry.mirrorsFor has mirrors of ghcr.io, r.example.com:5000, but"
+            "MirrorsUnsupported: registry.mirrorsFor has mirrors of ghcr.io, r.example.com:5000, but"
         )
     only_hub = sourced(
         shell, REQUIRE, version, str(file), *arguments, DIND_REGISTRY_MIRRORS="docker.io=https://m.example.com"

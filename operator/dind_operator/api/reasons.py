@@ -243,8 +243,8 @@ class Reason(Documented):
     INVALID_DAEMON_CONFIG = (
         "InvalidDaemonConfig",
         "dockerd rejected its configuration and exited, or it does not support `spec.registry.mirrorsFor`.",
-        "Correct `spec.daemon.config` or `spec.daemon.args`, or follow the message. `report` and the log of the pod contain the message "
-        "of dockerd.",
+        "Correct `spec.daemon.config` or `spec.daemon.args`, or follow the message. `report` and the log of the pod contain the "
+        "message of dockerd.",
     )
     DAEMON_NOT_FOUND = (
         "DaemonNotFound",

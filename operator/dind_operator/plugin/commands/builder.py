@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import tomllib
 from pathlib import Path
@@ -13,9 +14,11 @@ import click
 from dind_operator.api import names
 from dind_operator.plugin import options
 from dind_operator.plugin import progress as state
-from dind_operator.plugin.errors import CliError
+from dind_operator.plugin.errors import CliError, Exit
 from dind_operator.plugin.kubectl import Kubectl
 from dind_operator.plugin.output import print_info
+from dind_operator.plugin.session.open import find_session
+from dind_operator.plugin.session.record import VARIABLES
 
 CONFIG = "/etc/buildkit/buildkitd.toml"
 """As in image/mirrors.sh."""
@@ -33,10 +36,11 @@ _AUTHORITIES = "/run/dind-registry/"
 )
 @options.targeted
 def builder(kubectl: Kubectl, name: str, directory: Path | None) -> None:
-    """Print a command that creates a buildx builder.
+    """Print commands that create a buildx builder.
 
     The builder runs in the environment, with the buildx driver docker-container, which does not use the settings of the
     daemon. The command writes a configuration with the mirrors and certificate authorities of the environment into a directory.
+    The shell must be connected to the environment with `env`.
 
     \b
     eval "$(kubectl dind env builder)"
@@ -44,15 +48,32 @@ def builder(kubectl: Kubectl, name: str, directory: Path | None) -> None:
     docker buildx build --builder builder .
     """
     state.check_not_stopped(kubectl.environment(name))
+    _check_connected(kubectl, name)
     registries = _registries(_read(kubectl, name, CONFIG))
-    command = ["docker", "buildx", "create", "--name", name, "--driver", "docker-container"]
+    create = ["docker", "buildx", "create", "--name", name, "--driver", "docker-container"]
     if registries:
         written = _write(kubectl, name, registries, (directory or Path(f"{name}-builder")).absolute())
         print_info(f"The configuration is in {written}.")
-        command += ["--config", str(written)]
+        create += ["--config", str(written)]
     else:
         print_info(f"{name} has neither mirrors nor certificate authorities: the builder needs no configuration.")
-    print(shlex.join(command))
+    # buildx does not accept TLS files from variables. The context is a copy of the variables and the files.
+    context = f"dind-{name}"
+    for command in (
+        ["docker", "context", "rm", "--force", context],
+        ["docker", "context", "create", context],
+        [*create, context],
+    ):
+        print(shlex.join(command))
+
+
+def _check_connected(kubectl: Kubectl, name: str) -> None:
+    """Without the variables of the session, the builder would run in another daemon."""
+    session = find_session(kubectl, name)
+    if not session.state().get("port") or os.environ.get(VARIABLES[0]) != session.variables()[VARIABLES[0]]:
+        raise CliError(
+            f'this shell is not connected to {name}. Run: eval "$(kubectl dind env {name})"', Exit.NOT_USABLE
+        )
 
 
 def _read(kubectl: Kubectl, name: str, path: str) -> str:

@@ -10,8 +10,10 @@ import pytest
 from tests.unit.plugin import states
 from tests.unit.plugin.conftest import FakeKubectl
 
+from dind_operator.plugin.commands import builder as module
 from dind_operator.plugin.errors import Exit
 from dind_operator.plugin.main import main
+from dind_operator.plugin.session.record import Session
 
 CA = "/run/dind-registry/trust/ca.crt"
 CONFIG = f"""
@@ -30,6 +32,11 @@ CONFIG = f"""
 def place(kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An environment that runs, and the directory of the files."""
     kubectl.answers("get", states.usable())
+    session = Session(tmp_path / "session")
+    session.make()
+    session.write_state(port=40001)
+    monkeypatch.setattr(module, "find_session", lambda _kubectl, _name: session)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:40001")
     (here := tmp_path / "here").mkdir()
     monkeypatch.chdir(here)
     return here / "one-builder"
@@ -47,10 +54,14 @@ def test_the_files_are_written_and_the_command_is_printed(
     has(kubectl, CONFIG)
     assert main(["builder", "one"]) == 0
     file = place / "buildkitd.toml"
-    printed = shlex.split(capsys.readouterr().out)
-    assert printed == [
-        *["docker", "buildx", "create", "--name", "one", "--driver", "docker-container", "--config"],
-        str(file),
+    assert [shlex.split(line) for line in capsys.readouterr().out.splitlines()] == [
+        ["docker", "context", "rm", "--force", "dind-one"],
+        ["docker", "context", "create", "dind-one"],
+        [
+            *["docker", "buildx", "create", "--name", "one", "--driver", "docker-container", "--config"],
+            str(file),
+            "dind-one",
+        ],
     ]
     authority = place / "ca-1.crt"
     assert authority.read_text() == "the authority\n"
@@ -68,8 +79,21 @@ def test_without_a_configuration_none_is_needed(
     has(kubectl, "")
     assert main(["builder", "one"]) == 0
     printed = capsys.readouterr()
-    assert printed.out == "docker buildx create --name one --driver docker-container\n"
+    assert printed.out.splitlines()[2] == "docker buildx create --name one --driver docker-container dind-one"
     assert "needs no configuration" in printed.err
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("host", ["", "tcp://127.0.0.1:40002", "unix:///var/run/docker.sock"])
+def test_a_shell_that_is_connected_elsewhere_gets_no_builder(
+    kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: str, place: Path
+) -> None:
+    has(kubectl, CONFIG)
+    monkeypatch.setenv("DOCKER_HOST", host)
+    assert main(["builder", "one"]) == Exit.NOT_USABLE
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert 'eval "$(kubectl dind env one)"' in printed.err
     assert not place.exists()
 
 

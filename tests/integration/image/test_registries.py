@@ -6,12 +6,13 @@ The variables are those that the operator gives the daemon's container.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests import registries
-from tests.cluster import images, own_images
+from tests.cluster import docker_releases, images, own_images
 from tests.integration.image.conftest import Beside, Daemon, StartDaemon, attach
 from tests.integration.image.registry import PLAIN, PROXY, TLS
 from tests.unit.objects import SETTINGS, model
@@ -59,27 +60,31 @@ class World:
 
 
 @pytest.fixture
-def world(start_daemon: StartDaemon, beside: Beside, tmp_path: Path, userland: str) -> World:
+def begin(start_daemon: StartDaemon, beside: Beside, tmp_path: Path) -> Callable[..., World]:
+    """Starts a daemon with a spec, and what is at the other end of its interface."""
     authority = registries.authority()
     certificate = registries.certificate(authority, ["tls.example.com"])
     (tmp_path / "tls.pem").write_bytes(certificate.certificate + certificate.key)
-    spec = {
-        "registry": {"mirrors": MIRRORS},
-        "caBundle": BUNDLE,
-        "endpoint": {"enabled": False},
-        "network": {"proxy": {"httpProxy": URL.replace("builder:secret@", "")}},
-    }
-    told = variables(spec)
+
+    def start(spec: dict[str, Any], userland: str, **more: str) -> World:
+        whole = {"caBundle": BUNDLE, "endpoint": {"enabled": False}, **spec}
+        inside = surroundings(authority.certificate)
+        daemon = start_daemon(userland=userland, inside=inside, **{**variables(whole), **more})
+        daemon.wait_checked()
+        node = attach(daemon, beside)
+        beside(node, sys.executable, str(Path(__file__).with_name("registry.py")), ADDRESS, str(tmp_path))
+        return World(daemon, tmp_path)
+
+    return start
+
+
+def test_pulls_and_builds_ask_the_mirrors_and_nested_containers_the_proxy(
+    begin: Callable[..., World], userland: str
+) -> None:
+    proxy = {"httpProxy": f"http://proxy.example.com:{PROXY}", "noProxy": [".example.com"]}
+    spec = {"registry": {"mirrors": MIRRORS}, "network": {"proxy": proxy}}
     # As of a Secret.
-    told |= {"HTTP_PROXY": URL, "http_proxy": URL, "NO_PROXY": f"{told['NO_PROXY']},.example.com", "HTTPS_PROXY": URL}
-    daemon = start_daemon(userland=userland, inside=surroundings(authority.certificate), **told)
-    daemon.wait_checked()
-    node = attach(daemon, beside)
-    beside(node, sys.executable, str(Path(__file__).with_name("registry.py")), ADDRESS, str(tmp_path))
-    return World(daemon, tmp_path)
-
-
-def test_pulls_and_builds_ask_the_mirrors_and_nested_containers_the_proxy(world: World) -> None:
+    world = begin(spec, userland, HTTP_PROXY=URL, http_proxy=URL, HTTPS_PROXY=URL, https_proxy=URL)
     daemon = world.daemon
     first = "https GET /team/hub/v2/library/only-here/manifests/1"
     head = first.replace("GET", "HEAD")
@@ -117,3 +122,26 @@ def test_pulls_and_builds_ask_the_mirrors_and_nested_containers_the_proxy(world:
     daemon.run("sh", "-c", f"printf 'FROM {name}\\nRUN test \"$http_proxy\" = {URL}\\n' | docker build -")
     assert "secret" not in daemon.run("docker", "inspect", "nested"), "it is in no configuration"
     assert "secret" not in daemon.log.read_text()
+
+
+def test_mirrors_of_other_registries_are_asked_or_refused(
+    begin: Callable[..., World], start_daemon: StartDaemon
+) -> None:
+    entry = {"registry": "elsewhere.test:5000", "mirrors": MIRRORS}
+    config = {"features": {"containerd-snapshotter": True}}
+    spec = {"registry": {"mirrorsFor": [entry]}, "daemon": {"config": config}, "endpoint": {"enabled": False}}
+    if int(docker_releases.OWN.partition(".")[0]) < 28:
+        daemon = start_daemon(**variables(spec))
+        assert daemon.wait() == 1
+        error = daemon.message()["error"]
+        assert error["reason"] == "MirrorsUnsupported"
+        assert "knows only mirrors of docker.io" in error["message"]
+        return
+    world = begin(spec, "debian")
+    name = "elsewhere.test:5000/team/only-here:1"
+    path = "/team/only-here/manifests/1"
+    for act in (lambda: world.daemon.run("docker", "pull", name), lambda: world.build(f"FROM {name}", "LABEL a=b")):
+        act()
+        assert f"https HEAD /team/hub/v2{path}" in world.asked()
+    world.daemon.run("docker", "pull", "elsewhere.test:5000/team/missing/a:1", check=False)
+    assert "http HEAD /v2/team/missing/a/manifests/1" in world.asked(), "the next mirror"

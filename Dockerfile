@@ -12,7 +12,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 COPY image/dind-helper /src
 RUN make -C /src
-COPY image/lib.sh image/modes.sh image/cgroups.sh image/storage.sh image/cli.sh image/network.sh image/registry.sh image/preflight.sh image/cgroups-mount image/entrypoint image/runc-wrapper /tool/usr/local/lib/dind/
+COPY image/lib.sh image/modes.sh image/cgroups.sh image/storage.sh image/cli.sh image/network.sh image/registry.sh image/mirrors.sh image/proxy.sh image/preflight.sh image/cgroups-mount image/entrypoint image/runc-wrapper /tool/usr/local/lib/dind/
 RUN cp /src/dind-helper /tool/usr/local/lib/dind/ \
  && chmod 755 /tool/usr/local/lib/dind/*
 # Only what the scripts call: the fewer programs in a privileged container the better.

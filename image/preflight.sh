@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # The init container's proof that a nested daemon will work here, before any is started. Everything is really done:
 # mounts, child groups with limits, an overlay on the docker volume. Whatever it made is gone at its end, however it ends.
-# Sourced by cgroups-mount after lib.sh, cgroups.sh, storage.sh, network.sh and registry.sh.
+# Sourced by cgroups-mount after lib.sh, cgroups.sh, storage.sh, network.sh, registry.sh and proxy.sh.
 
 # What the daemon's container needs of this folder. busybox is not among them: the daemon's image has its own sh.
-tool_files='dind-helper lib.sh modes.sh cgroups.sh storage.sh cli.sh network.sh registry.sh preflight.sh cgroups-mount entrypoint runc-wrapper'
+tool_files='dind-helper lib.sh modes.sh cgroups.sh storage.sh cli.sh network.sh registry.sh mirrors.sh proxy.sh preflight.sh cgroups-mount entrypoint runc-wrapper'
 
 # What is known so far; a report of a failure shows the rest as null.
 report_apparmor=false report_profile='' report_filesystem='' report_overlay=false report_driver=$storage_driver
@@ -16,6 +16,7 @@ preflight_run() {
 	preflight_storage
 	network_choose
 	registry_check
+	proxy_check
 	preflight_install "$1"
 	doing Install ReportFailed "Writing the report"
 	write_report true null

@@ -70,6 +70,8 @@ TAINTS = ["pool", "dedicated=builds", "spot:NoSchedule", "gpu=yes:NoExecute"]
 HIGHEST = {"cpu": "8", "memory": "16Gi"}
 INSECURE = {"insecureRegistries": ["r:5000"]}
 DNS = {"dns": {"nameservers": ["10.0.0.1"]}}
+MIRRORS_FOR = {"mirrorsFor": [{"registry": "ghcr.io", "mirrors": ["https://m"]}]}
+PROXY = {"httpProxy": "http://p:3128"}
 EIGHT = {"cpu": 8, "memory": "16Gi"}
 
 RESOLUTION: Spec = {
@@ -235,6 +237,8 @@ CASES = [
             ("mtu", "network", {"mtu": 1400}, "registry", INSECURE, "insecureRegistries", "insecure-registries"),
             ("mtu", "registry", {"mirrors": []}, "network", DNS, "dns.nameservers", "dns"),
             ("mtu", "registry", {"mirrors": []}, "network", {"ipv6": "Enabled"}, "ipv6", "ipv6"),
+            ("mtu", "network", {"mtu": 1400}, "registry", MIRRORS_FOR, "mirrorsFor", "registry-mirrors"),
+            ("mtu", "registry", {"mirrors": []}, "network", {"proxy": PROXY}, "proxy", "proxies"),
         )
     ),
     Case(
@@ -435,6 +439,20 @@ CASES = [
         {"registry": {"caBundles": [{"registry": "r", "secretRef": {"name": "ci-a"}}]}},
         {"registry": {"caBundles": [{"registry": "r", "secretRef": {"name": "builder-token", "key": "token"}}]}},
         "spec.registry Secret builder-token ",
+    ),
+    Case(
+        "secrets",
+        ["ci-*"],
+        {"caBundle": {"configMapRef": {"name": "any"}}, "network": {"proxy": PROXY}},
+        {"caBundle": {"secretRef": {"name": "builder-token", "key": "token"}}},
+        "spec.caBundle or spec.network.proxy Secret builder-token ",
+    ),
+    Case(
+        "secrets",
+        ["ci-*"],
+        {"caBundle": {"secretRef": {"name": "ci-a"}}, "network": {"proxy": {"secretRef": {"name": "ci-b"}}}},
+        {"caBundle": {"secretRef": {"name": "ci-a"}}, "network": {"proxy": {"secretRef": {"name": "login"}}}},
+        "spec.caBundle or spec.network.proxy Secret login ",
     ),
     *(
         Case(

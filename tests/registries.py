@@ -45,9 +45,20 @@ class Registry:
         """As it stands in the names of images."""
         return f"{self.name}.{self.namespace}.svc:{PORT}"
 
-    def start(self, *, password: str | None = None, tls: Issued | None = None, mirrors: str | None = None) -> Registry:
-        """With a password it asks for that of USER; with `mirrors`, a URL, it passes on what it does not have."""
-        files = {"config.yml": json.dumps(_config(password, tls, mirrors)).encode()}
+    def start(
+        self,
+        *,
+        password: str | None = None,
+        tls: Issued | None = None,
+        mirrors: str | None = None,
+        path: str | None = None,
+    ) -> Registry:
+        """With a password it asks for that of USER; with `mirrors`, a URL, it passes on what it does not have; with `path` (/a/b/)
+        it is nowhere else."""
+        config = _config(password, tls, mirrors)
+        if path is not None:
+            config["http"]["prefix"] = path
+        files = {"config.yml": json.dumps(config).encode()}
         if tls is not None:
             files |= {"tls.crt": tls.certificate, "tls.key": tls.key}
         if password is not None:

@@ -323,6 +323,70 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("authority-twice", {"registry": {"caBundles": [CA, CA]}}, ["spec.registry.caBundles[1]", "Duplicate value"]),
     (
+        "mirrors-for-hub",
+        {"registry": {"mirrorsFor": [{"registry": "docker.io", "mirrors": ["https://m.example.com"]}]}},
+        ["spec.registry.mirrorsFor[0].registry", "write the mirrors of docker.io into registry.mirrors"],
+    ),
+    (
+        "mirrors-for-none",
+        {"registry": {"mirrorsFor": [{"registry": "ghcr.io", "mirrors": []}]}},
+        ["spec.registry.mirrorsFor[0].mirrors"],
+    ),
+    (
+        "mirrors-for-user",
+        {"registry": {"mirrorsFor": [{"registry": "ghcr.io", "mirrors": ["https://a:b@m"]}]}},
+        ["spec.registry.mirrorsFor[0].mirrors[0]", "must be the URL of a mirror"],
+    ),
+    (
+        "mirrors-for-twice",
+        {"registry": {"mirrorsFor": [{"registry": "ghcr.io", "mirrors": ["https://m"]}] * 2}},
+        ["spec.registry.mirrorsFor[1]", "Duplicate value"],
+    ),
+    ("bundle-none", {"caBundle": {}}, ["spec.caBundle", "caBundle must have exactly one source"]),
+    (
+        "bundle-both",
+        {"caBundle": {"configMapRef": {"name": "a"}, "secretRef": {"name": "b"}}},
+        ["spec.caBundle", "caBundle must have exactly one source"],
+    ),
+    (
+        "proxy-password",
+        {"network": {"proxy": {"httpProxy": "http://user:password@p.example.com:3128"}}},
+        ["spec.network.proxy.httpProxy", "without user and password", "name the Secret in network.proxy.secretRef"],
+    ),
+    (
+        "proxy-none",
+        {"network": {"proxy": {"noProxy": ["a"]}}},
+        ["spec.network.proxy", "must have httpProxy or httpsProxy"],
+    ),
+    (
+        "proxy-two-sources",
+        {"network": {"proxy": {"httpProxy": "http://p", "secretRef": {"name": "p"}}}},
+        ["spec.network.proxy", "or else secretRef"],
+    ),
+    (
+        "proxy-list",
+        {"network": {"proxy": {"httpProxy": "http://p", "noProxy": ["a.example.com,b.example.com"]}}},
+        ["spec.network.proxy.noProxy[0]", "write one entry for each"],
+    ),
+    (
+        "proxy-and-env",
+        {"network": {"proxy": {"httpProxy": "http://p"}}, "daemon": {"env": [{"name": "no_proxy", "value": "a"}]}},
+        ["spec.network.proxy", "is mutually exclusive with HTTP_PROXY, HTTPS_PROXY, NO_PROXY in daemon.env"],
+    ),
+    (
+        "proxy-and-key",
+        {
+            "network": {"proxy": {"httpProxy": "http://p"}},
+            "daemon": {"config": {"proxies": {"http-proxy": "http://q"}}},
+        },
+        ["spec.network.proxy", "network.proxy is mutually exclusive with proxies in daemon.config and --http-proxy"],
+    ),
+    (
+        "proxy-and-flag",
+        {"network": {"proxy": {"httpProxy": "http://p"}}, "daemon": {"args": ["--no-proxy=a"]}},
+        ["spec.network.proxy", "is mutually exclusive with proxies"],
+    ),
+    (
         "env-owned",
         {"daemon": {"env": [{"name": "DIND_SOCKET"}]}},
         ["spec.daemon.env[0].name", "must not be one of the operator's"],
@@ -863,6 +927,41 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("registry", {"registry": {**MIRRORS, "insecureRegistries": ["10.0.0.0/8", "a:5000"], "caBundles": [CA]}}),
+    (
+        "mirrors-for",
+        {
+            "registry": {
+                "mirrorsFor": [
+                    {"registry": "ghcr.io", "mirrors": ["https://m.example.com/ghcr", "http://10.0.0.5:5000"]},
+                    {"registry": "r.example.com:5000", "mirrors": ["https://m.example.com"]},
+                ]
+            }
+        },
+    ),
+    ("bundle", {"caBundle": {"configMapRef": {"name": "a"}}}),
+    ("bundle-secret", {"caBundle": {"secretRef": {"name": "a", "key": "tls.crt"}}}),
+    (
+        "proxy",
+        {
+            "network": {
+                "proxy": {
+                    "httpProxy": "http://p.example.com:3128/",
+                    "httpsProxy": "https://[fd00::1]:3128",
+                    "noProxy": [
+                        ".example.com",
+                        "*.example.org",
+                        "a:8080",
+                        "10.0.0.0/8",
+                        "fd00::/8",
+                        "::1",
+                        "192.0.2.1",
+                    ],
+                }
+            },
+            "daemon": {"env": [{"name": "ALL_PROXY", "value": "x"}]},
+        },
+    ),
+    ("proxy-secret", {"network": {"proxy": {"secretRef": {"name": "p"}}}}),
     ("no-mirrors", {"registry": {"mirrors": []}, "daemon": {"config": {"registry-mirrors": []}}}),
     ("mirror-in-config", {"daemon": {"config": {"registry-mirrors": ["https://m.example.com"]}}}),
     ("env", {"daemon": {"env": [{"name": "HTTPS_PROXY", "value": "http://p:3128"}, {"name": "EMPTY"}]}}),

@@ -60,6 +60,13 @@
 - name: DIND_DEFAULT_REGISTRY_MIRRORS
   value: {{ toJson . | quote }}
 {{- end }}
+{{- if or .Values.proxy.httpProxy .Values.proxy.httpsProxy }}
+{{- $proxy := dict "noProxy" .Values.proxy.noProxy }}
+{{- with .Values.proxy.httpProxy }}{{ $proxy = set $proxy "httpProxy" . }}{{ end }}
+{{- with .Values.proxy.httpsProxy }}{{ $proxy = set $proxy "httpsProxy" . }}{{ end }}
+- name: DIND_DEFAULT_PROXY
+  value: {{ toJson $proxy | quote }}
+{{- end }}
 {{- if .Values.policy.enabled }}
 - name: DIND_POLICY_RULES
   value: {{ include "dind-operator.policyRules" . | quote }}
@@ -77,5 +84,6 @@
  "DIND_RESYNC_SECONDS", "DIND_LISTEN_PORT", "DIND_LEADER_ELECTION", "DIND_POD_NAMESPACE",
  "DIND_POD_NAME", "DIND_LOG_FORMAT", "DIND_LOG_LEVEL", "DIND_DEFAULT_RUNTIME_CLASS", "DIND_SUBDOMAIN",
  "DIND_HOST_PATH_PREFIXES", "DIND_CLUSTER_CIDRS", "DIND_METADATA_ADDRESSES", "DIND_DEFAULT_REGISTRY_MIRRORS", "DIND_POLICY_RULES",
+ "DIND_DEFAULT_PROXY",
  "DIND_DEFAULT_RESERVE_MEMORY", "DIND_ENDPOINTS_ENABLED", "DIND_ALLOWED_SERVICE_ACCOUNTS"]
 {{- end }}

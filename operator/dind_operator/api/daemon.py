@@ -91,6 +91,9 @@ _OWNED: Final = (
 )
 
 
+PROXY_VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
 class DaemonVariable(ApiModel):
     """Environment variable of the container of the daemon."""
 
@@ -205,6 +208,11 @@ class DaemonSpec(ApiModel):
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="Log level of dockerd.")
+
+    @property
+    def sets_proxy(self) -> bool:
+        """Whether the variables of the daemon include those of a proxy, in upper or lower case."""
+        return any(variable.name.upper() in PROXY_VARIABLES for variable in self.env)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

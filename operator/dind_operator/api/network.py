@@ -13,8 +13,9 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from .addresses import ADDRESS_PATTERN, IPV4, RANGE_PATTERN
+from .daemon import LocalSecret
 from .model import ApiModel, WholeNumber
-from .rules import REQUIRED, cel_text, readable, rule, shape, validations
+from .rules import NO_DEFAULT, REQUIRED, cel_text, readable, rule, shape, validations
 
 
 class FirewallBackend(StrEnum):
@@ -256,6 +257,75 @@ DNS_NONE: Final = (
 )
 ALIAS_TWICE: Final = "network.hostAliases has an address twice: list all of its host names in one entry"
 
+# Without user information: many can read a spec.
+PROXY_PATTERN: Final = r"^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?$"
+_PROXY_REMEDY: Final = (
+    "must be the URL of a proxy: write it as http://proxy.example.com:3128, without user and password. Put a URL with a "
+    "password into a Secret and name the Secret in network.proxy.secretRef"
+)
+NO_PROXY_PATTERN: Final = (
+    r"^((\*?\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5}|/[0-9]{1,2})?|"
+    r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(/[0-9]{1,3})?)$"
+)
+_NO_PROXY_REMEDY: Final = (
+    "must be a host, domain, address or address range: write one entry for each, such as .example.com or 10.0.0.0/8"
+)
+_PROXY_SOURCES: Final = (
+    "network.proxy must have httpProxy or httpsProxy, or else secretRef: set the URLs in one of the two places"
+)
+
+ProxyUrl = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=512, pattern=PROXY_PATTERN),
+    Field(json_schema_extra=shape(PROXY_PATTERN, _PROXY_REMEDY)),
+]
+NoProxy = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=NO_PROXY_PATTERN),
+    Field(json_schema_extra=shape(NO_PROXY_PATTERN, _NO_PROXY_REMEDY)),
+]
+
+
+class Proxy(ApiModel):
+    """HTTP proxy of the environment."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(
+                "has(self.secretRef) != (has(self.httpProxy) || has(self.httpsProxy))", _PROXY_SOURCES, reason=REQUIRED
+            )
+        )
+    )
+
+    http_proxy: ProxyUrl | None = Field(
+        default=None,
+        description="URL of the proxy for http:// URLs.",
+        examples=["http://proxy.example.com:3128"],
+    )
+    https_proxy: ProxyUrl | None = Field(
+        default=None,
+        description="URL of the proxy for https:// URLs. The proxy itself is usually accessed with http://.",
+        examples=["http://proxy.example.com:3128"],
+    )
+    no_proxy: Annotated[list[NoProxy], Field(max_length=64)] = Field(
+        default_factory=list,
+        description="Hosts, domains and address ranges that are accessed without the proxy, in addition to those of the "
+        "cluster and of the environment.",
+        examples=[[".example.com", "192.0.2.0/24"]],
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    secret_ref: LocalSecret | None = Field(
+        default=None,
+        description="Secret with the keys httpProxy and httpsProxy, of which one can be missing, for URLs with a user and "
+        "password. Nested containers and workloads can read the URLs. A change of the Secret takes effect in the next pod.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.secret_ref is not None) == bool(self.http_proxy or self.https_proxy):
+            raise ValueError(_PROXY_SOURCES)
+        return self
+
 
 class NetworkSpec(ApiModel):
     """Networks of nested containers, and name resolution of the pod.
@@ -308,6 +378,12 @@ class NetworkSpec(ApiModel):
         default=None,
         description="DNS settings of nested containers. Defaults to the settings of the pod, which include the cluster's "
         "DNS. A nameserver on a loopback address of the pod is made reachable for nested containers.",
+    )
+    proxy: Proxy | None = Field(
+        default=None,
+        description="HTTP proxy of the daemon, of builds, nested containers and workloads. Defaults to that of the "
+        "installation (`proxy` of the chart).",
+        json_schema_extra={NO_DEFAULT: True},
     )
     firewall_backend: FirewallBackend = Field(
         default=FirewallBackend.AUTO,

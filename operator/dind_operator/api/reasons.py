@@ -258,8 +258,9 @@ class Reason(Documented):
     # The daemon
     INVALID_DAEMON_CONFIG = (
         "InvalidDaemonConfig",
-        "dockerd rejected its configuration and exited.",
-        "Correct `spec.daemon.config` or `spec.daemon.args`. `report` and the log of the pod contain the message of dockerd.",
+        "dockerd rejected its configuration and exited, or it does not support `spec.registry.mirrorsFor`.",
+        "Correct `spec.daemon.config` or `spec.daemon.args`, or follow the message. `report` and the log of the pod contain the "
+        "message of dockerd.",
     )
     DAEMON_NOT_FOUND = (
         "DaemonNotFound",
@@ -371,7 +372,8 @@ class Reason(Documented):
     )
     REGISTRY_FILES_MISSING = (
         "RegistryFilesMissing",
-        "A ConfigMap or Secret in `spec.registry`, or its key, does not exist or has invalid content.",
+        "A ConfigMap or Secret in `spec.registry`, `spec.caBundle` or `spec.network.proxy`, or its key, does not exist or has "
+        "invalid content.",
         "Create what the message names. The pod continues within five minutes, or at once if you delete it.",
     )
 

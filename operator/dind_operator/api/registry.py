@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from .daemon import LocalSecret, SecretName
 from .model import ApiModel
-from .rules import NO_DEFAULT, REQUIRED, rule, shape, validations
+from .rules import FORBIDDEN, NO_DEFAULT, REQUIRED, rule, shape, validations
 
 _HOST: Final = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])"
 # Without user information and query: many can read a spec, and dockerd accepts no query.
@@ -31,6 +31,13 @@ _INSECURE_REMEDY: Final = "must be a registry: write it as registry.example.com:
 _ONE_SOURCE: Final = (
     "an entry of registry.caBundles must have exactly one source: set configMapRef or secretRef, and "
     "leave the other out"
+)
+_ONE_CA_SOURCE: Final = (
+    "caBundle must have exactly one source: set caBundle.configMapRef or caBundle.secretRef, and leave the other out"
+)
+_HUB: Final = "docker.io"
+_HUB_MIRRORS: Final = (
+    "registry.mirrorsFor is for registries other than docker.io: write the mirrors of docker.io into registry.mirrors"
 )
 
 Mirror = Annotated[
@@ -94,15 +101,78 @@ class CaBundle(ApiModel):
         return self
 
 
+class EnvironmentCaBundle(ApiModel):
+    """Certificate authorities that the whole environment trusts."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule("has(self.configMapRef) != has(self.secretRef)", _ONE_CA_SOURCE, reason=REQUIRED)
+        )
+    )
+
+    config_map_ref: KeyReference | None = Field(
+        default=None,
+        description="Key of a ConfigMap that contains the certificates.",
+        json_schema_extra={NO_DEFAULT: True},
+    )
+    secret_ref: KeyReference | None = Field(
+        default=None,
+        description="Key of a Secret that contains the certificates.",
+        json_schema_extra={NO_DEFAULT: True},
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.config_map_ref is None) == (self.secret_ref is None):
+            raise ValueError(_ONE_CA_SOURCE)
+        return self
+
+
+class RegistryMirrors(ApiModel):
+    """Mirrors of one registry."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rule(f"self.registry != '{_HUB}'", _HUB_MIRRORS, path=".registry", reason=FORBIDDEN)
+        )
+    )
+
+    registry: str = Field(
+        min_length=1,
+        max_length=253,
+        pattern=REGISTRY_PATTERN,
+        description="Registry host as in image names, with its port if it has one.",
+        examples=["ghcr.io"],
+        json_schema_extra=shape(REGISTRY_PATTERN, _REGISTRY_REMEDY),
+    )
+    mirrors: Annotated[list[Mirror], Field(min_length=1, max_length=8)] = Field(
+        description="Mirrors of the registry, in the order in which they are tried. The registry itself is tried last.",
+        examples=[["https://mirror.example.com/ghcr"]],
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+
+    @model_validator(mode="after")
+    def _another_registry(self) -> Self:
+        if self.registry == _HUB:
+            raise ValueError(_HUB_MIRRORS)
+        return self
+
+
 class RegistrySpec(ApiModel):
     """Registries of the Docker daemon."""
 
     mirrors: Annotated[list[Mirror], Field(max_length=8)] = Field(
         default_factory=list,
-        description="Mirrors of Docker Hub. Defaults to those of the installation (`registry.mirrors` of the chart). "
-        "`status.registryMirrors` reports the mirrors in use.",
+        description="Mirrors of Docker Hub, for pulls and builds. Defaults to those of the installation "
+        "(`registry.mirrors` of the chart). `status.registryMirrors` reports the mirrors in use.",
         examples=[["https://mirror.example.com"]],
         json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    mirrors_for: Annotated[list[RegistryMirrors], Field(max_length=16)] = Field(
+        default_factory=list,
+        description="Mirrors of other registries, for pulls and builds. Docker 28 or later with the containerd image "
+        "store is required, which is the default of Docker 29. With another daemon, the environment does not become ready.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["registry"]},
     )
     insecure_registries: Annotated[list[InsecureRegistry], Field(max_length=16)] = Field(
         default_factory=list,
@@ -128,4 +198,7 @@ class RegistrySpec(ApiModel):
         names = [bundle.registry for bundle in self.ca_bundles]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"caBundles names {twice} more than once: put all its certificates into one bundle")
+        mirrored = [entry.registry for entry in self.mirrors_for]
+        if twice := next((name for name in mirrored if mirrored.count(name) > 1), None):
+            raise ValueError(f"mirrorsFor names {twice} more than once: put all its mirrors into one entry")
         return self

@@ -8,19 +8,19 @@ from typing import Final, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .affinity import Affinity
-from .daemon import DaemonSpec, LocalSecret, LogLevel, PullPolicy
+from .daemon import PROXY_VARIABLES, DaemonSpec, LocalSecret, LogLevel, PullPolicy
 from .daemon_rules import field_errors, field_rules
 from .endpoint import EndpointPeer, EndpointSpec, IpBlock
 from .lifetime import Expire, LifetimeSpec
 from .model import ApiModel
-from .network import AddressPool, DNSPolicy, FirewallBackend, IPv6, NetworkDNS, NetworkSpec
+from .network import AddressPool, DNSPolicy, FirewallBackend, IPv6, NetworkDNS, NetworkSpec, Proxy
 from .pod_metadata import PodMetadata
 from .probes import ProbesSpec, ProbeTuning
 from .published import PublishedPort, PublishedPortsSpec
 from .quantity import parse_quantity
-from .registry import CaBundle, KeyReference, RegistrySpec
+from .registry import CaBundle, EnvironmentCaBundle, KeyReference, RegistryMirrors, RegistrySpec
 from .resources import MEMORY, Reserve, Resources
-from .rules import NO_DEFAULT, amount, both_amounts, validations, value_rule
+from .rules import FORBIDDEN, NO_DEFAULT, amount, both_amounts, rule, validations, value_rule
 from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
 from .security import AppArmorProfile, AppArmorType, CloudMetadata, SecurityMode, SecuritySpec
 from .storage import EmptyDirStorage, EphemeralStorage, HostPathStorage, StorageMedium, StorageSpec
@@ -40,6 +40,7 @@ __all__ = [
     "EmptyDirStorage",
     "EndpointPeer",
     "EndpointSpec",
+    "EnvironmentCaBundle",
     "EphemeralStorage",
     "Expire",
     "FirewallBackend",
@@ -55,9 +56,11 @@ __all__ = [
     "OperatingMode",
     "ProbeTuning",
     "ProbesSpec",
+    "Proxy",
     "PublishedPort",
     "PublishedPortsSpec",
     "PullPolicy",
+    "RegistryMirrors",
     "RegistrySpec",
     "Reserve",
     "Resources",
@@ -109,7 +112,17 @@ _NOTHING_LEFT: Final = (
     "leave nothing of daemon.resources.limits.memory to nested containers: raise the limit, or lower sizeLimit or "
     "daemon.reserve.memory"
 )
+_PROXY_TWICE: Final = (
+    f"network.proxy is mutually exclusive with {', '.join(PROXY_VARIABLES)} in daemon.env: remove one of them"
+)
 _RULES: Final = validations(
+    rule(
+        "!(has(self.network) && has(self.network.proxy) && has(self.daemon) && has(self.daemon.env) && "
+        f"self.daemon.env.exists(e, e.name.upperAscii() in {list(PROXY_VARIABLES)}))",
+        _PROXY_TWICE,
+        path=".network.proxy",
+        reason=FORBIDDEN,
+    ),
     value_rule(
         f"!({_HAS_BOTH}) || !({both_amounts(_SIZE, _LIMIT)}) || {amount(_LIMIT)}.sub({amount(_SIZE)})"
         f".sub({_HAS_RESERVE} ? {amount(_RESERVE)} : quantity('0')).isGreaterThan(quantity('0'))",
@@ -155,6 +168,13 @@ class DindEnvironmentSpec(ApiModel):
     registry: RegistrySpec = Field(
         default_factory=RegistrySpec,
         description="Registries of the daemon: mirrors, certificate authorities and credentials.",
+    )
+    ca_bundle: EnvironmentCaBundle | None = Field(
+        default=None,
+        description="Certificate authorities that the daemon trusts in addition to the public ones, for pulls, builds and "
+        "the Git repositories of builds. Certificates for single registries can be in `registry.caBundles`.",
+        # The keys have defaults. In the object it would be a bundle without a source.
+        json_schema_extra={NO_DEFAULT: True},
     )
     endpoint: EndpointSpec = Field(
         default_factory=EndpointSpec,
@@ -202,6 +222,8 @@ class DindEnvironmentSpec(ApiModel):
     def _set_once(self) -> Self:
         fields = {"network": self.network.to_dict(), "registry": self.registry.to_dict()}
         problems = list(field_errors(fields, self.daemon.config, self.daemon.args))
+        if self.network.proxy is not None and self.daemon.sets_proxy:
+            problems.append(_PROXY_TWICE)
         if problems:
             raise ValueError("; ".join(problems))
         return self

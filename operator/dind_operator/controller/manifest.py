@@ -19,7 +19,7 @@ from dind_operator.pod.metadata import object_labels, owner_reference
 from dind_operator.pod.part import PodPart, merged
 from dind_operator.pod.probes import probes
 from dind_operator.pod.spec_hash import digest, intent_hash
-from dind_operator.pod.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, INTENT_VARIABLE, SOCKET
+from dind_operator.pod.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, INTENT_VARIABLE, SOCKET, escaped, variable
 
 TOOL_MOUNT = "/dind"
 MINUTE_VARIABLE = "DIND_MINUTE_SECONDS"
@@ -114,7 +114,10 @@ def whole_part(environment: DindEnvironment, settings: BuildSettings) -> PodPart
 def _pod_spec(environment: DindEnvironment, settings: BuildSettings, part: PodPart) -> dict[str, Any]:
     spec = environment.spec
     init_containers, containers = workloads.arranged(
-        spec, _init_container(spec, settings, part), _daemon_container(spec, settings, part)
+        spec,
+        _init_container(spec, settings, part),
+        _daemon_container(spec, settings, part),
+        part.workload_variables,
     )
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
@@ -157,11 +160,11 @@ def _daemon_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: 
         "command": [f"{TOOL_MOUNT}/entrypoint"],
         "env": [
             *_variables(spec, settings, part),
-            _variable("DIND_DAEMON_CONFIG", daemon_config(spec, part.daemon_json, part.listen)),
-            _variable("DIND_SOCKET", SOCKET),
+            variable("DIND_DAEMON_CONFIG", daemon_config(spec, part.daemon_json, part.listen)),
+            variable("DIND_SOCKET", SOCKET),
             *_minute(settings),
-            *(_variable(name, value) for name, value in part.daemon_variables.items()),
-            *(_variable(item.name, item.value) for item in spec.daemon.env),
+            *(variable(name, value) for name, value in part.daemon_variables.items()),
+            *(variable(item.name, item.value) for item in spec.daemon.env),
         ],
         "volumeMounts": [
             {"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT, "readOnly": True},
@@ -173,7 +176,7 @@ def _daemon_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: 
         **_shared(spec, part),
     }
     if spec.daemon.args:
-        container["args"] = [_escaped(argument) for argument in spec.daemon.args]
+        container["args"] = [escaped(argument) for argument in spec.daemon.args]
     if spec.daemon.image_pull_policy is not None:
         container["imagePullPolicy"] = spec.daemon.image_pull_policy.value
     return container
@@ -197,16 +200,7 @@ def _shared(spec: DindEnvironmentSpec, part: PodPart) -> dict[str, Any]:
 
 def _variables(spec: DindEnvironmentSpec, settings: BuildSettings, part: PodPart) -> list[dict[str, Any]]:
     reserve = {"DIND_RESERVE_BYTES": str(plan_memory(spec, settings).held_back)}
-    return [_variable(name, value) for name, value in {**reserve, **part.variables}.items()]
-
-
-def _variable(name: str, value: str | dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "value": _escaped(value)} if isinstance(value, str) else {"name": name, "valueFrom": value}
-
-
-def _escaped(value: str) -> str:
-    """Kubernetes expands ``$(NAME)`` in arguments and variables, and replaces ``$$`` with ``$``."""
-    return value.replace("$", "$$")
+    return [variable(name, value) for name, value in {**reserve, **part.variables}.items()]
 
 
 def _add_variables(pod_spec: dict[str, Any], variables: dict[str, str]) -> None:

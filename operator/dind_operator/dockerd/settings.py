@@ -105,6 +105,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         key="insecure-registries", kind=Kind.STRINGS, flags=("insecure-registry",), field="registry.insecureRegistries"
     ),
+    Setting(key="proxies", kind=Kind.MAP, flags=("http-proxy", "https-proxy", "no-proxy"), field="network.proxy"),
     # The user's, and other values depend on them.
     Setting(key="fixed-cidr", decides=("bip",)),
     Setting(key="default-gateway", decides=("bip",)),

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dind_operator.api.names import NAME_PATTERN, SUBDOMAIN_PATTERN
+from dind_operator.api.network import Proxy
 from dind_operator.api.quantity import parse_bytes
 from dind_operator.api.registry import Mirror
 from dind_operator.api.storage import is_plain_path
@@ -19,6 +20,7 @@ from dind_operator.pod.defaults import (
     DEFAULT_RUNTIME_CLASS,
     DEFAULT_SUBDOMAIN,
     BuildSettings,
+    ProxyDefault,
 )
 from dind_operator.state.observed import Policy
 from dind_operator.state.periods import REAL, Periods
@@ -77,6 +79,13 @@ ClusterCidrs = Annotated[
 ]
 
 
+def _without_secret(found: Proxy | None) -> Proxy | None:
+    """A Secret is one of a namespace, and the default is for all of them."""
+    if found is not None and found.secret_ref is not None:
+        raise ValueError("secretRef is not allowed here: set httpProxy or httpsProxy")
+    return found
+
+
 class Settings(BaseSettings):
     """The settings. Durations are in seconds. If a value is invalid, the operator exits with a message that names the variable."""
 
@@ -105,6 +114,11 @@ class Settings(BaseSettings):
     default_registry_mirrors: Annotated[
         tuple[Mirror, ...], NoDecode, BeforeValidator(_parse_json), Field(max_length=8)
     ] = ()
+
+    # As JSON: {"httpProxy": "http://proxy.example.com:3128"}. For environments without a proxy of their own.
+    default_proxy: Annotated[Proxy | None, NoDecode, BeforeValidator(_parse_json), AfterValidator(_without_secret)] = (
+        None
+    )
 
     # As JSON: policy.rules of the chart. None: no policy.
     policy_rules: Annotated[PolicyRules | None, NoDecode, BeforeValidator(_parse_json)] = None
@@ -145,6 +159,7 @@ class Settings(BaseSettings):
             cluster_cidrs=self.cluster_cidrs,
             metadata_addresses=self.metadata_addresses,
             default_registry_mirrors=self.default_registry_mirrors,
+            default_proxy=self._proxy,
             minute_seconds=self.minute_seconds,
         )
         return Policy(
@@ -154,6 +169,11 @@ class Settings(BaseSettings):
             policy_rules=self.policy_rules,
             periods=self._periods,
         )
+
+    @property
+    def _proxy(self) -> ProxyDefault | None:
+        found = self.default_proxy
+        return ProxyDefault(found.http_proxy, found.https_proxy, tuple(found.no_proxy)) if found is not None else None
 
     @property
     def _periods(self) -> Periods:

@@ -11,6 +11,7 @@ import click
 from dind_operator import __version__
 from dind_operator.api import json_codec
 from dind_operator.plugin import completion, options
+from dind_operator.plugin.commands.builder import builder
 from dind_operator.plugin.commands.create import create
 from dind_operator.plugin.commands.delete import delete
 from dind_operator.plugin.commands.docker import docker
@@ -64,6 +65,7 @@ for _command in (
     wait,
     env,
     docker,
+    builder,
     shell,
     logs,
     report,

@@ -16,6 +16,16 @@ DEFAULT_MINUTE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyDefault:
+    """The proxy of environments that do not set one. At least one of the URLs is set."""
+
+    http: str | None = None
+    https: str | None = None
+    direct: tuple[str, ...] = ()
+    """Hosts, domains and ranges that are accessed without the proxy."""
+
+
+@dataclass(frozen=True, slots=True)
 class BuildSettings:
     """Defaults that may change with a release. They are reported in status and never written to spec."""
 
@@ -35,5 +45,6 @@ class BuildSettings:
     subdomain: str = DEFAULT_SUBDOMAIN
     default_registry_mirrors: tuple[str, ...] = ()
     """Mirrors of Docker Hub for environments without mirrors."""
+    default_proxy: ProxyDefault | None = None
     minute_seconds: int = DEFAULT_MINUTE_SECONDS
     """The length of a minute for the helper in the pod."""

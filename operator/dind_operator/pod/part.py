@@ -26,6 +26,8 @@ class PodPart:
     variables: Mapping[str, str | Manifest] = field(default_factory=dict)
     """Environment variables of the init container and the daemon: a value, or a ``valueFrom``."""
     daemon_variables: Mapping[str, str] = field(default_factory=dict)
+    workload_variables: Mapping[str, str | Manifest] = field(default_factory=dict)
+    """Environment variables of workloads that do not set them: a value, or a ``valueFrom``."""
     daemon_json: Mapping[str, Any] = field(default_factory=dict)
     """Keys of daemon.json, which take precedence over those of the user."""
     listen: Sequence[str] = ()
@@ -43,6 +45,7 @@ _MAPPINGS: Final = (
     "container_fields",
     "variables",
     "daemon_variables",
+    "workload_variables",
     "daemon_json",
 )
 _SEQUENCES: Final = ("volumes", "mounts", "init_mounts", "daemon_mounts", "listen")

@@ -90,6 +90,12 @@ _WRAPPER_REASONS: dict[str, tuple[Reason, str]] = {
         "dockerd rejected its configuration. Correct spec.daemon.config or spec.daemon.args. `dind-operator report` contains the "
         "message of dockerd.",
     ),
+    "MirrorsUnsupported": (
+        Reason.INVALID_DAEMON_CONFIG,
+        "The daemon does not use the mirrors in spec.registry.mirrorsFor. Mirrors of registries other than Docker Hub need Docker 28 "
+        "or later with the containerd image store, the default of Docker 29 for an empty volume. The log of the container daemon "
+        "says what is missing. Change it, or remove spec.registry.mirrorsFor.",
+    ),
 }
 """Reasons of the entrypoint that are not reasons of a condition."""
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from tests.cluster import images, own_images
-from tests.integration.image.conftest import Daemon, StartDaemon
+from tests.integration.image.conftest import Beside, Daemon, StartDaemon, attach, within
 from tests.integration.image.resolver import ANSWER
 from tests.integration.image.test_iptables import BROKEN, RULES
 
-Beside = Callable[..., subprocess.Popen[str]]
 NFT_RULES = "iptables-nft -t nat -S | grep -c -- '-N DOCKER' || :"
 TCP_QUESTION = f"""
 import socket, struct, sys
@@ -27,38 +24,6 @@ with socket.create_connection((sys.argv[1], 53), 5) as s:
     s.sendall(struct.pack(">H", len(question)) + question)
     assert s.recv(1000).endswith(bytes(map(int, {ANSWER!r}.split("."))))
 """
-
-
-@pytest.fixture
-def beside() -> Iterator[Beside]:
-    """Starts a program in the network namespace of a process, and waits for its first line."""
-    with ExitStack() as stack:
-
-        def start(pid: int, *command: str) -> subprocess.Popen[str]:
-            line = ["nsenter", f"--net=/proc/{pid}/ns/net", "--", *command]
-            process = stack.enter_context(subprocess.Popen(line, stdout=subprocess.PIPE, text=True))
-            stack.callback(process.kill)
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
-            return process
-
-        yield start
-
-
-def within(pid: int, script: str) -> None:
-    subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "--", "sh", "-ec", script], check=True, timeout=30)
-
-
-def attach(daemon: Daemon, beside: Beside) -> int:
-    """Gives the pod an interface; the process whose namespace is at its other end."""
-    node = beside(daemon.pid, "unshare", "--net", "sh", "-c", "ip link set lo up; echo ready; exec sleep 600").pid
-    within(
-        daemon.pid,
-        f"ip link add eth0 type veth peer name pod netns {node}; ip addr add 10.244.3.4/24 dev eth0; "
-        "ip addr add fd00:1::4/64 dev eth0 nodad; ip link set eth0 up; ip route add default via 10.244.3.1",
-    )
-    within(node, "ip addr add 10.244.3.1/24 dev pod; ip addr add fd00:1::1/64 dev pod nodad; ip link set pod up")
-    return node
 
 
 def resolver(beside: Beside, pid: int, address: str) -> None:

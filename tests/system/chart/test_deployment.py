@@ -97,6 +97,7 @@ OPTIONAL = {
     "clusterCIDRs": ["10.0.0.0/8"],
     "metadataAddresses": ["169.254.170.2/32"],
     "registry": {"mirrors": ["https://m.example.com"]},
+    "proxy": {"httpsProxy": "http://p.example.com:3128"},
 }
 # What only tests set.
 FOR_TESTS = {"DIND_MINUTE_SECONDS", "DIND_BLOCKED_CHECK_SECONDS", "DIND_BACKOFF_SECONDS"}
@@ -125,6 +126,11 @@ def test_every_setting_of_the_operator_has_a_value_and_no_other_is_set(helm: Hel
         ({"logging": {"format": "text"}}, "DIND_LOG_FORMAT", "text"),
         ({"logging": {"level": "debug"}}, "DIND_LOG_LEVEL", "debug"),
         ({"registry": {"mirrors": ["https://m"]}}, "DIND_DEFAULT_REGISTRY_MIRRORS", '["https://m"]'),
+        (
+            {"proxy": {"httpProxy": "http://p:3128", "noProxy": [".example.com"]}},
+            "DIND_DEFAULT_PROXY",
+            '{"httpProxy":"http://p:3128","noProxy":[".example.com"]}',
+        ),
         ({"hostPath": {"allowedPrefixes": ["/srv/a", "/b"]}}, "DIND_HOST_PATH_PREFIXES", '["/srv/a","/b"]'),
         ({"allowedServiceAccounts": ["a", "ci-*"]}, "DIND_ALLOWED_SERVICE_ACCOUNTS", '["a","ci-*"]'),
         ({"clusterCIDRs": ["10.96.0.0/12", "fd00::/48"]}, "DIND_CLUSTER_CIDRS", '["10.96.0.0/12","fd00::/48"]'),

@@ -19,6 +19,7 @@ EVERYTHING: dict[str, Any] = {
     "clusterCIDRs": ["10.96.0.0/12", "fd00::/48"],
     "metadataAddresses": ["169.254.170.2/32"],
     "registry": {"mirrors": ["https://m.example.com"]},
+    "proxy": {"httpProxy": "http://p:3128", "httpsProxy": "http://p:3128", "noProxy": [".example.com"]},
     "defaultReserveMemory": "1.5Gi",
     # A number that Helm, which reads numbers as floats, might write as 1e+06.
     "resyncSeconds": 86400,

@@ -113,8 +113,8 @@ def validations(manifests: Manifests) -> list[dict[str, Any]]:
 def test_every_rule_has_a_validation_with_a_sentence(helm: Helm) -> None:
     found = validations(helm.template(policy(rules=RULES)))
     # Folders of nodes and service accounts, which are no rules of these; extensions, which maxTtl bounds too; images and
-    # limits of workloads; fields that stand for keys; Secrets of registries.
-    assert len(found) == len(RULES) + 8
+    # limits of workloads; fields that stand for keys; Secrets of registries; those of the bundle and the proxy.
+    assert len(found) == len(RULES) + 9
     assert len(validations(helm.template(policy()))) == 2  # folders of nodes and service accounts: none is a rule too
     text = json.dumps([item["messageExpression"] for item in found])
     for field in PolicyRules.model_fields.values():

@@ -24,6 +24,8 @@ from tests.helm import REQUIRED, Helm, merged
         ({"replicas": 1.5}, "/replicas", "got number, want integer"),
         ({"clusterCIDRs": ["10.0.0.0"]}, "/clusterCIDRs/0", "does not match pattern"),
         ({"registry": {"mirrors": ["https://user:password@m"]}}, "/registry/mirrors/0", "does not match pattern"),
+        ({"proxy": {"httpProxy": "http://user:password@p"}}, "/proxy/httpProxy", "does not match pattern"),
+        ({"proxy": {"noProxy": ["a,b"]}}, "/proxy/noProxy/0", "does not match pattern"),
         ({"hostPath": {"allowedPrefixes": ["srv"]}}, "/hostPath/allowedPrefixes/0", "does not match pattern"),
         ({"hostPath": {"allowedPrefixes": ["/srv/../etc"]}}, "/hostPath/allowedPrefixes/0", "'not' failed"),
         ({"allowedServiceAccounts": ["*"]}, "/allowedServiceAccounts/0", "does not match pattern"),

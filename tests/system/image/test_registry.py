@@ -16,8 +16,9 @@ Preflight = Callable[..., tuple[int, dict[str, Any], str]]
 REGISTRY = "r.example.com:5000"
 CAS = f"{REGISTRY}=ConfigMap/corporate-ca/ca.crt"
 CREDENTIALS = "Secret/login/.dockerconfigjson"
-CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+CERTIFICATE = "-----BEGIN CERTIFICATE----- A -----END CERTIFICATE-----"
 ASKED = {"DIND_REGISTRY_CAS": CAS, "DIND_REGISTRY_CREDENTIALS": CREDENTIALS}
+TRUST = {"DIND_CA_BUNDLE": "ConfigMap/everything/tls.crt"}
 
 
 def files(authority: str | None = CERTIFICATE, credentials: str | None = '{"auths":{}}') -> str:
@@ -59,6 +60,44 @@ def test_what_is_missing_or_wrong_is_named(
     assert report["storage"]["overlay"] is True
 
 
+def trust(text: str) -> str:
+    """Shell that makes the environment's bundle."""
+    return f"mkdir -p /run/dind-registry/trust; printf %s '{text}' >/run/dind-registry/trust/ca.crt"
+
+
+@pytest.mark.parametrize("text", ["", "a key", "-----BEGIN CERTIFICATE----- cut off"])
+def test_the_environments_bundle_is_checked_as_those_of_registries(
+    make_sandbox: MakeSandbox, preflight: Preflight, text: str
+) -> None:
+    assert preflight(make_sandbox(more=trust(CERTIFICATE)), **TRUST)[0] == 0
+    status, report, _ = preflight(make_sandbox(more=trust(text)), **TRUST)
+    assert (status, report["error"]["reason"]) == (1, "RegistryFilesMissing")
+    assert "The key tls.crt of the ConfigMap everything" in report["error"]["message"]
+    assert "the certificates that the environment trusts" in report["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (
+            {},
+            "The Secret login in the environment's namespace is not there, or has neither of the keys httpProxy and httpsProxy",
+        ),
+        ({"HTTP_PROXY": "p.example.com:3128"}, "A key of the Secret login is no URL of a proxy"),
+        ({"HTTPS_PROXY": "http://p.example.com:3128"}, ""),
+    ],
+)
+def test_the_secret_of_a_proxy_is_checked(
+    make_sandbox: MakeSandbox, preflight: Preflight, variables: dict[str, str], said: str
+) -> None:
+    status, report, _ = preflight(make_sandbox(), DIND_PROXY_SECRET="login", **variables)
+    assert status == (1 if said else 0)
+    if said:
+        assert report["error"]["reason"] == "RegistryFilesMissing"
+        assert said in report["error"]["message"]
+        assert "p.example.com" not in json.dumps(report), "it may have a password"
+
+
 def test_nothing_asked_for_needs_nothing(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
     assert preflight(make_sandbox())[0] == 0
 
@@ -81,3 +120,31 @@ def test_they_are_linked_to_where_dockerd_and_the_cli_look(make_sandbox: MakeSan
     done = box.run("sh", "-c", LINK, tool, env={**ASKED, "HOME": "/run/home"})
     assert done.returncode == 0, done.stderr
     assert done.stdout == f'{CERTIFICATE}{{"auths":{{}}}}changed\n'
+
+
+SYSTEM = r"""
+set -eu; lib=$0; . "$lib/lib.sh"; . "$lib/registry.sh"
+write_failure() { :; }
+system_certs=/run/system; mkdir -p $system_certs; echo public >$system_certs/ca-certificates.crt
+registry_link
+registry_link
+cat $system_certs/ca-certificates.crt
+for name in dind-environment.crt dind-docker.io.crt; do echo "$name: $(cat $system_certs/$name)"; done
+for name in _default/ca.crt docker.io/ca.crt docker.io/environment.crt; do echo "$name: $(cat "/etc/docker/certs.d/$name")"; done
+"""
+
+
+def test_what_the_environment_trusts_is_in_the_systems_store_once(make_sandbox: MakeSandbox, tool: Path) -> None:
+    """Also what is trusted for Docker Hub: without the containerd image store dockerd looks nowhere else."""
+    hub = "mkdir -p /run/dind-registry/certs.d/docker.io; echo hub >/run/dind-registry/certs.d/docker.io/ca.crt"
+    box = make_sandbox(
+        more=f"{trust('all')}; {hub}; mkdir -p /run/etc /etc/docker; mount --bind /run/etc /etc/docker",
+    )
+    done = box.run("sh", "-c", SYSTEM, tool, env={**TRUST, "DIND_REGISTRY_CAS": "docker.io=ConfigMap/hub/ca.crt"})
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line]
+    assert [line for line in lines if not line.startswith("#")] == [
+        *("public", "hub", "all"),
+        *("dind-environment.crt: all", "dind-docker.io.crt: hub"),
+        *("_default/ca.crt: all", "docker.io/ca.crt: hub", "docker.io/environment.crt: all"),
+    ]

@@ -77,8 +77,8 @@ def test_every_key_of_a_network_field_is_known_as_the_users_own() -> None:
     keys = {
         setting.key for field, settings in by_field().items() if field.startswith("network.") for setting in settings
     }
-    # Search domains and options depend on nothing that is chosen in the pod.
-    assert keys - known == {"dns-search", "dns-opts"}
+    # Search domains, options and a proxy depend on nothing that is chosen in the pod.
+    assert keys - known == {"dns-search", "dns-opts", "proxies"}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def bundle(**fields: Any) -> dict[str, Any]:
 
 
 def test_left_out_it_is_empty() -> None:
-    assert RegistrySpec().to_dict() == {"mirrors": [], "insecureRegistries": [], "caBundles": []}
+    assert RegistrySpec().to_dict() == {"mirrors": [], "mirrorsFor": [], "insecureRegistries": [], "caBundles": []}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,12 @@ def test_left_out_it_is_empty() -> None:
         bundle(configMapRef=REF),
         bundle(secretRef={**REF, "key": "tls.crt"}),
         {"pullSecret": {"name": "login"}},
+        {
+            "mirrorsFor": [
+                {"registry": "ghcr.io", "mirrors": ["http://m"]},
+                {"registry": "r:5000", "mirrors": ["http://m"]},
+            ]
+        },
     ],
 )
 def test_what_is_accepted(fields: dict[str, Any]) -> None:
@@ -51,6 +57,11 @@ def test_what_is_accepted(fields: dict[str, Any]) -> None:
         bundle(configMapRef={"name": "a", "key": "../ca.crt"}),
         bundle(configMapRef={"name": "other/a"}),
         {"pullSecret": {"name": "a", "namespace": "kube-system"}},
+        {"mirrorsFor": [{"registry": "docker.io", "mirrors": ["http://m"]}]},
+        {"mirrorsFor": [{"registry": "ghcr.io", "mirrors": []}]},
+        {"mirrorsFor": [{"registry": "ghcr.io"}]},
+        {"mirrorsFor": [{"registry": "ghcr.io", "mirrors": ["http://m"]}] * 2},
+        {"mirrorsFor": [{"registry": "../ghcr.io", "mirrors": ["http://m"]}]},
     ],
 )
 def test_what_is_refused(fields: dict[str, Any]) -> None:

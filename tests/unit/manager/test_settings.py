@@ -145,3 +145,14 @@ def test_a_wrong_value_ends_the_program_with_a_sentence(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith(f"dind-operator: the environment variable {variable}: ")
+
+
+def test_the_default_proxy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Settings().policy.build.default_proxy is None  # type: ignore[call-arg]
+    monkeypatch.setenv("DIND_DEFAULT_PROXY", '{"httpProxy": "http://p:3128", "noProxy": [".example.com"]}')
+    found = Settings().policy.build.default_proxy  # type: ignore[call-arg]
+    assert found is not None
+    assert (found.http, found.https, found.direct) == ("http://p:3128", None, (".example.com",))
+    monkeypatch.setenv("DIND_DEFAULT_PROXY", '{"secretRef": {"name": "a"}}')
+    assert main(["run"]) != 0
+    assert "secretRef is not allowed here" in capsys.readouterr().err

@@ -34,7 +34,7 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
     },
     "updatePolicy": "Recreate",
     "disruptionPolicy": "Allow",
-    "registry": {"mirrors": [], "insecureRegistries": [], "caBundles": []},
+    "registry": {"mirrors": [], "insecureRegistries": [], "caBundles": [], "mirrorsFor": []},
     "endpoint": {"enabled": True, "extraNames": [], "credentialsGeneration": 1, "allowFrom": []},
 }
 CHANGES: list[dict[str, Any]] = [
@@ -94,6 +94,14 @@ CHANGES: list[dict[str, Any]] = [
     {"registry": {"caBundles": [{"registry": "r.example.com", "configMapRef": {"name": "ca"}}]}},
     {"registry": {"caBundles": [{"registry": "r.example.com", "secretRef": {"name": "ca"}}]}},
     {"registry": {"pullSecret": {"name": "login"}}},
+    {"registry": {"mirrorsFor": [{"registry": "ghcr.io", "mirrors": ["https://m"]}]}},
+    {"registry": {"mirrorsFor": [{"registry": "ghcr.io", "mirrors": ["https://n"]}]}},
+    {"caBundle": {"configMapRef": {"name": "ca"}}},
+    {"caBundle": {"secretRef": {"name": "ca"}}},
+    {"network": {"proxy": {"httpProxy": "http://p"}}},
+    {"network": {"proxy": {"httpsProxy": "http://p"}}},
+    {"network": {"proxy": {"httpsProxy": "http://p", "noProxy": ["a"]}}},
+    {"network": {"proxy": {"secretRef": {"name": "proxy"}}}},
     {"daemon": {"preload": ["golang:1.24"]}},
     {"daemon": {"env": [{"name": "A"}]}},
     {"daemon": {"env": [{"name": "A", "value": "b"}]}},

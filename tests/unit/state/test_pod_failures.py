@@ -127,6 +127,7 @@ def test_a_daemon_that_ends_well_again_and_again_fails(state: Any, restarts: int
     ("said", "reason"),
     [
         ("ConfigInvalid", "InvalidDaemonConfig"),
+        ("MirrorsUnsupported", "InvalidDaemonConfig"),
         ("DaemonNotFound", "DaemonNotFound"),
         ("DaemonNotRunnable", "DaemonNotRunnable"),
         ("CgroupsNotMountable", "CgroupsNotMountable"),

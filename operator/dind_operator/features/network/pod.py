@@ -11,6 +11,7 @@ from typing import Any
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, DNSPolicy, FirewallBackend, IPv6
 from dind_operator.dockerd.flags import decided
+from dind_operator.features.network import proxy
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 
@@ -23,12 +24,19 @@ MAX_POOLS = 16
 
 
 def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
-    """Keys of daemon.json, and variables with which the init container chooses networks."""
+    """Keys of daemon.json, variables with which the init container chooses networks, and those of the proxy.
+
+    Raises UnbuildableError for the Secrets of the environment's own certificate authority and daemon.
+    """
     spec = environment.spec
     # The pod has no permission to read the Node object.
     node: dict[str, str | dict[str, Any]] = {NODE_VARIABLE: {"fieldRef": {"fieldPath": "status.hostIP"}}}
+    proxies = proxy.variables(environment, settings)
     return PodPart(
-        pod_fields=pod_fields(spec), variables={**variables(spec, settings), **node}, daemon_json=daemon_settings(spec)
+        pod_fields=pod_fields(spec),
+        variables={**variables(spec, settings), **node, **proxies, **proxy.wrapper_variables(spec, settings)},
+        workload_variables=proxies,
+        daemon_json=daemon_settings(spec),
     )
 
 

@@ -7,9 +7,11 @@ from dind_operator.api.registry import RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.dockerd.settings import by_field
 from dind_operator.features.policy.messages import not_allowed, refused, secret_covered
-from dind_operator.features.registry.pod import secret_names
+from dind_operator.features.registry.pod import bundle_secret_names, secret_names
 
-KEYS: Final[Mapping[str, str]] = {field: settings[0].key for field, settings in sorted(by_field().items())}
+KEYS: Final[Mapping[str, str]] = dict(
+    sorted({"registry.mirrorsFor": "registry-mirrors", **{f: s[0].key for f, s in by_field().items()}}.items())
+)
 """Field below spec -> key of daemon.json, in the order of the checks. The same as in the chart."""
 _UNSET: Final[tuple[Any, ...]] = (None, "Auto", [])
 
@@ -28,6 +30,14 @@ def keys(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator
 def secrets(registry: RegistrySpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
     """The Secrets of the namespace that `spec.registry` may refer to."""
     return refused("spec.registry Secret", secret_names(registry), allowed, "secrets", secret_covered)
+
+
+def other_secrets(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator[str]:
+    """The Secrets of the namespace that `spec.caBundle` and `spec.network.proxy` may refer to."""
+    proxy = spec.network.proxy
+    named = [proxy.secret_ref.name] if proxy is not None and proxy.secret_ref is not None else []
+    every = [*bundle_secret_names(spec.ca_bundle), *named]
+    return refused("spec.caBundle or spec.network.proxy Secret", every, allowed, "secrets", secret_covered)
 
 
 def _set(manifest: Mapping[str, Any], field: str) -> bool:

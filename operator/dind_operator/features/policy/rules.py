@@ -234,6 +234,10 @@ def _registry_secrets(request: Request) -> Iterator[str]:
     return field_rules.secrets(request.spec.registry, request.rules.secrets)
 
 
+def _other_secrets(request: Request) -> Iterator[str]:
+    return field_rules.other_secrets(request.spec, request.rules.secrets)
+
+
 def _image_pull_secrets(request: Request) -> Iterator[str]:
     named = [secret.name for secret in request.spec.daemon.image_pull_secrets or []]
     return refused("spec.daemon.imagePullSecrets", named, request.rules.secrets, "secrets", secret_covered)
@@ -351,4 +355,5 @@ _RULES: Final[tuple[Callable[[Request], Iterator[str]], ...]] = (
     _workload_secrets,
     _registry_secrets,
     _image_pull_secrets,
+    _other_secrets,
 )

@@ -22,8 +22,9 @@ PAUSE_PART = 20
 
 _KEPT: Final = (Reason.IMAGES_PRELOADED, Reason.PRELOADING_IMAGES, Reason.PRELOAD_FAILED)
 _KINDS: Final = {
-    "UntrustedCertificate": "dockerd does not trust the certificate authority of the registry. Add its certificate to "
-    "spec.registry.caBundles",
+    "UntrustedCertificate": "dockerd does not trust the certificate authority of the registry, or of a proxy or token server in "
+    "front of it. Add its certificate to spec.registry.caBundles or spec.caBundle. A certificate that was added to spec.caBundle "
+    "or for docker.io while the daemon is running may need a restart of the daemon",
     "NoTls": "the registry does not use TLS. Add the registry to spec.registry.insecureRegistries",
     "Denied": "the registry denied access, or the image does not exist. Correct the credentials in the Secret of "
     "spec.registry.pullSecret, or the name of the image",

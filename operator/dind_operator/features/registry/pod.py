@@ -5,14 +5,15 @@ wrapper links them to the paths that dockerd and the docker CLI read. All source
 that it cannot mount only as an Event. The init container mount-cgroups checks the files and reports a missing one.
 """
 
+import re
 from typing import Any
 
 from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.api.registry import CaBundle, RegistrySpec
+from dind_operator.api.registry import MIRROR_PATTERN, CaBundle, EnvironmentCaBundle, RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.dockerd.flags import is_set
-from dind_operator.dockerd.settings import by_field
+from dind_operator.dockerd.settings import Setting, by_field
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
@@ -23,6 +24,7 @@ CREDENTIALS_KEY = ".dockerconfigjson"
 """The key in a Secret of type kubernetes.io/dockerconfigjson."""
 PRELOAD_VARIABLE = "DIND_PRELOAD"
 _MIRRORS = by_field()["registry.mirrors"]
+(_INSECURE,) = by_field()["registry.insecureRegistries"]
 PRELOADED_FILE = "/run/dind-private/preloaded"
 """Exists when all images are pulled. It is lost with the container, so each start of the daemon checks again."""
 
@@ -37,21 +39,53 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
         volumes=volumes(environment),
         mounts=mounts(spec),
         variables=variables(spec),
-        daemon_variables=preload_variables(spec),
+        daemon_variables={**mirror_variables(spec, settings), **preload_variables(spec)},
         daemon_json=daemon_settings(spec, settings),
         ready_file=PRELOADED_FILE if spec.daemon.preload else None,
     )
 
 
 def daemon_settings(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
-    """Keys of daemon.json for registries. A key or flag of the user, even an empty one, disables the default mirrors."""
+    """Keys of daemon.json for registries. A key or flag of the user, even an empty one, disables the default mirrors.
+
+    Before version 28, builds use https for a mirror with an http URL unless it is an insecure registry, too.
+    """
     registry, daemon = spec.registry, spec.daemon
     own = any(is_set(setting, daemon.config, daemon.args) for setting in _MIRRORS)
     mirrors = registry.mirrors or ([] if own else list(settings.default_registry_mirrors))
+    insecure = registry.insecure_registries
+    # dockerd rejects a setting that is both a flag and a key.
+    if not is_set(_INSECURE, {}, daemon.args):
+        listed = insecure or _listed(spec, _INSECURE)
+        plain = (_plain_host(url) for url in hub_mirrors(spec, settings) if url.startswith("http://"))
+        added = [host for host in dict.fromkeys(plain) if host not in listed]
+        insecure = [*listed, *added] if added else insecure
     return {
         **({"registry-mirrors": mirrors} if mirrors else {}),
-        **({"insecure-registries": registry.insecure_registries} if registry.insecure_registries else {}),
+        **({"insecure-registries": insecure} if insecure else {}),
     }
+
+
+def hub_mirrors(spec: DindEnvironmentSpec, settings: BuildSettings) -> list[str]:
+    """The mirrors of Docker Hub in daemon.json. URLs that the API would reject are left to dockerd."""
+    daemon = spec.daemon
+    if spec.registry.mirrors:
+        return list(spec.registry.mirrors)
+    if any(is_set(setting, daemon.config, daemon.args) for setting in _MIRRORS):
+        return [url for url in _listed(spec, _MIRRORS[0]) if re.fullmatch(MIRROR_PATTERN, url)]
+    return list(settings.default_registry_mirrors)
+
+
+def _listed(spec: DindEnvironmentSpec, setting: Setting) -> list[str]:
+    """The strings of a key in `spec.daemon.config`; dockerd ignores the case of keys."""
+    values = next((value for key, value in spec.daemon.config.items() if key.casefold() == setting.key), None)
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
+def _plain_host(url: str) -> str:
+    """The host of an http URL, with its port: http://m.example.com/a is m.example.com:80."""
+    host = url.removeprefix("http://").partition("/")[0]
+    return host if re.search(r":[0-9]+$", host) else f"{host}:80"
 
 
 def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
@@ -61,7 +95,10 @@ def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
     """
     spec = environment.spec
     check_secrets(environment, "spec.registry", secret_names(spec.registry))
-    sources = [_authority(bundle) for bundle in spec.registry.ca_bundles]
+    check_secrets(environment, "spec.caBundle", bundle_secret_names(spec.ca_bundle))
+    sources = [_authority(bundle, f"certs.d/{bundle.registry}/ca.crt") for bundle in spec.registry.ca_bundles]
+    if spec.ca_bundle is not None:
+        sources.append(_authority(spec.ca_bundle, "trust/ca.crt"))
     if spec.registry.pull_secret is not None:
         sources.append(_source("secret", spec.registry.pull_secret.name, CREDENTIALS_KEY, "auth/config.json"))
     return [{"name": names.VOLUME_REGISTRY, "projected": {"defaultMode": 0o400, "sources": sources}}] if sources else []
@@ -69,7 +106,7 @@ def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
 
 def mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
     """The mount of the volume in both containers."""
-    if not (spec.registry.ca_bundles or spec.registry.pull_secret):
+    if not (spec.registry.ca_bundles or spec.registry.pull_secret or spec.ca_bundle):
         return []
     return [{"name": names.VOLUME_REGISTRY, "mountPath": FILES_MOUNT, "readOnly": True}]
 
@@ -80,7 +117,19 @@ def variables(spec: DindEnvironmentSpec) -> dict[str, str]:
     secret = spec.registry.pull_secret
     return {
         **({"DIND_REGISTRY_CAS": bundles} if bundles else {}),
+        **({"DIND_CA_BUNDLE": _named(spec.ca_bundle)} if spec.ca_bundle is not None else {}),
         **({"DIND_REGISTRY_CREDENTIALS": f"Secret/{secret.name}/{CREDENTIALS_KEY}"} if secret is not None else {}),
+    }
+
+
+def mirror_variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, str]:
+    """The mirrors of all registries, as ``registry=URL``, and the insecure registries, for the files of the wrapper."""
+    pairs = [f"docker.io={url}" for url in hub_mirrors(spec, settings)]
+    pairs += [f"{entry.registry}={url}" for entry in spec.registry.mirrors_for for url in entry.mirrors]
+    insecure = daemon_settings(spec, settings).get("insecure-registries")
+    return {
+        **({"DIND_REGISTRY_MIRRORS": " ".join(pairs)} if pairs else {}),
+        **({"DIND_REGISTRY_INSECURE": " ".join(insecure)} if pairs and insecure else {}),
     }
 
 
@@ -95,16 +144,21 @@ def secret_names(registry: RegistrySpec) -> list[str]:
     return pull + [bundle.secret_ref.name for bundle in registry.ca_bundles if bundle.secret_ref is not None]
 
 
-def _named(bundle: CaBundle) -> str:
+def bundle_secret_names(bundle: EnvironmentCaBundle | None) -> list[str]:
+    """The name of the Secret that `spec.caBundle` refers to."""
+    return [bundle.secret_ref.name] if bundle is not None and bundle.secret_ref is not None else []
+
+
+def _named(bundle: CaBundle | EnvironmentCaBundle) -> str:
     if bundle.config_map_ref is not None:
         return f"ConfigMap/{bundle.config_map_ref.name}/{bundle.config_map_ref.key}"
     assert bundle.secret_ref is not None, "the model demands one of them"
     return f"Secret/{bundle.secret_ref.name}/{bundle.secret_ref.key}"
 
 
-def _authority(bundle: CaBundle) -> dict[str, Any]:
+def _authority(bundle: CaBundle | EnvironmentCaBundle, path: str) -> dict[str, Any]:
     kind, name, key = _named(bundle).split("/", 2)
-    return _source(kind[0].lower() + kind[1:], name, key, f"certs.d/{bundle.registry}/ca.crt")
+    return _source(kind[0].lower() + kind[1:], name, key, path)
 
 
 def _source(kind: str, name: str, key: str, path: str) -> dict[str, Any]:

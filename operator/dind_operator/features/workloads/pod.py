@@ -4,6 +4,7 @@ A sidecar is an init container with `restartPolicy: Always`. It starts after mou
 until dockerd responds, and it stops after them.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from dind_operator.api import names
@@ -13,7 +14,7 @@ from dind_operator.api.workload_fields import DOCKER_HOST, SOCKET_PATH
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
-from dind_operator.pod.variables import SOCKET
+from dind_operator.pod.variables import SOCKET, variable
 
 CLI_VARIABLE = "DIND_CLI"
 """The directory to which the wrapper copies the docker CLI of the daemon's image. Without the variable it copies nothing."""
@@ -44,13 +45,16 @@ def restart_policy(spec: DindEnvironmentSpec) -> str:
 
 
 def arranged(
-    spec: DindEnvironmentSpec, first: dict[str, Any], daemon: dict[str, Any]
+    spec: DindEnvironmentSpec,
+    first: dict[str, Any],
+    daemon: dict[str, Any],
+    variables: Mapping[str, str | dict[str, Any]],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The pod's init containers and containers."""
+    """The pod's init containers and containers. ``variables``: of workloads that do not set them."""
     if spec.workloads is None:
         return [first], [daemon]
     sidecar = {**daemon, "restartPolicy": "Always"}
-    return [first, sidecar], [_container(item, spec.workloads) for item in spec.workloads.containers]
+    return [first, sidecar], [_container(item, spec.workloads, variables) for item in spec.workloads.containers]
 
 
 def daemon_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
@@ -85,8 +89,12 @@ def grace_seconds(spec: DindEnvironmentSpec) -> int:
     return 0 if spec.workloads is None else spec.workloads.termination_grace_period_seconds
 
 
-def _container(workload: Workload, workloads: WorkloadsSpec) -> dict[str, Any]:
+def _container(
+    workload: Workload, workloads: WorkloadsSpec, variables: Mapping[str, str | dict[str, Any]]
+) -> dict[str, Any]:
     fields = workload.to_dict()
+    own = {item["name"] for item in fields.get("env", [])}
+    given = {DOCKER_HOST: f"unix://{SOCKET}", **{name: value for name, value in variables.items() if name not in own}}
     mounts = [
         # Read-write: on a read-only mount the kernel does not update the socket's access time, with which use is detected.
         {"name": names.VOLUME_SOCKET, "mountPath": SOCKET_PATH},
@@ -94,7 +102,7 @@ def _container(workload: Workload, workloads: WorkloadsSpec) -> dict[str, Any]:
         *(_cli_mounts() if workloads.docker_cli else []),
     ]
     return fields | {
-        "env": [{"name": DOCKER_HOST, "value": f"unix://{SOCKET}"}, *fields.get("env", [])],
+        "env": [*(variable(name, value) for name, value in given.items()), *fields.get("env", [])],
         "volumeMounts": [*mounts, *fields.get("volumeMounts", [])],
         "securityContext": {
             **fields.get("securityContext", {}),

@@ -13,6 +13,9 @@ from dind_operator.plugin.kubectl import Kubectl
 from dind_operator.plugin.output import print_info
 from dind_operator.plugin.session.open import exports, find_session, open_session, pending_user, unsets
 
+_OTHER_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables for which the Python library requests, and so docker-py, ignores the certificate authority that a client chooses."""
+
 
 @click.command()
 @options.name_argument
@@ -41,6 +44,12 @@ def env(kubectl: Kubectl, name: str, stop: bool, shell: str | None, output: str 
         print_info(f"Port forwarding to {name} is stopped." if stopped else f"There is no port forwarding to {name}.")
         return
     session = open_session(kubectl, name, pending_user())
+    for variable in filter(os.environ.get, _OTHER_AUTHORITIES):
+        print_info(
+            f"{variable} is set. Programs that use docker-py, such as Testcontainers for Python, then fail with "
+            f"CERTIFICATE_VERIFY_FAILED, because they ignore the certificate authority of the daemon. Run them without the variable: "
+            f"env -u {variable} PROGRAM"
+        )
     if output == "json":
         print(json.dumps(session.variables(), indent=2))
         return

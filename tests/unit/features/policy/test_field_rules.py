@@ -16,6 +16,8 @@ SET: dict[str, Any] = {
     "bridgeAddress": "172.30.0.1/24",
     "ipv6": "Enabled",
     "mtu": 1400,
+    "mirrorsFor": [{"registry": "ghcr.io", "mirrors": ["https://m"]}],
+    "proxy": {"httpProxy": "http://p:3128"},
 }
 DNS: dict[str, Any] = {"nameservers": ["10.0.0.1"], "searches": ["a"], "options": [{"name": "rotate"}]}
 

@@ -114,3 +114,49 @@ def test_the_default_is_for_those_that_say_nothing(fields: dict[str, Any], mirro
 def test_insecure_registries_are_dockerds() -> None:
     fields = {"registry": {"insecureRegistries": ["10.0.0.5:5000"]}}
     assert registry.daemon_settings(spec(fields), SETTINGS) == {"insecure-registries": ["10.0.0.5:5000"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "insecure"),
+    [
+        ({"registry": {"mirrors": ["http://m.example.com/a", "https://n"]}}, ["m.example.com:80"]),
+        ({"registry": {"mirrors": ["http://m:5000"], "insecureRegistries": ["m:5000"]}}, ["m:5000"]),
+        ({"registry": {"mirrors": ["http://[fd00::1]"], "insecureRegistries": ["r"]}}, ["r", "[fd00::1]:80"]),
+        (
+            {"daemon": {"config": {"registry-mirrors": ["http://m:5000"], "insecure-registries": ["r"]}}},
+            ["r", "m:5000"],
+        ),
+        ({"daemon": {"config": {"registry-mirrors": ["https://m"], "insecure-registries": ["r"]}}}, ["r"]),
+        # dockerd takes a setting from one place.
+        ({"registry": {"mirrors": ["http://m:5000"]}, "daemon": {"args": ["--insecure-registry=r"]}}, None),
+    ],
+)
+def test_builds_may_use_a_mirror_without_tls(fields: dict[str, Any], insecure: list[str] | None) -> None:
+    _, _, daemon = containers(fields)
+    assert json.loads(variables(daemon)["DIND_DAEMON_CONFIG"]).get("insecure-registries") == insecure
+
+
+def test_the_wrapper_has_the_mirrors_of_every_registry() -> None:
+    mirrors_for = [{"registry": "ghcr.io", "mirrors": ["https://m/ghcr", "http://n"]}]
+    fields = {"registry": {"mirrors": ["http://m:5000"], "mirrorsFor": mirrors_for, "insecureRegistries": ["r"]}}
+    _, init, daemon = containers(fields)
+    told = variables(daemon)
+    assert told["DIND_REGISTRY_MIRRORS"] == "docker.io=http://m:5000 ghcr.io=https://m/ghcr ghcr.io=http://n"
+    assert told["DIND_REGISTRY_INSECURE"] == "r m:5000"
+    assert "DIND_REGISTRY_MIRRORS" not in variables(init)
+    in_config = {"daemon": {"config": {"registry-mirrors": ["https://m", "https://user:password@m"]}}}
+    assert variables(containers(in_config)[2])["DIND_REGISTRY_MIRRORS"] == "docker.io=https://m"
+    default = daemon_pod(model({}), DEFAULTS)["spec"]["containers"][0]
+    assert variables(default)["DIND_REGISTRY_MIRRORS"] == "docker.io=https://all.example.com"
+
+
+def test_the_environments_bundle_is_a_file_of_the_same_volume() -> None:
+    pod, init, daemon = containers({"caBundle": {"secretRef": {"name": "all", "key": "tls.crt"}}})
+    (volume,) = (item for item in pod["volumes"] if item["name"] == "dind-registry")
+    items = [{"key": "tls.crt", "path": "trust/ca.crt"}]
+    assert volume["projected"]["sources"] == [{"secret": {"name": "all", "items": items, "optional": True}}]
+    for container in (init, daemon):
+        assert variables(container)["DIND_CA_BUNDLE"] == "Secret/all/tls.crt"
+        assert {"name": "dind-registry", "mountPath": "/run/dind-registry", "readOnly": True} in container[
+            "volumeMounts"
+        ]

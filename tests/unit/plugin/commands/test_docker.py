@@ -49,6 +49,23 @@ def test_env_prints_what_a_shell_runs(
     assert json.loads(capsys.readouterr().out)["DOCKER_TLS_VERIFY"] == "1"
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_env_says_what_hides_the_authority_from_docker_py(
+    opened: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["env", "one"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv(variable, "/etc/corporate.pem")
+    assert main(["env", "one"]) == 0
+    printed = capsys.readouterr()
+    assert f"{variable} is set." in printed.err
+    assert f"env -u {variable} PROGRAM" in printed.err
+    assert variable not in printed.out
+    assert opened
+
+
 def test_env_stop_takes_the_variables_back_whether_or_not_there_was_a_forward(
     opened: list[str], kubectl: FakeKubectl, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,8 +96,14 @@ mode_choose_runc() {
 	read -r own </proc/self/oom_score_adj
 	if [ "$own" -gt 0 ] && ! sh -c 'echo 0 >/proc/self/oom_score_adj' 2>/dev/null; then
 		say "nested containers have this container's oom_score_adj, $own: it may not be lowered here"
-	elif ! in_user_namespace; then
+	elif ! in_user_namespace && [ -z "${nested_limit-}" ]; then
 		return 0
+	fi
+	if [ -n "${nested_limit-}" ]; then
+		DIND_NESTED_MEMORY=$cgroup_root/docker/memory.max
+		[ "$cgroup_version" = 2 ] || DIND_NESTED_MEMORY=$cgroup_root/memory/docker/memory.limit_in_bytes
+		# For the wrapper, which reads it anew each time: a pod may be given more while it runs.
+		export DIND_NESTED_MEMORY
 	fi
 	mkdir -p "$1"
 	ln -sf "$lib/runc-wrapper" "$1/runc"

@@ -25,6 +25,7 @@ int volume_main(int argc, char **argv);
 int lock_main(int argc, char **argv);
 int activity_main(int argc, char **argv);
 int network_main(int argc, char **argv);
+int inotify_main(int argc, char **argv);
 
 /* Milliseconds of the monotonic clock; deadlines are points on it. */
 long long now_ms(void);

@@ -134,6 +134,7 @@ def _node(gathered: Gathered, preflight: PreflightReport | None) -> Facts:
         "name": (pods.node_name(gathered.pod) if gathered.pod is not None else None) or status.get("nodeName"),
         "cgroups": cgroup,
         "cgroup driver": reported.get("cgroupDriver"),
+        "inotify instances": _inotify(preflight),
         "security mode": _security_mode(gathered, preflight),
         "apparmor": _apparmor(gathered, preflight),
         "allocatable": node.get("status", {}).get("allocatable"),
@@ -144,6 +145,13 @@ def _node(gathered: Gathered, preflight: PreflightReport | None) -> Facts:
         ],
         "taints": [f"{taint.get('key')}={taint.get('value', '')}:{taint.get('effect')}" for taint in _taints(node)],
     }
+
+
+def _inotify(preflight: PreflightReport | None) -> str | None:
+    if preflight is None or preflight.inotify is None:
+        return None
+    found = preflight.inotify
+    return f"{found.limit} for all pods of the node; {found.free} or more were free when the pod started"
 
 
 def _taints(node: dict[str, Any]) -> list[dict[str, Any]]:

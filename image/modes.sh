@@ -89,14 +89,19 @@ proc_sys_writable() {
 	(: >>/proc/sys/net/ipv4/ip_forward) 2>/dev/null
 }
 
-# DIR: puts runc-wrapper, which has its reasons, there and first in PATH, where one of them holds. Nested containers get an
+# DIR: puts runc-wrapper, which has its reasons, there and first in PATH, where one of them holds; a limit is one. Nested containers get an
 # oom_score_adj of 0 from dockerd; where the pod's own is higher, only CAP_SYS_RESOURCE on the node may go below it. Tried in
 # a process of its own: what is lowered stays lowered.
 mode_choose_runc() {
 	read -r own </proc/self/oom_score_adj
 	if [ "$own" -gt 0 ] && ! sh -c 'echo 0 >/proc/self/oom_score_adj' 2>/dev/null; then
 		say "nested containers have this container's oom_score_adj, $own: it may not be lowered here"
-	elif ! in_user_namespace && [ -z "${nested_limit-}" ]; then
+	elif in_user_namespace; then
+		:
+	elif [ -n "${nested_limit-}" ]; then
+		mkdir -p "$1"
+		: >"$1/oom-score-can-be-lowered"
+	else
 		return 0
 	fi
 	if [ -n "${nested_limit-}" ]; then

@@ -103,6 +103,14 @@ def test_without_a_limit_of_its_own_a_container_gets_what_all_may_have(
     assert json.loads(after) == {**config, "linux": {"resources": {**asked, **changed}, "cgroupsPath": "/docker/id"}}
 
 
+def test_a_score_that_can_be_lowered_is_lowered(tmp_path: Path, shell: str) -> None:
+    """The wrapper is there for another reason than the score."""
+    config = json.dumps(_BUNDLE)
+    assert run(tmp_path, shell, 870, config, *create(tmp_path))[0] != config
+    (tmp_path / "private/runc-wrapper/oom-score-can-be-lowered").touch()
+    assert run(tmp_path, shell, 870, config, *create(tmp_path))[0] == config
+
+
 def test_where_all_containers_together_have_no_limit_none_gets_one(tmp_path: Path, shell: str) -> None:
     config = json.dumps({"linux": {"resources": {"memory": {}}}})
     (file := tmp_path / "limit").write_text("max\n")

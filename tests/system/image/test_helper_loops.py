@@ -88,6 +88,15 @@ def test_no_node_is_made_where_there_are_no_loop_devices(box: Sandbox, tool: Pat
         assert process.communicate(timeout=60)[0].split() == ["null"]
 
 
+def test_no_node_is_made_in_the_nodes_own_dev(box: Sandbox, tool: Path) -> None:
+    """There the kernel makes them, and takes away what it has made."""
+    box.more = "mount -t devtmpfs devtmpfs /dev"
+    before = {path.name for path in Path("/dev").glob("loop*")}
+    with daemon(box, tool, "ls /dev/loop*") as process:
+        lines = process.communicate(timeout=60)[0].split()
+    assert {Path(line).name for line in lines} == before
+
+
 def test_more_devices_than_there_were_nodes_and_all_are_detached_at_the_end(
     box: Sandbox, tool: Path, mark: Path
 ) -> None:

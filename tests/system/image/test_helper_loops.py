@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ RECORD = "/var/lib/docker/.dind-loops"
 FAST = {"DIND_MINUTE_SECONDS": "3"}
 BLOCKS = Path("/sys/block")
 SPARE = 64
+LOOP_CTL_REMOVE = 0x4C81
 
 
 def attached(folder: Path) -> dict[str, str]:
@@ -43,11 +45,16 @@ def mark(tmp_path: Path) -> Iterator[Path]:
     (folder / "disk").touch()
     with (folder / "disk").open("r+b") as disk:
         disk.truncate(1 << 20)
+    before = {block.name for block in BLOCKS.glob("loop*")}
     yield folder
     for name in attached(folder):
         subprocess.run(["losetup", "--detach", f"/dev/{name}"], check=False)
     # A test that failed may have had it open until now.
     eventually(lambda: not attached(folder), "no loop device stays attached", 30)
+    with Path("/dev/loop-control").open("rb") as control:
+        for name in {block.name for block in BLOCKS.glob("loop*")} - before:
+            with suppress(OSError):  # somebody else's by now
+                fcntl.ioctl(control, LOOP_CTL_REMOVE, int(name.removeprefix("loop")))
 
 
 @pytest.fixture

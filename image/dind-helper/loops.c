@@ -148,7 +148,7 @@ static void record_read(const char *record, struct device *known) {
 static void record_write(const struct watcher *watcher) {
     char text[RECORD_MAX];
     size_t length = read_text(BOOT_ID, text, sizeof text);
-    int fd = open(watcher->record, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(watcher->record, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
     for (int number = 0; number < NUMBERS && length < sizeof text - 64; number++)
         if (watcher->known[number].ours)

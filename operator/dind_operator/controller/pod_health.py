@@ -15,7 +15,7 @@ from dind_operator.features.registry import condition as preload
 from dind_operator.features.storage import condition as storage
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Assessment, Condition, blocked, late, waiting
-from dind_operator.state.node_reports import CgroupReport, InotifyReport
+from dind_operator.state.node_reports import INOTIFY_NEEDED, CgroupReport, InotifyReport
 from dind_operator.state.pod_failures import MAX_DETAIL, Failure, explained, failure_in, never_ran, not_started
 
 _PULL_REASONS = frozenset(
@@ -36,8 +36,6 @@ _CLAIM_PENDING = "waiting for ephemeral volume controller"
 """The scheduler reports this for every pod with an ephemeral volume, until a controller has created the claim."""
 _CHECKED = {"Cgroups": ConditionType.CGROUPS_MOUNTED, "Storage": ConditionType.STORAGE_HEALTHY}
 """The condition for a failed check of the init container. Other checks are reported in Ready only."""
-_INOTIFY_FEW = 8
-"""The init container counts no further: a daemon and its first containers need a few (``inotify_needed`` in image/preflight.sh)."""
 _AFTER_CGROUPS = ("Memory", "Storage", "Network", "Registry", "Install")
 """Checks that run after the cgroups are mounted and verified."""
 
@@ -106,7 +104,7 @@ def _cgroups_condition(
     found = f"cgroup v{report.version} with {', '.join(sorted(report.controllers))}"
     # Reports of older node-tool images contain no mode.
     text = f"The cgroups are mounted and verified{f' (mode {mode})' if mode else ''}: {found}."
-    if inotify is not None and inotify.free < _INOTIFY_FEW:
+    if inotify is not None and inotify.free < INOTIFY_NEEDED:
         text += (
             f" When the pod started, {inotify.free} of the {inotify.limit} inotify instances that all pods of the node share were "
             "free, so programs that watch files can fail with the error 'too many open files'. Raise the sysctl "

@@ -99,8 +99,12 @@ class NetworkReport(_Part):
     forwarder: Annotated[bool, Field(strict=True)] = False
 
 
+INOTIFY_NEEDED = 8
+"""The init container counts no further (``inotify_needed`` in image/preflight.sh): a daemon and its first containers need a few."""
+
+
 class InotifyReport(_Part):
-    """The inotify instances that all pods of the node share: the limit, and how many are free. Counting stops at 8."""
+    """The inotify instances that all pods of the node share: the limit, and how many are free."""
 
     limit: Annotated[int, Field(strict=True, ge=0, le=2**63)]
     free: Annotated[int, Field(strict=True, ge=0, le=64)]

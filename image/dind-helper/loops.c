@@ -4,7 +4,7 @@
  * So there are more nodes here than devices, and what was attached from within this container is detached when it ends.
  *
  * Whose a device is the kernel does not say. It says which file is behind it: that file is looked for in the root of each process of this
- * container, and in the layers of its nested containers. What was found stands in a file on the docker volume, for the next
+ * container, and in the layers and volumes of its nested containers. What was found stands in a file on the docker volume, for the next
  * container of the pod, if this one is killed.
  */
 #include "helper.h"
@@ -162,23 +162,82 @@ static void record_write(const struct watcher *watcher) {
         close(fd);
 }
 
+static int is_file(const char *folder, const char *path, const struct loop_info64 *info) {
+    char name[2 * PATH_MAX];
+    struct stat about;
+
+    snprintf(name, sizeof name, "%s%s", folder, path);
+    return !stat(name, &about) && about.st_dev == info->lo_device && about.st_ino == info->lo_inode;
+}
+
 /* The file is where a process of this container has it. */
 static int in_some_root(const char *path, const struct loop_info64 *info) {
     DIR *dir = opendir("/proc");
+    char name[64];
     int found = 0;
 
     if (!dir)
         return 0;
     for (struct dirent *entry; !found && (entry = readdir(dir));) {
-        char name[PATH_MAX + 64];
-        struct stat about;
-
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
-        snprintf(name, sizeof name, "/proc/%.20s/root%s", entry->d_name, path);
-        found = !stat(name, &about) && about.st_dev == info->lo_device && about.st_ino == info->lo_inode;
+        snprintf(name, sizeof name, "/proc/%.20s/root", entry->d_name);
+        found = is_file(name, path, info);
     }
     closedir(dir);
+    return found;
+}
+
+/* The file is in FOLDER, which a container had somewhere on the way to it. */
+static int below(const char *folder, const char *path, const struct loop_info64 *info) {
+    for (; path; path = strchr(path + 1, '/'))
+        if (is_file(folder, path, info))
+            return 1;
+    return 0;
+}
+
+static int in_volumes_of(const char *data, const char *path, const struct loop_info64 *info) {
+    char name[PATH_MAX];
+    DIR *dir;
+    int found = 0;
+
+    snprintf(name, sizeof name, "%.3000s/volumes", data);
+    dir = opendir(name);
+    if (!dir)
+        return 0;
+    for (struct dirent *entry; !found && (entry = readdir(dir));) {
+        snprintf(name, sizeof name, "%.3000s/volumes/%.255s/_data", data, entry->d_name);
+        found = below(name, path, info);
+    }
+    closedir(dir);
+    return found;
+}
+
+/* Of a container that has ended since: its volumes, and what is mounted here, of which it may have had a part. */
+static int in_some_volume(const struct watcher *watcher, const char *path, const struct loop_info64 *info) {
+    char name[PATH_MAX], *line = NULL;
+    int length = (int)(strrchr(watcher->record, '/') - watcher->record), found;
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    struct dirent *entry;
+    size_t size = 0;
+    DIR *dir;
+
+    snprintf(name, sizeof name, "%.*s", length, watcher->record);
+    found = in_volumes_of(name, path, info);
+    dir = opendir(name);
+    /* With userns-remap all is in a folder that is called by the range. */
+    while (dir && !found && (entry = readdir(dir)))
+        if (isdigit((unsigned char)*entry->d_name)) {
+            snprintf(name, sizeof name, "%.*s/%s", length, watcher->record, entry->d_name);
+            found = in_volumes_of(name, path, info);
+        }
+    while (file && !found && getline(&line, &size, file) > 0)
+        found = sscanf(line, "%*d %*d %*s %*s %4095s", name) == 1 && strcmp(name, "/") && below(name, path, info);
+    free(line);
+    if (file)
+        fclose(file);
+    if (dir)
+        closedir(dir);
     return found;
 }
 
@@ -262,7 +321,7 @@ static int look_at(struct watcher *watcher, int number) {
     close(fd);
     /* It stands in the record already, and who attached it may be gone. */
     known->ours = (was.ours && was.device == info.lo_device && was.inode == info.lo_inode) || in_some_layers(watcher, &info) ||
-                  in_some_root(path, &info);
+                  in_some_root(path, &info) || in_some_volume(watcher, path, &info);
     known->device = info.lo_device;
     known->inode = info.lo_inode;
     return known->ours ? !was.ours || was.device != known->device || was.inode != known->inode : was.ours;

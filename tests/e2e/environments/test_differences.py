@@ -32,3 +32,42 @@ def test_loop_devices_can_be_had_and_are_detached_with_the_environment(
     assert len(attached()) == DEVICES - 1
     environment.delete()
     eventually(lambda: not attached(), "no device stays attached", 120)
+
+
+def test_a_swarm_of_one_daemon(environments: Environments) -> None:
+    """Services, and an overlay network on which they are found by their names. (A virtual address would need IPVS in the node's kernel.)"""
+    environment = environments("swarm").apply({}).ready()
+    load_images(environment)
+    environment.docker("swarm", "init")
+    environment.docker("network", "create", "--driver=overlay", "--attachable", "mine")
+    serve = (BUSYBOX_IMAGE, "httpd", "-f", "-p", "80", "-h", "/etc")
+    environment.docker(
+        *(
+            "service",
+            "create",
+            "--detach",
+            "--no-resolve-image",
+            "--name=web",
+            "--network=mine",
+            "--endpoint-mode=dnsrr",
+        ),
+        *serve,
+    )
+    fetch = ("docker", "run", "--rm", "--network=mine", BUSYBOX_IMAGE, "wget", "-q", "-O", "-", "http://web/hostname")
+    answer = eventually(lambda: environment.attempt(*fetch).stdout.strip(), "the service", 60, environment.story)
+    task = environment.docker("ps", "--quiet", "--filter=name=web", "--format={{.ID}}")
+    assert answer == task
+    environment.docker("swarm", "leave", "--force")
+
+
+def test_root_of_nested_containers_can_be_another_user(environments: Environments) -> None:
+    """`userns-remap`, with the user and the range that dockerd itself makes."""
+    environment = environments("remap").apply({"daemon": {"config": {"userns-remap": "default"}}}).ready()
+    load_images(environment)
+    shown = environment.docker("run", "--rm", BUSYBOX_IMAGE, "cat", "/proc/self/uid_map")
+    inner, outer, count = map(int, shown.split())
+    assert (inner, count) == (0, 65536)
+    assert outer > 0
+    eventually(
+        lambda: environment.condition("IsolationVerified")["status"] == "True", "verified", 60, environment.story
+    )

@@ -175,6 +175,24 @@ def test_a_device_of_a_container_that_has_ended_with_its_layers(box: Sandbox, to
     eventually(lambda: not attached(mark), "detached", 30)
 
 
+@pytest.mark.parametrize("place", ["volumes/v/_data", "100000.100000/volumes/v/_data", "folder"])
+def test_a_device_of_a_volume_of_a_container_that_has_ended(box: Sandbox, tool: Path, mark: Path, place: str) -> None:
+    """The file was at a path of that container alone; it has ended before anybody looked."""
+    there = f"/var/lib/docker/{place}"
+    (mark.parent / place).mkdir(parents=True)
+    (mark / "disk").rename(mark.parent / place / "disk")
+    ended = (
+        f"mkdir -p /run/at/{mark.name}; mount --bind {there} /run/at/{mark.name}; losetup -f /run/at/{mark.name}/disk"
+    )
+    # "folder" is mounted in the daemon's container itself, as a workspace is.
+    box.more += f"mkdir -p /run/workspace {there}; mount --bind /var/lib/docker/folder /run/workspace || :; "
+    box.more += f"unshare --mount sh -euc '{ended}'"
+    with daemon(box, tool, "sleep 600") as process:
+        eventually(lambda: record(mark) != [], "in the record", 30)
+        end(process)
+    eventually(lambda: not attached(mark), "detached", 30)
+
+
 def test_those_of_others_are_left_alone(box: Sandbox, tool: Path, mark: Path, tmp_path: Path) -> None:
     """The same daemon sees both; one file is the machine's."""
     (other := tmp_path / mark.name).mkdir()

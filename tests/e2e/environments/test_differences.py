@@ -17,25 +17,26 @@ def test_loop_devices_can_be_had_and_are_detached_with_the_environment(
     """Their files are on a volume and in a container's own layer; both containers are gone long before the environment."""
     environment = environments("loops").apply({}).ready()
     load_images(environment)
+    # In the names of the files: what is above them is seen only while the container runs.
     mark = environment.pod_uid()
 
     def attached() -> list[str]:
         return node.run(f"grep -h {mark} /sys/block/loop*/loop/backing_file 2>/dev/null || true").splitlines()
 
-    nested = ("docker", "run", "--rm", "--privileged", f"--volume=disks:/{mark}", BUSYBOX_IMAGE, "sh", "-euc")
-    attach = "disk={}; truncate -s 1M $disk; losetup -f $disk"
-    environment.run(*nested, f"for n in $(seq {DEVICES - 1}); do {attach.format(f'/{mark}/$n')}; done")
-    environment.run(*nested, f"mkdir /own-{mark}; {attach.format(f'/own-{mark}/disk')}")
+    nested = ("docker", "run", "--rm", "--privileged", "--volume=disks:/disks", BUSYBOX_IMAGE, "sh", "-euc")
+    attach = "truncate -s 1M {0}; losetup -f {0}"
+    environment.run(*nested, f"for n in $(seq {DEVICES - 1}); do {attach.format(f'/disks/{mark}-$n')}; done")
+    environment.run(*nested, attach.format(f"/{mark}-own"))
     assert len(attached()) == DEVICES
     # What is detached by its user is.
-    environment.run(*nested, f"losetup -d $(losetup | sed -n 's|: .*/{mark}/1$||p')")
+    environment.run(*nested, f"losetup -d $(losetup | sed -n 's|: .*/{mark}-1$||p')")
     assert len(attached()) == DEVICES - 1
     environment.delete()
     eventually(lambda: not attached(), "no device stays attached", 120)
 
 
 def test_a_swarm_of_one_daemon(environments: Environments) -> None:
-    """Services, and an overlay network on which they are found by their names. (A virtual address would need IPVS in the node's kernel.)"""
+    """Services, and an overlay network where their names are found. (A virtual address needs IPVS in the node's kernel.)"""
     environment = environments("swarm").apply({}).ready()
     load_images(environment)
     environment.docker("swarm", "init")
@@ -54,9 +55,12 @@ def test_a_swarm_of_one_daemon(environments: Environments) -> None:
         *serve,
     )
     fetch = ("docker", "run", "--rm", "--network=mine", BUSYBOX_IMAGE, "wget", "-q", "-O", "-", "http://web/hostname")
-    answer = eventually(lambda: environment.attempt(*fetch).stdout.strip(), "the service", 60, environment.story)
-    task = environment.docker("ps", "--quiet", "--filter=name=web", "--format={{.ID}}")
-    assert answer == task
+
+    def answer() -> str:
+        return environment.attempt(*fetch).stdout.strip()
+
+    eventually(answer, "the service", 60, environment.story)
+    assert answer() == environment.docker("ps", "--filter=name=web", "--format={{.ID}}")
     environment.docker("swarm", "leave", "--force")
 
 

@@ -26,15 +26,14 @@ SPARE = 64
 LOOP_CTL_REMOVE = 0x4C81
 
 
-def attached(folder: Path) -> dict[str, str]:
-    """The loop devices of the machine whose file is in a folder of that name, wherever that is mounted."""
-    found = {}
-    for block in BLOCKS.glob("loop*"):
-        with suppress(OSError):
-            file = (block / "loop/backing_file").read_text().strip()
-            if folder.name in file:
-                found[block.name] = file
-    return found
+def attached(folder: Path) -> list[str]:
+    """The loop devices of the machine whose file is on the volume of that folder, wherever that is or was mounted."""
+    inodes = {file.stat().st_ino for file in folder.parent.rglob("*") if file.is_file()}
+    listed = subprocess.run(
+        ["losetup", "--list", "--noheadings", "--output=NAME,BACK-INO"], check=True, capture_output=True, text=True
+    )
+    pairs = [line.split() for line in listed.stdout.splitlines()]
+    return [Path(name).name for name, *inode in pairs if inode and int(inode[0]) in inodes]
 
 
 @pytest.fixture
@@ -195,18 +194,19 @@ def test_a_device_of_a_volume_of_a_container_that_has_ended(box: Sandbox, tool: 
 
 def test_those_of_others_are_left_alone(box: Sandbox, tool: Path, mark: Path, tmp_path: Path) -> None:
     """The same daemon sees both; one file is the machine's."""
-    (other := tmp_path / mark.name).mkdir()
-    with (other / "other").open("wb") as disk:
+    (other := tmp_path / "other" / "folder").mkdir(parents=True)
+    with (other / "disk").open("wb") as disk:
         disk.truncate(1 << 20)
     # As from another pod: its file is not in this one.
-    box.more += f"mount -t tmpfs tmpfs {tmp_path};"
+    box.more += f"mount -t tmpfs tmpfs {other};"
     name = subprocess.run(
-        ["losetup", "--find", "--show", other / "other"], check=True, capture_output=True, text=True
+        ["losetup", "--find", "--show", other / "disk"], check=True, capture_output=True, text=True
     ).stdout.strip()
     try:
         with daemon(box, tool, attach(mark)) as process:
             eventually(lambda: record(mark) != [], "in the record", 30)
             end(process)
-        eventually(lambda: list(attached(mark)) == [Path(name).name], "only the own one is detached", 30)
+        eventually(lambda: not attached(mark), "the own one is detached", 30)
+        assert attached(other) == [Path(name).name]
     finally:
         subprocess.run(["losetup", "--detach", name], check=True)

@@ -89,7 +89,7 @@ proc_sys_writable() {
 	(: >>/proc/sys/net/ipv4/ip_forward) 2>/dev/null
 }
 
-# DIR: puts runc-wrapper, which has its reasons, there and first in PATH, where one of them holds; a proxy is one. Nested containers get an
+# DIR: puts runc-wrapper, which has its reasons, there and first in PATH, where one of them holds; a proxy is one, and a limit. Nested containers get an
 # oom_score_adj of 0 from dockerd; where the pod's own is higher, only CAP_SYS_RESOURCE on the node may go below it. Tried in
 # a process of its own: what is lowered stays lowered.
 mode_choose_runc() {
@@ -98,10 +98,17 @@ mode_choose_runc() {
 		say "nested containers have this container's oom_score_adj, $own: it may not be lowered here"
 	elif in_user_namespace; then
 		:
-	elif [ -e "$1/proxy.sed" ]; then
+	elif [ -e "$1/proxy.sed" ] || [ -n "${nested_limit-}" ]; then
+		mkdir -p "$1"
 		: >"$1/oom-score-can-be-lowered"
 	else
 		return 0
+	fi
+	if [ -n "${nested_limit-}" ]; then
+		DIND_NESTED_MEMORY=$cgroup_root/docker/memory.max
+		[ "$cgroup_version" = 2 ] || DIND_NESTED_MEMORY=$cgroup_root/memory/docker/memory.limit_in_bytes
+		# For the wrapper, which reads it anew each time: a pod may be given more while it runs.
+		export DIND_NESTED_MEMORY
 	fi
 	mkdir -p "$1"
 	ln -sf "$lib/runc-wrapper" "$1/runc"

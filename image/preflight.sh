@@ -8,10 +8,12 @@ tool_files='dind-helper lib.sh modes.sh cgroups.sh storage.sh cli.sh network.sh 
 
 # What is known so far; a report of a failure shows the rest as null.
 report_apparmor=false report_profile='' report_filesystem='' report_overlay=false report_driver=$storage_driver
+report_inotify=null
 child=''
 
 preflight_run() {
 	preflight_cgroups
+	preflight_inotify
 	nested_limit_compute
 	preflight_storage
 	network_choose
@@ -120,6 +122,23 @@ child_remove() {
 	child=''
 }
 
+# --- what all pods of the node share ---
+
+# A daemon and its first containers take a few of them.
+inotify_needed=8
+
+# Never a reason to stop: dockerd starts without, and what fails for want of one says only "too many open files".
+preflight_inotify() {
+	# Not by read, which asks for one byte after the other: of a number in /proc/sys there is only a first.
+	inotify_limit=$(cat /proc/sys/fs/inotify/max_user_instances) || return 0
+	inotify_free=$("$lib/dind-helper" inotify "$inotify_needed") || return 0
+	report_inotify="{\"limit\":$inotify_limit,\"free\":$inotify_free}"
+	[ "$inotify_free" -lt "$inotify_needed" ] || return 0
+	say "only $inotify_free of the node's $inotify_limit inotify instances are free, and all pods of the node share them: \
+programs that watch files will fail with 'too many open files'. Raise the sysctl fs.inotify.max_user_instances of the node, \
+for example to 8192"
+}
+
 # --- the docker volume ---
 
 preflight_storage() {
@@ -181,7 +200,7 @@ write_report() {
 \"cgroup\":{\"version\":${cgroup_version:-null},\"controllers\":[$controllers]},\"memory\":{\"limitBytes\":${memory_limit:-null}},\
 \"apparmor\":{\"enabled\":$report_apparmor,\"profile\":$(json "$report_profile")},\
 \"storage\":{\"path\":\"$docker_volume\",\"filesystem\":$(json "$report_filesystem"),\"overlay\":$report_overlay,\"driver\":$(json "$report_driver")},\
-\"network\":${network_report:-null},\"error\":$2}"
+\"network\":${network_report:-null},\"inotify\":$report_inotify,\"error\":$2}"
 	write_termination "$report"
 }
 
@@ -196,6 +215,7 @@ say_report() {
 	say "memory limit: ${memory_limit:-none}${nested_limit:+, nested containers together: $nested_limit}"
 	say "docker volume: $report_filesystem, overlay works: $report_overlay${report_driver:+, storage driver: $report_driver}"
 	say "network: $network_report"
+	say "inotify instances: ${inotify_limit:-unknown} for all pods of the node"
 	say "kernel $(uname -r), $(uname -m), AppArmor profile: ${report_profile:-none}"
 }
 

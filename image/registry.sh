@@ -23,6 +23,12 @@ registry_check() {
 environment's namespace is not there, or empty. spec.registry.pullSecret needs a Secret of type \
 kubernetes.io/dockerconfigjson: make it with kubectl create secret docker-registry; the pod then goes on within five minutes."
 	case $(cat "$registry_credentials") in
+	# The docker CLI would ask that program, which is not here, and fail; "auths" then has names alone.
+	*'"credsStore"'* | *'"credHelpers"'*)
+		fail Registry RegistryFilesMissing "The key $registry_key of the $registry_object has \"credsStore\" or \"credHelpers\", \
+which name a program on the machine of the login, such as Docker Desktop's, and the credentials are only there. Make the Secret \
+with kubectl create secret docker-registry; the pod then goes on within five minutes."
+		;;
 	*'"auths"'*) ;;
 	*) fail Registry RegistryFilesMissing "The key $registry_key of the $registry_object names no registry: it has no \"auths\". \
 Make it with kubectl create secret docker-registry; the pod then goes on within five minutes." ;;

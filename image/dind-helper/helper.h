@@ -25,6 +25,7 @@ int volume_main(int argc, char **argv);
 int lock_main(int argc, char **argv);
 int activity_main(int argc, char **argv);
 int network_main(int argc, char **argv);
+int inotify_main(int argc, char **argv);
 
 /* Milliseconds of the monotonic clock; deadlines are points on it. */
 long long now_ms(void);
@@ -154,6 +155,14 @@ struct preload {
  */
 void preload_run(const struct preload *preload);
 int preload_main(int argc, char **argv);
+
+/* Whether this container may use loop devices at all; makes nodes in /dev for those that the kernel may still make. */
+int loops_possible(void);
+void loops_nodes(void);
+/* Writes down the loop devices that are attached from within this container. For ever: run in a child of init. */
+void loops_run(const char *record) __attribute__((noreturn));
+/* Has those of the record detached: at once, or with `hold` when this process has ended. */
+void loops_detach(const char *record, int hold);
 
 /* The folder, locked as long as what is returned stays open; -1 with errno (EWOULDBLOCK: somebody else has it). */
 int lock_folder(const char *path);

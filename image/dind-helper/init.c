@@ -17,15 +17,15 @@
 #include <unistd.h>
 
 struct options {
-    const char *message, *docker, *report, *group, *limit, *reserve, *volume, *lock, *dns, *preload, *preloaded, *credentials;
+    const char *message, *docker, *report, *group, *limit, *reserve, *volume, *lock, *loops, *dns, *preload, *preloaded, *credentials;
     char **command;
     int again;
 };
 
 static const char usage[] =
     "usage: dind-helper init [--message FILE] [--docker VERSION] [--report SOCKET] [--group CGROUP] [--limit BYTES]"
-    " [--reserve BYTES] [--volume DIRECTORY] [--lock DIRECTORY] [--dns ADDRESS] [--preload IMAGES --preloaded FILE]"
-    " [--credentials FILE] -- COMMAND...\n";
+    " [--reserve BYTES] [--volume DIRECTORY] [--lock DIRECTORY] [--loops FILE] [--dns ADDRESS]"
+    " [--preload IMAGES --preloaded FILE] [--credentials FILE] -- COMMAND...\n";
 
 static int parse(int argc, char **argv, struct options *options) {
     const struct {
@@ -34,6 +34,7 @@ static int parse(int argc, char **argv, struct options *options) {
         {"--message", &options->message}, {"--docker", &options->docker},   {"--report", &options->report},
         {"--group", &options->group},     {"--limit", &options->limit},     {"--reserve", &options->reserve},
         {"--volume", &options->volume},   {"--lock", &options->lock},       {"--dns", &options->dns},
+        {"--loops", &options->loops},
         {"--preload", &options->preload}, {"--preloaded", &options->preloaded}, {"--credentials", &options->credentials},
     };
     size_t count = sizeof known / sizeof *known;
@@ -148,6 +149,10 @@ static void resolve(const struct options *options) {
     forward_run(options->dns);
 }
 
+static void watch_loops(const struct options *options) {
+    loops_run(options->loops);
+}
+
 /*
  * Reaps whatever has ended; 1 and the status when the child is among them. What was killed beside it, for want of memory it may
  * be, is due again after a moment; what ended by itself has nothing left to do.
@@ -199,9 +204,12 @@ static int supervise(pid_t child, const sigset_t *signals, struct beside *all, c
 
         if ((left < 0 ? sigwaitinfo(signals, &got) : sigtimedwait(signals, &got, &wait)) < 0)
             continue;
-        if (got.si_signo != SIGCHLD)
+        if (got.si_signo != SIGCHLD) {
+            /* From here on this process may be killed before the daemon has ended. */
+            if (options->loops && got.si_signo == SIGTERM)
+                loops_detach(options->loops, 1);
             kill(child, got.si_signo);
-        else if (reap(child, &status, all))
+        } else if (reap(child, &status, all))
             return status;
     }
 }
@@ -234,6 +242,13 @@ int init_main(int argc, char **argv) {
         fprintf(stderr, "dind-helper init: cannot lock %s: %s\n", options.lock, strerror(errno));
         return EXIT_HELPER;
     }
+    if (options.loops && loops_possible()) {
+        loops_nodes();
+        /* Those that a container left that was killed. */
+        loops_detach(options.loops, 0);
+    } else {
+        options.loops = NULL;
+    }
     /* Outside of a container's PID 1 orphans come here too. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     block(&signals, &before);
@@ -247,6 +262,7 @@ int init_main(int argc, char **argv) {
         {tell, "tells of the daemon", options.report != NULL, 0, 0, 0, 0},
         {follow, "follows the pod's limits", options.group && options.reserve, 0, 0, 0, 0},
         {resolve, "resolves for nested containers", options.dns != NULL, 0, 0, 0, 0},
+        {watch_loops, "watches loop devices", options.loops != NULL, 0, 0, 0, 0},
         {load, "preloads images", options.report && options.preload && options.preloaded, 0, 0, 0, 0},
         {NULL, NULL, 0, 0, 0, 0, 0},
     };
@@ -260,6 +276,8 @@ int init_main(int argc, char **argv) {
         return EXIT_HELPER;
     }
     status = supervise(child, &signals, beside, &options, &before);
+    if (options.loops)
+        loops_detach(options.loops, 1);
     for (struct beside *each = beside; each->run; each++)
         if (each->pid > 0)
             kill(each->pid, SIGKILL);

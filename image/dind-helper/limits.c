@@ -4,6 +4,7 @@
  */
 #include "helper.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,33 @@ static void write_swap(const struct hierarchy *tree, const char *group, unsigned
         write_limit(tree->folder, group, tree->with_swap, value - reserve);
 }
 
+/*
+ * Containers without a limit of their own were given the group's (runc-wrapper): they follow it, those of builds in a group below the
+ * group, too. One that was given just as much by its user cannot be told from them.
+ */
+static void apply_below(const struct hierarchy *tree, const char *group, int depth, unsigned long long from, unsigned long long to) {
+    char path[512];
+    DIR *dir;
+
+    snprintf(path, sizeof path, "%s%s", tree->folder, group);
+    dir = from ? opendir(path) : NULL;
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (entry->d_type != DT_DIR || *entry->d_name == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", group, entry->d_name);
+        if (read_limit(tree->folder, path, tree->limit) == from)
+            write_limit(tree->folder, path, tree->limit, to);
+        if (depth > 1)
+            apply_below(tree, path, depth - 1, from, to);
+    }
+    closedir(dir);
+}
+
 static void apply(const struct hierarchy *tree, const char *group, unsigned long long limit, unsigned long long reserve) {
+    unsigned long long before = read_limit(tree->folder, group, tree->limit);
+
     if (limit <= reserve) {
         fprintf(stderr,
                 "dind: the memory limit is now %llu bytes, which leaves nothing beside the reserve of %llu: nested "
@@ -75,6 +102,7 @@ static void apply(const struct hierarchy *tree, const char *group, unsigned long
         return;
     }
     write_swap(tree, group, reserve);
+    apply_below(tree, group, 2, before, limit - reserve);
     fprintf(stderr, "dind: the memory limit is now %llu bytes; nested containers together have %llu\n", limit, limit - reserve);
 }
 

@@ -19,6 +19,7 @@ static const struct {
     {"activity", activity_main},
     {"network", network_main},
     {"preload", preload_main},
+    {"inotify", inotify_main},
 };
 
 long long now_ms(void) {
@@ -47,6 +48,7 @@ int main(int argc, char **argv) {
                     "       dind-helper lock DIRECTORY\n"
                     "       dind-helper activity SOCKET CGROUP\n"
                     "       dind-helper network [WORD=VALUE...]\n"
-                    "       dind-helper preload MARKER CREDENTIALS SOCKET IMAGE...\n");
+                    "       dind-helper preload MARKER CREDENTIALS SOCKET IMAGE...\n"
+                    "       dind-helper inotify COUNT\n");
     return EXIT_USAGE;
 }

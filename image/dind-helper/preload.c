@@ -31,6 +31,7 @@ static const struct {
     {"tls: ", "UntrustedCertificate"},
     {"HTTP response to HTTPS client", "NoTls"},
     {"no space left", "DiskFull"},
+    {"/etc/subuid", "UserOutsideNamespace"},
     {"toomanyrequests", "RateLimited"},
     {"rate limit", "RateLimited"},
     {"unauthorized", "Denied"},

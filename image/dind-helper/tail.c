@@ -1,12 +1,14 @@
 /*
  * The daemon's stderr passes through here on its way to the container's log, and its end is kept: after a crash the
- * last words are in the termination message even when the log is gone or may not be read.
+ * last words are in the termination message even when the log is gone or may not be read. One of its sentences points to a file that
+ * has no meaning here: what it means is added.
  */
 #include "helper.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,6 +51,43 @@ static int again(void) {
     return errno == EINTR;
 }
 
+static void put(const char *text, size_t length) {
+    /* The log's reader may be gone; the daemon must not feel it, so the pipe is emptied all the same. */
+    for (size_t done = 0; done < length;) {
+        ssize_t written = write(STDERR_FILENO, text + done, length - done);
+
+        if (written < 0 && !again())
+            break;
+        done += written < 0 ? 0 : (size_t)written;
+    }
+}
+
+/* How many IDs there are here from 0 on; 0 where there are all. */
+static unsigned long ids(void) {
+    FILE *map = fopen("/proc/self/uid_map", "re");
+    unsigned long inner, outer, count = 0;
+
+    if (!map || fscanf(map, "%lu %lu %lu", &inner, &outer, &count) != 3)
+        count = 0;
+    if (map)
+        fclose(map);
+    return count < 4294967295UL ? count : 0;
+}
+
+/* A layer that dockerd could not unpack in a user namespace. Its advice, /etc/subuid, is for one that a user has made. */
+static void explain(const char *text, size_t length) {
+    char line[512];
+    unsigned long count;
+
+    if (!memmem(text, length, "/etc/subuid", strlen("/etc/subuid")) || !(count = ids()))
+        return;
+    put(line, (size_t)snprintf(line, sizeof line,
+                               "dind: a file belongs to a user or group ID that this pod does not have: the user namespace of the pod has the IDs 0 "
+                               "to %lu, and /etc/subuid has no effect in it. Build the image with IDs in this range, or use another "
+                               "security.mode. The kubelet sets the range (userNamespaces.idsPerPod).\n",
+                               count - 1));
+}
+
 static void *copy(void *unused) {
     char buffer[16384];
 
@@ -60,13 +99,8 @@ static void *copy(void *unused) {
         if (got <= 0)
             return unused;
         keep(buffer, (size_t)got);
-        /* The log's reader may be gone; the daemon must not feel it, so the pipe is emptied all the same. */
-        for (ssize_t done = 0, put; done < got; done += put) {
-            put = write(STDERR_FILENO, buffer + done, (size_t)(got - done));
-            if (put < 0 && !again())
-                break;
-            put = put < 0 ? 0 : put;
-        }
+        put(buffer, (size_t)got);
+        explain(buffer, (size_t)got);
     }
 }
 

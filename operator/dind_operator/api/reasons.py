@@ -159,6 +159,11 @@ class Reason(Documented):
         "The cgroup hierarchy is mounted, but no memory limit applies to nested containers.",
         "Set `spec.daemon.resources.limits.memory`. Without a limit, no memory is reserved for the daemon.",
     )
+    INOTIFY_INSTANCES_LOW = (
+        "InotifyInstancesLow",
+        "The cgroup hierarchy is mounted, but the node is running out of inotify instances, which all pods share.",
+        "Raise the sysctl `fs.inotify.max_user_instances` of the node, for example to 8192.",
+    )
     CGROUPS_NOT_MOUNTABLE = (
         "CgroupsNotMountable",
         "The cgroup hierarchy cannot be mounted on this node.",

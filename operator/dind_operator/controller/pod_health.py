@@ -15,7 +15,7 @@ from dind_operator.features.registry import condition as preload
 from dind_operator.features.storage import condition as storage
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Assessment, Condition, blocked, late, waiting
-from dind_operator.state.node_reports import CgroupReport
+from dind_operator.state.node_reports import INOTIFY_NEEDED, CgroupReport, InotifyReport
 from dind_operator.state.pod_failures import MAX_DETAIL, Failure, explained, failure_in, never_ran, not_started
 
 _PULL_REASONS = frozenset(
@@ -87,7 +87,7 @@ def _preflight_conditions(pod: pods.Pod, *, memory_limited: bool) -> dict[Condit
     failed = report.error.check if report.error is not None else ""
     if report.cgroup is not None and failed in ("", *_AFTER_CGROUPS):
         conditions[ConditionType.CGROUPS_MOUNTED] = _cgroups_condition(
-            report.cgroup, report.mode, memory_limited=memory_limited
+            report.cgroup, report.mode, report.inotify, memory_limited=memory_limited
         )
     if report.storage is not None and failed in ("", "Network", "Registry", "Install"):
         conditions[ConditionType.STORAGE_HEALTHY] = storage.checked(report.storage)
@@ -98,10 +98,20 @@ def _preflight_conditions(pod: pods.Pod, *, memory_limited: bool) -> dict[Condit
     return conditions
 
 
-def _cgroups_condition(report: CgroupReport, mode: str | None, *, memory_limited: bool) -> Condition:
+def _cgroups_condition(
+    report: CgroupReport, mode: str | None, inotify: InotifyReport | None, *, memory_limited: bool
+) -> Condition:
     found = f"cgroup v{report.version} with {', '.join(sorted(report.controllers))}"
     # Reports of older node-tool images contain no mode.
     text = f"The cgroups are mounted and verified{f' (mode {mode})' if mode else ''}: {found}."
+    if inotify is not None and inotify.free < INOTIFY_NEEDED:
+        text += (
+            f" When the pod started, {inotify.free} of the {inotify.limit} inotify instances that all pods of the node share were "
+            "free, so programs that watch files can fail with the error 'too many open files'. Raise the sysctl "
+            "fs.inotify.max_user_instances of the node, for example to 8192."
+        )
+        if memory_limited:
+            return Condition.true(Reason.INOTIFY_INSTANCES_LOW, text)
     if memory_limited:
         return Condition.true(Reason.CGROUPS_MOUNTED, text)
     return Condition.true(

@@ -16,7 +16,7 @@ from dind_operator.report.apparmor import Collected, apparmor_facts
 from dind_operator.report.pod import Facts, container_facts, daemon_ends, image, log, pod_facts
 from dind_operator.report.redact import masked
 from dind_operator.state import pod_status as pods
-from dind_operator.state.node_reports import DaemonEnd, PreflightReport, daemon_report
+from dind_operator.state.node_reports import INOTIFY_NEEDED, DaemonEnd, PreflightReport, daemon_report
 
 MAX_EVENTS = 30
 _HEALTHY_NODE_CONDITIONS = {("Ready", "True")}
@@ -134,6 +134,7 @@ def _node(gathered: Gathered, preflight: PreflightReport | None) -> Facts:
         "name": (pods.node_name(gathered.pod) if gathered.pod is not None else None) or status.get("nodeName"),
         "cgroups": cgroup,
         "cgroup driver": reported.get("cgroupDriver"),
+        "inotify instances": _inotify(preflight),
         "security mode": _security_mode(gathered, preflight),
         "apparmor": _apparmor(gathered, preflight),
         "allocatable": node.get("status", {}).get("allocatable"),
@@ -144,6 +145,14 @@ def _node(gathered: Gathered, preflight: PreflightReport | None) -> Facts:
         ],
         "taints": [f"{taint.get('key')}={taint.get('value', '')}:{taint.get('effect')}" for taint in _taints(node)],
     }
+
+
+def _inotify(preflight: PreflightReport | None) -> str | None:
+    if preflight is None or preflight.inotify is None:
+        return None
+    found = preflight.inotify
+    free = f"at least {found.free}" if found.free >= INOTIFY_NEEDED else found.free
+    return f"{found.limit} for all pods of the node; {free} were free when the pod started"
 
 
 def _taints(node: dict[str, Any]) -> list[dict[str, Any]]:

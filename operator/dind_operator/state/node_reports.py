@@ -99,6 +99,17 @@ class NetworkReport(_Part):
     forwarder: Annotated[bool, Field(strict=True)] = False
 
 
+INOTIFY_NEEDED = 8
+"""The init container counts no further (``inotify_needed`` in image/preflight.sh): a daemon and its first containers need a few."""
+
+
+class InotifyReport(_Part):
+    """The inotify instances that all pods of the node share: the limit, and how many are free."""
+
+    limit: Annotated[int, Field(strict=True, ge=0, le=2**63)]
+    free: Annotated[int, Field(strict=True, ge=0, le=64)]
+
+
 class CheckError(_Part):
     """The check that failed. ``message`` says what is wrong, where, and what to do."""
 
@@ -118,6 +129,7 @@ class PreflightReport(_Part):
     storage: Annotated[StorageReport | None, _OR_NONE] = None
     apparmor: Annotated[AppArmorReport | None, _OR_NONE] = None
     network: Annotated[NetworkReport | None, _OR_NONE] = None
+    inotify: Annotated[InotifyReport | None, _OR_NONE] = None
     error: CheckError | None = None
 
 

@@ -82,6 +82,7 @@ def check_shape(report: dict[str, Any]) -> None:
             "apparmor",
             "storage",
             "network",
+            "inotify",
             "error",
         )
     ]
@@ -99,6 +100,8 @@ def check_shape(report: dict[str, Any]) -> None:
     assert report["storage"]["path"] == "/var/lib/docker"
     if report["ok"]:
         assert list(report["network"]) == ["interface", "interfaceMtu", "mtu", "bridge", "pools", "ipv6", "forwarder"]
+        assert list(report["inotify"]) == ["limit", "free"]
+        assert report["inotify"]["limit"] == int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
     assert report["ok"] == (report["error"] is None)
     if report["error"]:
         assert list(report["error"]) == ["check", "reason", "message"]

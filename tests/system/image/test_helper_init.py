@@ -76,6 +76,27 @@ def test_a_failure_leaves_status_and_last_words(init: Init, message: Path) -> No
     assert read(message) == expected
 
 
+LCHOWN = (
+    'level=error msg="Not continuing with pull after error: failed to register layer: failed to Lchown /x for UID 718322462, GID 0 '
+    '(try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid): lchown /x: invalid argument"'
+)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in a user namespace", "outside of any"])
+def test_what_dockerd_says_of_subordinate_ids_is_explained(helper: Path, inside: bool) -> None:
+    """In a pod's user namespace /etc/subuid says nothing; outside of any the sentence is somebody else's."""
+    enter = ["unshare", "--user", "--map-root-user"] if inside else []
+    command = [*enter, *PIDNS, helper, "init", "--", "sh", "-c", 'echo before >&2; echo "$0" >&2', LCHOWN]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    said = done.stderr.splitlines()
+    assert said[:2] == ["before", LCHOWN]
+    assert len(said) == (3 if inside else 2)
+    if inside:
+        assert said[2].startswith("dind: a file belongs to a user or group ID that this pod does not have")
+        assert "has the IDs 0 to 0, and /etc/subuid has no effect" in said[2]
+        assert "security.mode" in said[2]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_a_child_that_is_killed(init: Init, message: Path, number: signal.Signals) -> None:
     assert finish(init("sh", "-c", f"echo last >&2; kill -{number.value} $$"))[0] == 128 + number

@@ -62,6 +62,24 @@ def test_more_and_less_memory_move_it(box: Sandbox, tool: Path, tmp_path: Path) 
         assert f"nested containers together have {64 * MIB}" in (tmp_path / "log").read_text()
 
 
+def test_what_containers_were_given_for_want_of_a_limit_moves_with_it(box: Sandbox, tool: Path, tmp_path: Path) -> None:
+    """Those of builds are one group further down. A limit that somebody chose stays."""
+    given = {"id": 192, "buildkit/id": 192, "chosen": 100}
+    with daemon(box, tool, tmp_path / "log"):
+        assert holds(lambda: nested(box) == 192 * MIB)
+        files = {name: box.groups["memory"] / "docker" / name / "memory.limit_in_bytes" for name in given}
+        for name, mebibytes in given.items():
+            files[name].parent.mkdir(parents=True)
+            files[name].write_text(str(mebibytes * MIB))
+        (box.groups["memory"] / "memory.limit_in_bytes").write_text(str(512 * MIB))
+        assert holds(lambda: f"nested containers together have {448 * MIB}" in (tmp_path / "log").read_text())
+        assert {name: int(file.read_text()) // MIB for name, file in files.items()} == {
+            **given,
+            "id": 448,
+            "buildkit/id": 448,
+        }
+
+
 def test_a_change_before_it_looked_for_the_first_time_counts(box: Sandbox, tool: Path, tmp_path: Path) -> None:
     """The wrapper takes a second or more between the nested limit and the daemon's start."""
     told = f"the memory limit is now {LIMIT} bytes; nested containers together have {192 * MIB}"

@@ -134,6 +134,8 @@ SENTENCES = {
     "dial tcp: lookup r on 10.96.0.10:53: no such host": "Unreachable",
     "dial tcp 10.0.0.1:5000: connect: connection refused": "Unreachable",
     "write /var/lib/docker/tmp/x: no space left on device": "DiskFull",
+    'failed to register layer: failed to Lchown "/x" for UID 718322462, GID 0 (try increasing the number of subordinate IDs in '
+    "/etc/subuid and /etc/subgid): lchown /x: invalid argument": "UserOutsideNamespace",
     "something else, with a token abc": "Failed",
 }
 

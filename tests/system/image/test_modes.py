@@ -211,3 +211,26 @@ def test_runc_is_wrapped_in_a_user_namespace_also_where_the_score_may_stay(
     assert done.stdout.strip() == (f"{tmp_path / 'w'}:/usr/bin:/bin" if inside else "/usr/bin:/bin")
     assert (tmp_path / "w" / "runc").exists() == inside
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("version", "file"), [(1, "memory/docker/memory.limit_in_bytes"), (2, "docker/memory.max")])
+def test_runc_is_wrapped_where_nested_containers_have_a_limit_together(
+    tool: Path, tmp_path: Path, shell: str, version: int, file: str
+) -> None:
+    """What the wrapper reads is where the limit of all of them stands."""
+    script = (
+        f'lib=$0; . "$lib/lib.sh"; . "$lib/modes.sh"; cgroup_root=/groups cgroup_version={version} nested_limit=1; '
+        'mode_choose_runc "$1"; echo "$PATH"; env'
+    )
+    done = subprocess.run(
+        [*(["busybox", "sh"] if shell == "busybox" else [shell]), "-euc", script, tool, tmp_path / "w"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stdout.splitlines()
+    assert said[0] == f"{tmp_path / 'w'}:/usr/bin:/bin"
+    assert f"DIND_NESTED_MEMORY=/groups/{file}" in said
+    # The tests' own process has a score that dockerd need not lower.
+    assert (tmp_path / "w" / "oom-score-can-be-lowered").exists()

@@ -45,6 +45,11 @@ def files(authority: str | None = CERTIFICATE, credentials: str | None = '{"auth
             "The key .dockerconfigjson of the Secret login in the environment's namespace is not there",
         ),
         (files(credentials="user:password"), "of the Secret login names no registry"),
+        (files(credentials='{"auths":{"r":{}},"credsStore":"desktop"}'), 'of the Secret login has "credsStore"'),
+        (
+            files(credentials='{"credHelpers":{"gcr.io":"gcloud"},"auths":{}}'),
+            "The key .dockerconfigjson of the Secret login has",
+        ),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(

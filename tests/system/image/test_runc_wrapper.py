@@ -1,10 +1,11 @@
-"""What is asked of runc where oom_score_adj may not be lowered."""
+"""What is asked of runc: less where this container may not do it, and a limit on memory."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.sandbox import IMAGE, applets
@@ -16,7 +17,7 @@ _BUNDLE = {
 }
 
 
-def run(tmp_path: Path, shell: str, own: int, config: str, *arguments: str) -> tuple[str, str]:
+def run(tmp_path: Path, shell: str, own: int, config: str, *arguments: str, **variables: str) -> tuple[str, str]:
     """Calls it as the containerd shim does, from a process with that score. Returns the file afterwards and runc's arguments."""
     wrapper, real, bundle = tmp_path / "private/runc-wrapper", tmp_path / "bin", tmp_path / "bundle"
     for folder in (wrapper, real, bundle):
@@ -33,7 +34,7 @@ def run(tmp_path: Path, shell: str, own: int, config: str, *arguments: str) -> t
     )
     done = subprocess.run(
         ["sh", "-c", line, "sh", *arguments],
-        env={"PATH": f"{wrapper}:{real}:/usr/bin:/bin"},
+        env={"PATH": f"{wrapper}:{real}:/usr/bin:/bin", **variables},
         capture_output=True,
         text=True,
         check=True,
@@ -71,6 +72,50 @@ def test_other_commands_are_passed_on(tmp_path: Path, shell: str, arguments: lis
 def test_a_bundle_without_a_score_stays_as_it_is(tmp_path: Path, shell: str) -> None:
     config = json.dumps({"process": {"args": ["true"]}})
     assert run(tmp_path, shell, 870, config, "create", "-b", str(tmp_path / "bundle"), "id")[0] == config
+
+
+LIMIT = 402653184
+DEVICES = [{"allow": False, "access": "rwm"}]
+RESOURCES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "as of docker run": ({"devices": DEVICES, "memory": {}, "cpu": {"shares": 0}}, {"memory": {"limit": LIMIT}}),
+    "with a limit": ({"memory": {"limit": 67108864, "swap": 134217728}, "devices": DEVICES}, {}),
+    "with another setting": (
+        {"memory": {"swappiness": 0, "disableOOMKiller": False}},
+        {"memory": {"limit": LIMIT, "swappiness": 0, "disableOOMKiller": False}},
+    ),
+    "as of a build": ({"devices": DEVICES, "pids": {"limit": 0}}, {"memory": {"limit": LIMIT}}),
+    "none at all": ({}, {"memory": {"limit": LIMIT}}),
+}
+
+
+@pytest.mark.parametrize("space", [(",", ":"), (", ", ": ")], ids=["tight", "spaced"])
+@pytest.mark.parametrize("which", list(RESOURCES))
+def test_without_a_limit_of_its_own_a_container_gets_what_all_may_have(
+    tmp_path: Path, shell: str, space: tuple[str, str], which: str
+) -> None:
+    """So that programs which read the limit of their cgroup see what there is."""
+    asked, changed = RESOURCES[which]
+    process = {"env": ['"memory":{}', '"resources":{}'], "args": ['{"memory": {"limit": 1}}'], "oomScoreAdj": 0}
+    config = {"process": process, "linux": {"resources": asked, "cgroupsPath": "/docker/id"}}
+    (file := tmp_path / "limit").write_text(f"{LIMIT}\n")
+    text = json.dumps(config, separators=space)
+    after, _ = run(tmp_path, shell, 0, text, *create(tmp_path), DIND_NESTED_MEMORY=str(file))
+    assert json.loads(after) == {**config, "linux": {"resources": {**asked, **changed}, "cgroupsPath": "/docker/id"}}
+
+
+def test_a_score_that_can_be_lowered_is_lowered(tmp_path: Path, shell: str) -> None:
+    """The wrapper is there for another reason than the score."""
+    config = json.dumps(_BUNDLE)
+    assert run(tmp_path, shell, 870, config, *create(tmp_path))[0] != config
+    (tmp_path / "private/runc-wrapper/oom-score-can-be-lowered").touch()
+    assert run(tmp_path, shell, 870, config, *create(tmp_path))[0] == config
+
+
+def test_where_all_containers_together_have_no_limit_none_gets_one(tmp_path: Path, shell: str) -> None:
+    config = json.dumps({"linux": {"resources": {"memory": {}}}})
+    (file := tmp_path / "limit").write_text("max\n")
+    assert run(tmp_path, shell, 0, config, *create(tmp_path), DIND_NESTED_MEMORY=str(file))[0] == config
+    assert run(tmp_path, shell, 0, config, *create(tmp_path))[0] == config
 
 
 MOUNTS = [

@@ -184,6 +184,39 @@ def test_without_a_memory_limit_the_cgroups_condition_says_what_that_means() -> 
     assert limited.conditions[ConditionType.CGROUPS_MOUNTED].reason is Reason.CGROUPS_MOUNTED
 
 
+LIMITED = {"memory": {"limitBytes": 2**30}}
+
+
+@pytest.mark.parametrize(
+    ("free", "reason"),
+    [(8, Reason.CGROUPS_MOUNTED), (7, Reason.INOTIFY_INSTANCES_LOW), (0, Reason.INOTIFY_INSTANCES_LOW)],
+)
+def test_a_node_that_runs_out_of_inotify_instances_is_reported(free: int, reason: Reason) -> None:
+    part = look(init_done(PREFLIGHT | LIMITED | {"inotify": {"limit": 128, "free": free}}), None).conditions[
+        ConditionType.CGROUPS_MOUNTED
+    ]
+    assert (part.status, part.reason) == (ConditionStatus.TRUE, reason)
+    assert ("fs.inotify.max_user_instances" in part.message) == (free < 8)
+    assert (f"{free} of the 128 inotify instances" in part.message) == (free < 8)
+
+
+def test_both_shortages_are_in_the_message() -> None:
+    report = PREFLIGHT | {"memory": {"limitBytes": None}, "inotify": {"limit": 128, "free": 0}}
+    part = look(init_done(report), None).conditions[ConditionType.CGROUPS_MOUNTED]
+    assert part.reason is Reason.NO_MEMORY_LIMIT
+    assert "fs.inotify.max_user_instances" in part.message
+    assert "no memory limit" in part.message
+
+
+@pytest.mark.parametrize(
+    "inotify", [None, {"limit": -1, "free": 1}, {"limit": 128, "free": "few"}, {"limit": 128, "free": 65}]
+)
+def test_what_is_no_report_of_inotify_instances_is_left_out(inotify: Any) -> None:
+    part = look(init_done(PREFLIGHT | LIMITED | {"inotify": inotify}), None).conditions[ConditionType.CGROUPS_MOUNTED]
+    assert part.reason is Reason.CGROUPS_MOUNTED
+    assert "inotify" not in part.message
+
+
 @pytest.mark.parametrize("mode", ["Privileged", "Capabilities", "UserNamespace"])
 @pytest.mark.parametrize("fields", [{}, {"daemon": {"resources": {"limits": {"memory": "2Gi"}}}}])
 def test_the_cgroups_condition_says_which_mode_is_in_force(mode: str, fields: dict[str, Any]) -> None:

@@ -101,6 +101,14 @@ def test_a_running_environment_has_all_that_a_bug_report_needs() -> None:
     assert condition(found, "Ready")["message"] == "It answers."
 
 
+@pytest.mark.parametrize(("free", "said"), [(8, "at least 8 were free"), (3, "; 3 were free")])
+def test_the_inotify_instances_of_the_node(free: int, said: str) -> None:
+    init = init_done(PREFLIGHT | {"inotify": {"limit": 128, "free": free}})
+    found = report(pod=set_containers(running_pod(), init, container("daemon", {"running": {}})))
+    assert found["node"]["inotify instances"].startswith("128 for all pods of the node")
+    assert said in found["node"]["inotify instances"]
+
+
 def test_without_a_memory_limit_the_report_says_what_that_means() -> None:
     assert "all memory of the node" in report(pod=running_pod())["memory"]["limit"]
 

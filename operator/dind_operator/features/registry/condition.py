@@ -32,6 +32,8 @@ _KINDS: Final = {
     "RateLimited": "the registry limits the rate of pulls. Wait, set spec.registry.pullSecret, or use a mirror",
     "Unreachable": "the pod cannot connect to the registry. Check the name and port of the registry, and network policies",
     "DiskFull": "the volume at /var/lib/docker is full. Use a larger volume in spec.storage",
+    "UserOutsideNamespace": "a file in the image belongs to a user or group ID outside the range of the user namespace, which is "
+    "0 to 65535 by default. Build the image with lower IDs, or use another spec.security.mode",
     "Failed": "dockerd reports an error. Read the log of the container daemon",
 }
 """The cause and the remedy by the word that the helper logs. The last entry is for any other word."""

@@ -76,6 +76,7 @@ def test_progress_names_the_pods_own_images() -> None:
         ("Unreachable", "cannot connect to the registry"),
         ("RateLimited", "limits the rate of pulls"),
         ("DiskFull", "larger volume in spec.storage"),
+        ("UserOutsideNamespace", "0 to 65535 by default. Build the image with lower IDs"),
         ("Invented", "dockerd reports an error"),
     ],
 )

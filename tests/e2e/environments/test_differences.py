@@ -1,0 +1,77 @@
+"""What is the node's and not the pod's, and what becomes of it (docs/differences.md)."""
+
+from __future__ import annotations
+
+from tests.cluster.own_images import BUSYBOX_IMAGE
+from tests.e2e.environments.conftest import Environments, load_images
+from tests.environment import eventually
+from tests.node_view import NodeView
+
+# One more than the nodes that containers of most machines start with, and some.
+DEVICES = 11
+
+
+def test_loop_devices_can_be_had_and_are_detached_with_the_environment(
+    environments: Environments, node: NodeView
+) -> None:
+    """Their files are on a volume and in a container's own layer; both containers are gone long before the environment."""
+    environment = environments("loops").apply({}).ready()
+    load_images(environment)
+    # In the names of the files: what is above them is seen only while the container runs.
+    mark = environment.pod_uid()
+
+    def attached() -> list[str]:
+        return node.run(f"grep -h {mark} /sys/block/loop*/loop/backing_file 2>/dev/null || true").splitlines()
+
+    nested = ("docker", "run", "--rm", "--privileged", "--volume=disks:/disks", BUSYBOX_IMAGE, "sh", "-euc")
+    attach = "truncate -s 1M {0}; losetup -f {0}"
+    environment.run(*nested, f"for n in $(seq {DEVICES - 1}); do {attach.format(f'/disks/{mark}-$n')}; done")
+    environment.run(*nested, attach.format(f"/{mark}-own"))
+    assert len(attached()) == DEVICES
+    # What is detached by its user is.
+    environment.run(*nested, f"losetup -d $(losetup | sed -n 's|: .*/{mark}-1$||p')")
+    assert len(attached()) == DEVICES - 1
+    environment.delete()
+    eventually(lambda: not attached(), "no device stays attached", 120)
+
+
+def test_a_swarm_of_one_daemon(environments: Environments) -> None:
+    """Services, and an overlay network where their names are found. (A virtual address needs IPVS in the node's kernel.)"""
+    environment = environments("swarm").apply({}).ready()
+    load_images(environment)
+    environment.docker("swarm", "init")
+    environment.docker("network", "create", "--driver=overlay", "--attachable", "mine")
+    serve = (BUSYBOX_IMAGE, "httpd", "-f", "-p", "80", "-h", "/etc")
+    environment.docker(
+        *(
+            "service",
+            "create",
+            "--detach",
+            "--no-resolve-image",
+            "--name=web",
+            "--network=mine",
+            "--endpoint-mode=dnsrr",
+        ),
+        *serve,
+    )
+    fetch = ("docker", "run", "--rm", "--network=mine", BUSYBOX_IMAGE, "wget", "-q", "-O", "-", "http://web/hostname")
+
+    def answer() -> str:
+        return environment.attempt(*fetch).stdout.strip()
+
+    eventually(answer, "the service", 60, environment.story)
+    assert answer() == environment.docker("ps", "--filter=name=web", "--format={{.ID}}")
+    environment.docker("swarm", "leave", "--force")
+
+
+def test_root_of_nested_containers_can_be_another_user(environments: Environments) -> None:
+    """`userns-remap`, with the user and the range that dockerd itself makes."""
+    environment = environments("remap").apply({"daemon": {"config": {"userns-remap": "default"}}}).ready()
+    load_images(environment)
+    shown = environment.docker("run", "--rm", BUSYBOX_IMAGE, "cat", "/proc/self/uid_map")
+    inner, outer, count = map(int, shown.split())
+    assert (inner, count) == (0, 65536)
+    assert outer > 0
+    eventually(
+        lambda: environment.condition("IsolationVerified")["status"] == "True", "verified", 60, environment.story
+    )

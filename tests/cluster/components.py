@@ -11,9 +11,6 @@ from pathlib import Path
 
 from tests.cluster.pki import Authority, kubeconfig, write_private
 
-# The Kubernetes release the cluster runs. The newest whose kubelet still takes cgroup version 1 without a switch.
-KUBERNETES_VERSION = "1.34.4"
-
 # By which a test chooses its node: `host` or `vm`.
 NODE_LABEL = "dind.dev/test-node"
 

@@ -45,6 +45,8 @@ SystemdCgroup = {str(systemd).lower()}
     return f"""version = 3
 [grpc]
 address = "{address}"
+[plugins."io.containerd.internal.v1.opt"]
+path = "/var/lib/containerd/opt"
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "{PAUSE_IMAGE}"
 [{runtime}]

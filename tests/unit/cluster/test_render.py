@@ -18,6 +18,8 @@ def test_containerd_keeps_to_the_cluster_and_to_its_own_programs() -> None:
     )
     config = tomllib.loads(text)
     assert (config["version"], config["grpc"]["address"]) == (3, "/c/sock")
+    # It makes this folder; the usual one, in /opt, would be the machine's.
+    assert config["plugins"]["io.containerd.internal.v1.opt"]["path"].startswith("/var/lib/containerd/")
     images, runtime = (config["plugins"][f"io.containerd.cri.v1.{name}"] for name in ("images", "runtime"))
     assert images["pinned_images"]["sandbox"] == render.PAUSE_IMAGE
     assert runtime["restrict_oom_score_adj"] is True

@@ -15,10 +15,12 @@ CONTAINERD = "2.4.2"
 RUNC = "1.5.3"
 
 # Releases that kubenode can also be built of, newest first. Each has a modfile beside kubenode's sources: see pin-kubernetes.sh.
-OLDER_KUBERNETES = ("1.36.3", "1.35.4", "1.34.4", "1.33.13")
+# With the pinned one these are the supported releases: what Kubernetes supports, and one more. Kubernetes 1.33 needs another
+# main.go: its kubelet takes no context.
+OLDER_KUBERNETES = ("1.36.3", "1.35.4", "1.34.4")
 
-# Those that the project supports, by their minor versions: what Kubernetes supports, and one more.
-SUPPORTED_KUBERNETES = ("1.37", "1.36", "1.35", "1.34")
+# Those that the project supports, by their minor versions, newest first.
+SUPPORTED_KUBERNETES = tuple(version.rpartition(".")[0] for version in (KUBERNETES, *OLDER_KUBERNETES))
 
 VARIABLE = "DIND_KUBERNETES_VERSION"
 CHOSEN = os.environ.get(VARIABLE) or KUBERNETES

@@ -41,18 +41,15 @@ class Condition:
 _SIX_AT_A_TIME = ("-n", "6", "--dist", "loadgroup", "--no-loadscope-reorder")
 # What does not depend on the API server.
 _IMAGE = "--ignore=tests/integration/image"
-# The chart refuses a release that is not supported.
-_CHART = tuple(f"--ignore=tests/integration/{name}.py" for name in ("test_chart", "test_chart_guards"))
 
 
 def _api_server(version: str) -> Condition:
     minor = version.rpartition(".")[0]
-    supported = minor in versions.SUPPORTED_KUBERNETES
     return Condition(
         f"api-{minor}",
-        f"The CRD, the policy{', the chart' if supported else ''} and the operator with the API server of Kubernetes {minor}",
+        f"The CRD, the policy, the chart and the operator with the API server of Kubernetes {minor}",
         ("tests/integration",),
-        ("-m", "not matrix", _IMAGE, *(() if supported else _CHART), *_SIX_AT_A_TIME),
+        ("-m", "not matrix", _IMAGE, *_SIX_AT_A_TIME),
         environment=((versions.VARIABLE, version),),
         tools=("kubenode",),
         usual=400,

@@ -150,6 +150,8 @@ def test_the_node_runs_what_was_built_and_nothing_of_the_machine(cluster: Instan
     running = {os.readlink(f"/proc/{pid}/exe") for pid in cgroups.members(INSTANCE.cgroup)}
     shims = {Path(program) for program in running if Path(program).name.startswith("containerd-shim")}
     assert shims == {tools.tool("containerd").with_name("containerd-shim-runc-v2")}
+    # A kubelet of today refuses cgroup version 1 by itself, so whoever starts the cluster is told.
+    assert ("failCgroupV1: false" in run("up")) is (cgroups.version() == 1)
 
 
 def test_names_resolve_in_pods_and_services_answer(cluster: Instance) -> None:

@@ -71,8 +71,8 @@ kubeconfig: venv ## Print the path of the cluster's kubeconfig
 images: venv ## Build the project's images and import those that changed into the cluster
 	@$(PY) -m tests.cluster images
 
-tools: setup ## Build Kubernetes, CoreDNS, Helm and a policy engine from Go modules (cached)
-	@$(PY) -m tests.cluster tool kubenode coredns helm4 policyengine >/dev/null
+tools: setup ## Build Kubernetes, containerd, runc, CoreDNS, Helm and a policy engine from Go modules (cached)
+	@$(PY) -m tests.cluster tool kubenode containerd runc coredns helm4 policyengine >/dev/null
 
 # The tiers of tests. Each may be run alone; `test` runs all of them, cheapest first.
 # Each remembers its failures in a folder of its own: they may run beside each other.
@@ -114,7 +114,7 @@ e2e-vm-short: cluster images ## The part of it that `make test` runs
 
 .PHONY: test-harness
 test-harness: setup ## The embedded cluster's own tests (`make test` runs them when what they test has changed)
-	@$(PY) -m tests.cluster tool kubenode coredns >/dev/null
+	@$(PY) -m tests.cluster tool kubenode containerd runc coredns >/dev/null
 	@$(PY) -m tests.harness run
 
 test: venv ## Every part of the gate, with a table of how long each took (NODES=host,vm: and the virtual node)

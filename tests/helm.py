@@ -21,7 +21,7 @@ NAMESPACE = "dind-system"
 # What every installation must say; `.test` can never be a real host.
 REQUIRED: dict[str, Any] = {"image": {"registry": "registry.test/dind"}}
 # Helm renders for the version it is told; one that was built without release flags believes in 1.20.
-KUBE_VERSION = "1.34.0"
+KUBE_VERSION = "1.37.0"
 
 
 class HelmError(AssertionError):

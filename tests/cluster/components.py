@@ -5,14 +5,12 @@ Pure: paths and addresses in, lists of arguments out. kubenode is all servers in
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.cluster.pki import Authority, kubeconfig, write_private
-
-# The Kubernetes release the cluster runs. The newest whose kubelet still takes cgroup version 1 without a switch.
-KUBERNETES_VERSION = "1.34.4"
 
 # By which a test chooses its node: `host` or `vm`.
 NODE_LABEL = "dind.dev/test-node"
@@ -63,6 +61,8 @@ def etcd(layout: ControlPlaneLayout) -> list[str]:
 def api_server(layout: ControlPlaneLayout) -> list[str]:
     pki = layout.pki
     disabled = [f"--disable-admission-plugins={','.join(layout.disable_admission)}"] if layout.disable_admission else []
+    # Pods could not reach it there, and from Kubernetes 1.37 it refuses to say otherwise.
+    alone = ["--endpoint-reconciler-type=none"] if ipaddress.ip_address(layout.address).is_loopback else []
     return [
         *(str(layout.kubenode), "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{layout.etcd_port}"),
         *(f"--bind-address={layout.address}", f"--secure-port={layout.port}", f"--advertise-address={layout.address}"),
@@ -73,6 +73,7 @@ def api_server(layout: ControlPlaneLayout) -> list[str]:
         f"--service-account-issuer={ISSUER}",
         *("--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true"),
         *disabled,
+        *alone,
         *(f"--kubelet-client-certificate={pki / 'apiserver.crt'}", f"--kubelet-client-key={pki / 'apiserver.key'}"),
         f"--kubelet-certificate-authority={pki / 'ca.crt'}",
         "--kubelet-preferred-address-types=InternalIP",

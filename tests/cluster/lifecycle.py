@@ -55,7 +55,14 @@ def layout_of(instance: Instance) -> ControlPlaneLayout:
 def configuration_files(instance: Instance) -> dict[str, str]:
     """The node's configuration files by their path below the state folder."""
     return {
-        "containerd.toml": render.containerd(instance),
+        "containerd.toml": render.containerd(
+            address=str(instance.containerd_socket),
+            networks=str(instance.state / "cni"),
+            shim=str(tools.tool("containerd").with_name("containerd-shim-runc-v2")),
+            runc=str(tools.tool("runc")),
+            systemd=False,
+            restricted=True,
+        ),
         "kubelet.json": render.kubelet(instance),
         "proxy.json": render.proxy(instance),
     }
@@ -66,7 +73,7 @@ def server_commands(instance: Instance, layout: ControlPlaneLayout) -> Servers:
     state, name = instance.state, instance.node_name
     return {
         "etcd": components.etcd(layout),
-        "containerd": ["containerd", "--config", str(state / "containerd.toml")],
+        "containerd": [str(tools.tool("containerd")), "--config", str(state / "containerd.toml")],
         "kube-apiserver": components.api_server(layout),
         "kube-controller-manager": components.controller_manager(layout),
         "kube-scheduler": components.scheduler(layout),
@@ -110,6 +117,11 @@ def up(instance: Instance, *, with_vm: bool = False) -> None:
             if with_vm or vm.present(instance):
                 vm.start(instance, layout, init)
     say(f"    kubeconfig: {instance.kubeconfig}")
+    if cgroups.version() == 1:
+        say(
+            "    cgroup version 1, as this machine has it: the kubelet takes it with failCgroupV1: false alone. "
+            "NODES=host,vm has a node with version 2"
+        )
 
 
 def _check_paths(instance: Instance) -> None:

@@ -20,7 +20,6 @@ PACKAGES = {
     "busybox-static": "/bin/busybox",
     "ca-certificates": "/etc/ssl/certs/ca-certificates.crt",
     "conntrack": "/usr/sbin/conntrack",
-    "containerd": "/usr/bin/containerd",
     "containernetworking-plugins": "/usr/lib/cni/bridge",
     "dash": "/bin/dash",
     "debootstrap": "/usr/sbin/debootstrap",
@@ -29,9 +28,9 @@ PACKAGES = {
     "iptables": "/usr/sbin/iptables",
     "libc6-dev": "/usr/include/stdlib.h",
     "lua5.1": "/usr/bin/lua5.1",
+    "libseccomp-dev": "/usr/include/seccomp.h",
     "mount": "/bin/mount",
     "openssl": "/usr/bin/openssl",
-    "runc": "/usr/sbin/runc",
     "shellcheck": "/usr/bin/shellcheck",
     "socat": "/usr/bin/socat",
     "util-linux": "/usr/bin/nsenter",
@@ -116,7 +115,7 @@ def _install(packages: dict[str, str]) -> None:
 
 def _apt(*arguments: str) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    # Services that packages bring (containerd, mostly) are not wanted: the cluster starts its own.
+    # Services that packages bring are not wanted: the cluster starts its own.
     policy = Path("/usr/sbin/policy-rc.d")
     ours = not policy.exists()
     if ours:

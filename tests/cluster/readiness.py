@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import node
+from tests.cluster import node, tools
 from tests.cluster.instance import Instance
 from tests.cluster.process import wait_until
 from tests.cluster.progress import ClusterError
@@ -60,9 +60,10 @@ def wait_for_api(url: str, ca: Path, log: Path, died: Callable[[], bool] = lambd
 
 def wait_for_containerd(instance: Instance) -> None:
     address = str(instance.containerd_socket)
+    ctr = str(tools.tool("containerd").with_name("ctr"))
 
     def answers() -> bool:
-        command = ["ctr", "--address", address, "--connect-timeout", "1s", "version"]
+        command = [ctr, "--address", address, "--connect-timeout", "1s", "version"]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
     if not wait_until(answers, _SERVER_SECONDS, interval=0.1):

@@ -15,25 +15,46 @@ PAUSE_IMAGE = "dind.local/pause:1"
 CNI_PROGRAMS = "/usr/lib/cni"
 
 
-def containerd(instance: Instance) -> str:
-    """Debian's containerd 1.6 and 1.7 both read version 2 of this file."""
-    return f"""version = 2
-root = "/var/lib/containerd"
-state = "/run/containerd"
-[grpc]
-  address = "{instance.containerd_socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE_IMAGE}"
-  # Without CAP_SYS_RESOURCE runc cannot lower oom_score_adj, and every sandbox would fail for it.
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{CNI_PROGRAMS}"
-    conf_dir = "{instance.state / "cni"}"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-      SystemdCgroup = false
+def containerd(
+    *,
+    address: str,
+    networks: str,
+    shim: str,
+    runc: str,
+    systemd: bool,
+    restricted: bool = False,
+    writable: bool = False,
+) -> str:
+    """Configuration of containerd 2, with the programs by their paths: a machine may have others in its PATH.
+
+    `networks` is the folder of CNI configurations. `restricted`: runc cannot lower oom_score_adj, which takes CAP_SYS_RESOURCE, and
+    every sandbox would fail for it. `writable`: a second runtime handler, `dind`, leaves a container its own cgroup to write.
+    """
+    runtime = 'plugins."io.containerd.cri.v1.runtime"'
+    handlers = {"runc": "", **({"dind": "cgroup_writable = true\n"} if writable else {})}
+    runtimes = "".join(
+        f"""[{runtime}.containerd.runtimes.{name}]
+runtime_type = "io.containerd.runc.v2"
+runtime_path = "{shim}"
+{extra}[{runtime}.containerd.runtimes.{name}.options]
+BinaryName = "{runc}"
+SystemdCgroup = {str(systemd).lower()}
 """
+        for name, extra in handlers.items()
+    )
+    return f"""version = 3
+[grpc]
+address = "{address}"
+[plugins."io.containerd.internal.v1.opt"]
+path = "/var/lib/containerd/opt"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "{PAUSE_IMAGE}"
+[{runtime}]
+restrict_oom_score_adj = {str(restricted).lower()}
+[{runtime}.cni]
+bin_dirs = ["{CNI_PROGRAMS}"]
+conf_dir = "{networks}"
+{runtimes}"""
 
 
 def cni(instance: Instance, mtu: int) -> str:

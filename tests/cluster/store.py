@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tests.cluster import tools
 from tests.cluster.instance import Instance
 from tests.cluster.progress import ClusterError, say
 
@@ -47,7 +48,8 @@ class HostContainerd:
 
     def _ctr(self, *arguments: str) -> str:
         instance = self._instance
-        command = ["ctr", "--address", str(instance.containerd_socket), "--namespace", "k8s.io", *arguments]
+        program = str(tools.tool("containerd").with_name("ctr"))
+        command = [program, "--address", str(instance.containerd_socket), "--namespace", "k8s.io", *arguments]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise ClusterError(

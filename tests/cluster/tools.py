@@ -12,11 +12,12 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.components import KUBERNETES_VERSION
+from tests.cluster import versions
 from tests.cluster.instance import cache_root
 from tests.cluster.locks import exclusive
 from tests.cluster.progress import ClusterError, say, step
@@ -51,30 +52,41 @@ def _helm(line: str, version: str, *variables: str) -> str:
 
 @dataclass(frozen=True)
 class Tool:
-    """A program: `package` of a published Go module at `version`, or the sources in `folder`.
+    """A program: `packages` of one published Go module at `version`, or the sources in `folder` with its `modfile`.
 
-    `usual` is how long a build takes on two cores with nothing cached, in seconds, as measured.
+    Several packages are several programs in one folder, of which the first is the tool. `usual` is how long a build takes on two
+    cores with nothing cached, in seconds, as measured. `archives` are C libraries that are linked into it: with any, it is built
+    with cgo and linked statically.
     """
 
     name: str
     version: str
     usual: float
-    package: str = ""
+    packages: tuple[str, ...] = ()
     folder: Path | None = None
+    modfile: str = "go.mod"
     ldflags: str = _STRIP
+    tags: str = ""
+    archives: tuple[Path, ...] = ()
+
+    def sources(self) -> list[Path]:
+        """The files that it is built from, of this checkout and of the machine."""
+        if self.folder is None:
+            return list(self.archives)
+        sums = self.modfile.removesuffix(".mod") + ".sum"
+        return [self.folder / name for name in (self.modfile, sums, "main.go")]
 
     def inputs(self) -> dict[str, str]:
         """All that decides what the program will be, but for the Go toolchain, whose releases all serve."""
-        sources = ""
-        if self.folder is not None:
-            names = ("go.mod", "go.sum", "main.go")
-            sources = hashlib.sha256(b"\0".join((self.folder / name).read_bytes() for name in names)).hexdigest()
+        # An archive that is missing is found so by the build, which can say what to do.
+        contents = b"\0".join(file.read_bytes() for file in self.sources() if file.exists())
         return {
             "name": self.name,
             "version": self.version,
-            "package": self.package,
-            "sources": sources,
+            "package": " ".join(self.packages),
+            "sources": hashlib.sha256(contents).hexdigest() if contents else "",
             "ldflags": self.ldflags,
+            **({"tags": self.tags} if self.tags else {}),
         }
 
     def key(self) -> str:
@@ -85,40 +97,64 @@ class Tool:
         return cache_root() / "tools" / f"{self.name}-{self.version}-{self.key()}" / self.name
 
 
+def kubenode(version: str = versions.CHOSEN) -> Tool:
+    """Kubernetes' servers of a release: of the pinned one, or of one of the older ones beside it."""
+    modfile = "go.mod" if version == versions.KUBERNETES else f"{version}.mod"
+    folder = Path(__file__).with_name("kubenode")
+    return Tool("kubenode", version, 500, folder=folder, modfile=modfile, ldflags=_kubernetes(version))
+
+
+# Where Debian's packages libseccomp-dev and libc6-dev put what runc is linked with.
+_LIBRARIES = Path("/usr/lib") / sysconfig.get_config_var("MULTIARCH")
+
+_CONTAINERD = "github.com/containerd/containerd/v2"
+
 TOOLS = {
     tool.name: tool
     for tool in (
-        Tool(
-            name="kubenode",
-            version=KUBERNETES_VERSION,
-            usual=420,
-            folder=Path(__file__).with_name("kubenode"),
-            ldflags=_kubernetes(KUBERNETES_VERSION),
-        ),
+        kubenode(),
         Tool(
             name="kubectl",
-            version=KUBERNETES_VERSION,
+            version=versions.KUBERNETES,
             usual=100,
             folder=Path(__file__).with_name("kubectl"),
-            ldflags=_kubernetes(KUBERNETES_VERSION),
+            ldflags=_kubernetes(versions.KUBERNETES),
+        ),
+        Tool(
+            name="containerd",
+            version=versions.CONTAINERD,
+            usual=75,
+            packages=tuple(f"{_CONTAINERD}/cmd/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")),
+            ldflags=f"{_STRIP} -X {_CONTAINERD}/version.Version={versions.CONTAINERD}",
+        ),
+        # Without libseccomp it refuses every sandbox. Static: the virtual node has another C library than the machine.
+        Tool(
+            name="runc",
+            version=versions.RUNC,
+            usual=12,
+            packages=("github.com/opencontainers/runc",),
+            ldflags=f"{_STRIP} -linkmode external -extldflags -static",
+            tags="seccomp netgo osusergo",
+            archives=(_LIBRARIES / "libseccomp.a", _LIBRARIES / "libc.a"),
         ),
         # Enforces NetworkPolicies for the tests that start it: see policy_engine.py.
         Tool("policyengine", "0.8.0", 150, folder=Path(__file__).with_name("policyengine")),
-        Tool("coredns", "1.12.4", 145, package="github.com/coredns/coredns"),
+        Tool("coredns", "1.12.4", 145, packages=("github.com/coredns/coredns",)),
         Tool(
             "helm3",
             "3.22.0",
             135,
-            package="helm.sh/helm/v3/cmd/helm",
+            packages=("helm.sh/helm/v3/cmd/helm",),
             ldflags=_helm("v3", "3.22.0", *_HELM_3_KUBERNETES),
         ),
-        Tool("helm4", "4.3.1", 200, package="helm.sh/helm/v4/cmd/helm", ldflags=_helm("v4", "4.3.1")),
+        Tool("helm4", "4.3.1", 200, packages=("helm.sh/helm/v4/cmd/helm",), ldflags=_helm("v4", "4.3.1")),
     )
 }
 
 
 def tool(name: str) -> Path:
     """The path of a tool, which is built first if it is not in the cache."""
+    versions.check()
     wanted = TOOLS.get(name)
     if wanted is None:
         raise ClusterError(f"There is no tool {name!r} to build: choose one of {', '.join(sorted(TOOLS))}.")
@@ -130,8 +166,8 @@ def tool(name: str) -> Path:
     return wanted.path
 
 
-# What the modules of Kubernetes 1.34 and Helm ask for.
-_OLDEST_GO = (1, 24)
+# What the modules of Kubernetes 1.37 and containerd 2.4 ask for.
+_OLDEST_GO = (1, 26)
 
 
 def go_release(text: str) -> tuple[int, int]:
@@ -170,12 +206,13 @@ def _build(wanted: Tool) -> None:
 
 
 def _go(wanted: Tool, work: Path) -> None:
-    flags = ["-trimpath", f"-ldflags={wanted.ldflags}"]
-    environment = os.environ | {"CGO_ENABLED": "0"}
+    flags = ["-trimpath", f"-ldflags={wanted.ldflags}", *([f"-tags={wanted.tags}"] if wanted.tags else [])]
+    environment = os.environ | {"CGO_ENABLED": "1" if wanted.archives else "0"}
     if wanted.folder is not None:
-        command = ["go", "build", "-mod=readonly", *flags, "-o", str(work / wanted.name), "."]
+        flags += ["-mod=readonly", f"-modfile={wanted.modfile}"]
+        command = ["go", "build", *flags, "-o", str(work / wanted.name), "."]
     else:
-        command = ["go", "install", *flags, f"{wanted.package}@v{wanted.version}"]
+        command = ["go", "install", *flags, *(f"{package}@v{wanted.version}" for package in wanted.packages)]
         environment |= {"GOBIN": str(work)}
     done = subprocess.run(
         command,
@@ -192,6 +229,6 @@ def _go(wanted: Tool, work: Path) -> None:
             f"Building {wanted.name} {wanted.version} failed. The last lines of `{' '.join(command[:2])}`:\n{last}\n"
             "The Go module proxy (GOPROXY) must be reachable; run the same command again to go on."
         )
-    built = work / (wanted.package.rpartition("/")[2] or wanted.name)
+    built = work / (wanted.packages[0].rpartition("/")[2] if wanted.packages else wanted.name)
     if built.name != wanted.name:
         built.rename(work / wanted.name)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests import own_machine
-from tests.cluster import cgroups, lifecycle, network, node, own_images, store, teardown
+from tests.cluster import cgroups, lifecycle, network, node, own_images, store, teardown, tools, versions
 from tests.cluster.instance import Instance
 from tests.cluster.process import ProcessRecord, wait_until
 from tests.cluster.record import checkout
@@ -140,6 +140,18 @@ def test_up_twice_changes_nothing(cluster: Instance) -> None:
     )
     assert again == uid
     assert "cluster life: up" in run("status")
+
+
+def test_the_node_runs_what_was_built_and_nothing_of_the_machine(cluster: Instance) -> None:
+    run_pod("programs")
+    info = json.loads(kubectl("get", "node", INSTANCE.node_name, "--output=jsonpath={.status.nodeInfo}"))
+    assert info["kubeletVersion"] == f"v{versions.CHOSEN}"
+    assert info["containerRuntimeVersion"] == f"containerd://{versions.CONTAINERD}"
+    running = {os.readlink(f"/proc/{pid}/exe") for pid in cgroups.members(INSTANCE.cgroup)}
+    shims = {Path(program) for program in running if Path(program).name.startswith("containerd-shim")}
+    assert shims == {tools.tool("containerd").with_name("containerd-shim-runc-v2")}
+    # A kubelet of today refuses cgroup version 1 by itself, so whoever starts the cluster is told.
+    assert ("failCgroupV1: false" in run("up")) is (cgroups.version() == 1)
 
 
 def test_names_resolve_in_pods_and_services_answer(cluster: Instance) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from importlib.metadata import version
 
-from tests.cluster import node, nodes, readiness
+from tests.cluster import node, nodes, readiness, tools
 from tests.cluster.instance import Instance
 from tests.cluster.tools import TOOLS
 from tests.cluster.vm import shell
@@ -23,7 +23,7 @@ def versions(instance: Instance, part: Condition) -> Versions:
     """By program. Of a part on a node, after the tests: the node's programs are asked."""
     found = {} if part.node is None else of_node(instance, part.node)
     for name in part.tools:
-        add(found, _NAMES.get(name, name), TOOLS[name].version)
+        add(found, _NAMES.get(name, name), part.kubernetes if name == "kubenode" else TOOLS[name].version)
     for name in part.distributions:
         add(found, "Python", platform.python_version())
         add(found, name.capitalize(), version(name))
@@ -44,11 +44,10 @@ def of_node(instance: Instance, which: str) -> Versions:
 
 
 def _runc(instance: Instance, which: str) -> str:
-    command = ["runc", "--version"]
     if which == nodes.VM:
-        return shell.output(instance, command)
+        return shell.output(instance, ["runc", "--version"])
     init = node.find_init(instance)
-    return "" if init is None else node.run(init, command)
+    return "" if init is None else node.run(init, [str(tools.tool("runc")), "--version"])
 
 
 def from_reports(server: str, info: dict[str, str], runc: str) -> Versions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.cluster import nodes
+from tests.cluster import nodes, versions
 
 # The gate deselects what has this marker; a part may select it in its own files.
 MARKED = ("-m", "matrix")
@@ -31,6 +31,30 @@ class Condition:
     distributions: tuple[str, ...] = ()
     usual: float = 60
 
+    @property
+    def kubernetes(self) -> str:
+        """The release of Kubernetes that it runs with, where it runs with any."""
+        return dict(self.environment).get(versions.VARIABLE, versions.KUBERNETES)
+
+
+# As the gate runs these tests.
+_SIX_AT_A_TIME = ("-n", "6", "--dist", "loadgroup", "--no-loadscope-reorder")
+# What does not depend on the API server.
+_IMAGE = "--ignore=tests/integration/image"
+
+
+def _api_server(version: str) -> Condition:
+    minor = version.rpartition(".")[0]
+    return Condition(
+        f"api-{minor}",
+        f"The CRD, the policy, the chart and the operator with the API server of Kubernetes {minor}",
+        ("tests/integration",),
+        ("-m", "not matrix", _IMAGE, *_SIX_AT_A_TIME),
+        environment=((versions.VARIABLE, version),),
+        tools=("kubenode",),
+        usual=400,
+    )
+
 
 PARTS = (
     Condition(
@@ -53,6 +77,7 @@ PARTS = (
         tools=("kubenode", "helm3"),
         usual=60,
     ),
+    *(_api_server(version) for version in versions.OLDER_KUBERNETES),
     Condition(
         "helm3",
         "The chart by Helm 3, with the operator as a pod",
@@ -77,6 +102,15 @@ PARTS = (
         ("--long",),
         node=nodes.HOST,
         usual=800,
+    ),
+    Condition(
+        "node-1.35",
+        "Environments on a node of Kubernetes 1.35",
+        ("tests/e2e",),
+        ("-m", "not serial and not matrix", *_SIX_AT_A_TIME),
+        environment=((versions.VARIABLE, versions.older("1.35")),),
+        node=nodes.HOST,
+        usual=500,
     ),
     # Last: beside other work the virtual node loses containers, so it is started when everything else is done.
     Condition("vm", "cgroup v2 and AppArmor, on the virtual node", ("tests/vm",), node=nodes.VM, usual=5400),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,12 +31,12 @@ class InterruptedRunError(Exception):
 
 
 class Runner:
-    """Runs parts of one matrix. The cluster is prepared once for each node."""
+    """Runs parts of one matrix. The cluster stays from one part to the next if both need the same."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self._commit = commit()
-        self._prepared: set[str] = set()
+        self._prepared: tuple[str, str] | None = None
 
     def run(self, part: Condition) -> Row:
         """The row of a part: also of one that failed or could not be run. Raises InterruptedRunError when a person ends it."""
@@ -59,14 +60,16 @@ class Runner:
         return row
 
     def _prepare(self, part: Condition) -> None:
-        if part.node is None or part.node in self._prepared:
+        environment = os.environ | dict(part.environment)
+        if part.tools:
+            # Here and not in the first test that needs them: a build may take ten minutes.
+            _cluster(environment, "tool", *part.tools)
+        if part.node is None or self._prepared == (part.node, part.kubernetes):
             return
-        environment = os.environ | {"NODES": nodes.HOST if part.node == nodes.HOST else f"{nodes.HOST},{nodes.VM}"}
+        environment["NODES"] = nodes.HOST if part.node == nodes.HOST else f"{nodes.HOST},{nodes.VM}"
         for verb in ("up", "images"):
-            command = [sys.executable, "-m", "tests.cluster", verb]
-            if subprocess.run(command, check=False, cwd=checkout(), env=environment).returncode != 0:
-                raise ClusterError(f"`{verb}` of the embedded cluster failed")
-        self._prepared.add(part.node)
+            _cluster(environment, verb)
+        self._prepared = (part.node, part.kubernetes)
 
     def _versions(self, part: Condition, counts: junit.Counts) -> in_use.Versions:
         try:
@@ -77,6 +80,12 @@ class Runner:
         for name, values in counts.versions.items():
             in_use.add(found, name, *sorted(values))
         return found
+
+
+def _cluster(environment: Mapping[str, str], *words: str) -> None:
+    command = [sys.executable, "-m", "tests.cluster", *words]
+    if subprocess.run(command, check=False, cwd=checkout(), env=environment).returncode != 0:
+        raise ClusterError(f"`{' '.join(words)}` of the embedded cluster failed")
 
 
 def _pytest(part: Condition, report: Path) -> tuple[int, bool]:

@@ -9,6 +9,7 @@ import urllib.request
 from functools import partial
 
 import pytest
+from tests.cluster import versions
 from tests.cluster.components import NODE_LABEL
 from tests.cluster.vm.guest import TAINT
 from tests.live import Cluster, eventually
@@ -31,7 +32,8 @@ def test_it_is_ready_chosen_by_a_label_and_kept_free_by_a_taint(vm: Vm, kubectl:
     found = kubectl.existing("node", vm.name)
     assert found["metadata"]["labels"][NODE_LABEL] == "vm"
     assert found["spec"]["taints"] == [TAINT]
-    assert found["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("containerd://2.")
+    assert found["status"]["nodeInfo"]["containerRuntimeVersion"] == f"containerd://{versions.CONTAINERD}"
+    assert found["status"]["nodeInfo"]["kubeletVersion"] == f"v{versions.CHOSEN}"
     other = kubectl.existing("node", vm.instance.node_name)
     assert other["metadata"]["labels"][NODE_LABEL] == "host"
     assert "taints" not in other["spec"]
@@ -46,8 +48,8 @@ def test_it_has_a_kernel_of_its_own_with_nothing_but_cgroup_version_2(vm: Vm) ->
 
 
 def test_its_runtime_has_both_handlers(vm: Vm, kubectl: Cluster) -> None:
-    assert version(vm.run("containerd --version").split()[2]) >= (2, 1)
-    assert version(vm.run("runc --version | sed -n 's/^runc version //p'")) >= (1, 3)
+    assert vm.run("containerd --version").split()[2] == versions.CONTAINERD
+    assert vm.run("runc --version | sed -n 's/^runc version //p'") == versions.RUNC
     assert version(vm.run("systemctl --version | sed -n '1s/systemd //p'").split()[0] + ".0") >= (257, 0)
     handlers = {item["name"] for item in kubectl.existing("node", vm.name)["status"]["runtimeHandlers"]}
     assert {"runc", "dind"} <= handlers

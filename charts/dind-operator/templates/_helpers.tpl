@@ -104,18 +104,10 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* Not empty if the writes of the operator's service account are restricted: ValidatingAdmissionPolicy v1 needs Kubernetes 1.30. */}}
-{{- define "dind-operator.accountPolicy" -}}
-{{- if and .Values.serviceAccount.admissionPolicy (semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version) }}true{{- end }}
-{{- end }}
-
 {{/* Validation across values, which a schema cannot express. */}}
 {{- define "dind-operator.validate" -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
 {{- fail (printf "replicas is %d but leaderElection.enabled is false: several operators would reconcile the same environments. Enable leader election, or set replicas to 1." (int .Values.replicas)) }}
-{{- end }}
-{{- if and .Values.policy.enabled .Values.policy.admission (semverCompare "<1.30-0" .Capabilities.KubeVersion.Version) }}
-{{- fail (printf "policy.admission is true, but ValidatingAdmissionPolicy v1 needs Kubernetes 1.30 or later, and the cluster is Kubernetes %s. Set policy.admission to false; then only the operator enforces the policy." .Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- range .Values.extraEnv }}
 {{- if has .name (include "dind-operator.settingNames" $ | fromJsonArray) }}

@@ -27,6 +27,8 @@ _IDS = 65536
 _KUBERNETES = "/etc/kubernetes"
 _SOCKET = "/run/containerd/containerd.sock"
 _NULL = "/dev/null"
+# Where what is not Debian's goes.
+_PROGRAMS = "/usr/local/bin"
 
 # What a node of an hour's life does without. Each costs a second or more under emulation.
 _MASKED = (
@@ -61,25 +63,15 @@ def _text(text: str, mode: int = 0o644) -> GuestFile:
 
 
 def containerd() -> str:
-    """containerd 2's configuration, with a second runtime that leaves a container its own cgroup to write."""
-    runtime = "plugins.'io.containerd.cri.v1.runtime'"
-    handlers = "".join(
-        f"""[{runtime}.containerd.runtimes.{name}]
-  runtime_type = 'io.containerd.runc.v2'
-{extra}  [{runtime}.containerd.runtimes.{name}.options]
-    SystemdCgroup = true
-"""
-        for name, extra in (("runc", ""), ("dind", "  cgroup_writable = true\n"))
+    """The first node's configuration, with systemd's cgroups and a second runtime handler."""
+    return render.containerd(
+        address=_SOCKET,
+        networks="/etc/cni/net.d",
+        shim=f"{_PROGRAMS}/containerd-shim-runc-v2",
+        runc=f"{_PROGRAMS}/runc",
+        systemd=True,
+        writable=True,
     )
-    return f"""version = 3
-[grpc]
-  address = '{_SOCKET}'
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = '{render.PAUSE_IMAGE}'
-[{runtime}.cni]
-  bin_dirs = ['{render.CNI_PROGRAMS}']
-  conf_dir = '/etc/cni/net.d'
-{handlers}"""
 
 
 def kubelet(instance: Instance) -> str:
@@ -127,7 +119,7 @@ def _service(description: str, command: str, *, after: str = "", extra: str = ""
 
 def _units(instance: Instance) -> Files:
     """The guest's own services by name."""
-    kubenode = "/usr/local/bin/kubenode"
+    kubenode = f"{_PROGRAMS}/kubenode"
     once = "Type=oneshot\nRemainAfterExit=yes\n"
     # Its messages on the console too: they are in the instance's logs then, also when the guest cannot be reached.
     server = "Restart=always\nRestartSec=2\nStandardOutput=journal+console\n"
@@ -140,8 +132,14 @@ def _units(instance: Instance) -> Files:
         f"/usr/sbin/iptables -w -t nat -A POSTROUTING -s {instance.vm_pod_range} ! -d {instance.pod_range} "
         "-m comment --comment pods-going-out -j MASQUERADE"
     )
-    imports = "/usr/bin/ctr --namespace k8s.io images import /opt/pause.tar"
+    imports = f"{_PROGRAMS}/ctr --namespace k8s.io images import /opt/pause.tar"
+    # As its own unit has it: systemd leaves the containers' cgroups alone, and they outlive it.
+    runtime = "Type=notify\nDelegate=yes\nKillMode=process\nOOMScoreAdjust=-999\nRestart=always\nRestartSec=2\n"
+    runtime += "LimitNPROC=infinity\nLimitCORE=infinity\nTasksMax=infinity\n"
     return {
+        "containerd": _service(
+            "containerd", f"{_PROGRAMS}/containerd", after="systemd-modules-load.service", extra=runtime
+        ),
         "pods-nat": _service("Hide pods behind the node outside of the pod network", nat, extra=once),
         "pause-image": _service("Import the pause image", imports, after="containerd.service", extra=once),
         "kubelet": _service("kubelet", kubelet_command, after="containerd.service pause-image.service", extra=server),
@@ -229,13 +227,21 @@ def pack(target: Path, files: Mapping[str, GuestFile]) -> None:
     temporary.replace(target)
 
 
-def pack_programs(target: Path, kubenode: Path, pause: Path) -> None:
-    """A tar of what is big and stays as long as the guest's disk does."""
+def programs(kubenode: Path, containerd: Path, runc: Path, pause: Path) -> dict[str, Path]:
+    """What is big and stays as long as the guest's disk does: the machine's files by their paths in the guest."""
+    shim, ctr = (containerd.with_name(name) for name in ("containerd-shim-runc-v2", "ctr"))
+    binaries = {f"{_PROGRAMS[1:]}/{file.name}": file for file in (kubenode, containerd, shim, ctr, runc)}
+    return {**binaries, "opt/pause.tar": pause}
+
+
+def pack_programs(target: Path, files: Mapping[str, Path]) -> None:
+    """A tar of the programs, of root, whoever has them on the machine."""
     temporary = target.with_name(target.name + ".new")
     with tarfile.open(temporary, "w") as archive:
-        for name, source, mode in (("usr/local/bin/kubenode", kubenode, 0o755), ("opt/pause.tar", pause, 0o644)):
+        for name, source in files.items():
             entry = archive.gettarinfo(str(source), arcname=name)
-            entry.mode, entry.uid, entry.gid, entry.uname, entry.gname = mode, 0, 0, "root", "root"
+            entry.mode = 0o755 if name.startswith(_PROGRAMS[1:]) else 0o644
+            entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, "root", "root"
             with source.open("rb") as content:
                 archive.addfile(entry, content)
     temporary.replace(target)

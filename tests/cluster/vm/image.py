@@ -21,15 +21,12 @@ from tests.cluster.progress import ClusterError, step
 
 SUITE = "trixie"
 
-# The suite after it: the first with containerd 2.1, whose runtimes can leave a container its cgroup to write.
-LATER_SUITE = "forky"
-
 # The guest's disk as it appears to be; what is not written takes no space. Room for images and nested ones.
 DISK_SIZE = "16G"
 
 PACKAGES = (
     *("systemd-sysv", "kmod", "xz-utils", "busybox-static", "mount", "procps", "ca-certificates", "e2fsprogs"),
-    *("apparmor", "containerd", "runc", "containernetworking-plugins"),
+    *("apparmor", "containernetworking-plugins"),
     *("iptables", "nftables", "iproute2", "conntrack", "ethtool", "socat"),
     # The way in; and what the kubelet asks for the ids it may give to user namespaces (getsubids).
     *("openssh-server", "uidmap"),
@@ -63,7 +60,7 @@ class GuestImage:
 
 def planned() -> GuestImage:
     """The image that this code makes, whether it is there yet or not."""
-    recipe = "\n".join([SUITE, LATER_SUITE, DISK_SIZE, *PACKAGES])
+    recipe = "\n".join([SUITE, DISK_SIZE, *PACKAGES])
     made_of = key(recipe.encode(), _SCRIPT.read_bytes(), _INIT.read_bytes())
     return GuestImage(cache_root() / "images" / f"vm-{made_of}")
 
@@ -91,7 +88,7 @@ def _make(wanted: GuestImage) -> None:
     try:
         work.chmod(0o755)
         log = work / "log"
-        arguments = [str(work), SUITE, LATER_SUITE, base_image.mirror(), DISK_SIZE, str(_INIT), *PACKAGES]
+        arguments = [str(work), SUITE, base_image.mirror(), DISK_SIZE, str(_INIT), *PACKAGES]
         with log.open("wb") as output:
             done = subprocess.run(
                 [*base_image.ISOLATED, "bash", str(_SCRIPT), *arguments],
@@ -104,7 +101,7 @@ def _make(wanted: GuestImage) -> None:
             raise ClusterError(
                 f"The image of the virtual node could not be made from {base_image.mirror()}. Its last lines:\n"
                 f"{tail(log, 30)}\n"
-                f"The mirror must have {SUITE} and {LATER_SUITE} (set DIND_DEBIAN_MIRROR to one that does); "
+                f"The mirror must have {SUITE} (set DIND_DEBIAN_MIRROR to one that does); "
                 "run the same command again to go on."
             )
         for scaffold in ("root", "ramdisk"):

@@ -42,7 +42,8 @@ def running(instance: Instance) -> ProcessRecord | None:
 
 def key(instance: Instance, files: guest.Files, command: list[str]) -> str:
     """Changes when a running guest is no longer the one this code would start."""
-    parts = [image.planned().folder.name, str(tools.TOOLS["kubenode"].path), own_images.pause().name, command]
+    programs = [str(tools.TOOLS[name].path) for name in ("kubenode", "containerd", "runc")]
+    parts = [image.planned().folder.name, *programs, own_images.pause().name, command]
     parts += [[name, repr(file)] for name, file in sorted(files.items())]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -94,7 +95,8 @@ def _fill(instance: Instance, layout: ControlPlaneLayout, made: image.GuestImage
     machine_id = hashlib.sha256(f"{instance.vm_node_name} {layout.pki}".encode()).hexdigest()[:32]
     guest.pack(folder / "configuration.tar", files | guest.secrets(folder, layout.pki, machine_id))
     if not (folder / "programs.tar").exists():
-        guest.pack_programs(folder / "programs.tar", layout.kubenode, own_images.pause())
+        programs = guest.programs(layout.kubenode, tools.tool("containerd"), tools.tool("runc"), own_images.pause())
+        guest.pack_programs(folder / "programs.tar", programs)
 
 
 def _copy(source: Path, target: Path) -> None:

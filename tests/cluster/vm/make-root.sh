@@ -1,10 +1,10 @@
 #!/bin/bash
 # Makes what a guest boots from, with nothing of any cluster in it: root.img, vmlinuz and initrd in FOLDER.
-# usage: make-root.sh FOLDER SUITE LATER MIRROR SIZE INIT PACKAGE...   (under unshare --mount --pid)
-# LATER is the suite that only containerd and runc come from. INIT is the initial ramdisk's first program.
+# usage: make-root.sh FOLDER SUITE MIRROR SIZE INIT PACKAGE...   (under unshare --mount --pid)
+# INIT is the initial ramdisk's first program.
 set -euo pipefail
-folder=$1 suite=$2 later=$3 mirror=$4 size=$5 init=$6
-shift 6
+folder=$1 suite=$2 mirror=$3 size=$4 init=$5
+shift 5
 root=$folder/root
 
 inside() { DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 chroot "$root" "$@"; }
@@ -16,20 +16,7 @@ packages() {
   for place in doc man locale info; do
     printf 'path-exclude /usr/share/%s/*\n' $place
   done >"$root/etc/dpkg/dpkg.cfg.d/slim"
-  # A suite that is not released yet is not refreshed on every mirror: its age is no reason to refuse it.
-  cat >"$root/etc/apt/sources.list" <<END
-deb $mirror $suite main
-deb [check-valid-until=no] $mirror $later main
-END
-  cat >"$root/etc/apt/preferences.d/later" <<END
-Package: *
-Pin: release n=$later
-Pin-Priority: 50
-
-Package: containerd runc
-Pin: release n=$later
-Pin-Priority: 990
-END
+  echo "deb $mirror $suite main" >"$root/etc/apt/sources.list"
   cp /etc/resolv.conf "$root/etc/resolv.conf"
   mount -t proc proc "$root/proc"
   inside apt-get -q -o Acquire::Retries=3 -o Acquire::Languages=none update

@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 from tests.apparmor import PROFILES, compiled
-from tests.helm import NAMESPACE, RELEASE, REQUIRED, Helm, Manifests, merged
+from tests.helm import NAMESPACE, RELEASE, Helm, Manifests, merged
 
 ON: dict[str, Any] = {"apparmor": {"load": {"enabled": True}}}
 SOURCE = PROFILES / "dind"
 CHECKSUM = "checksum/profiles"
-ANNOTATION = "container.apparmor.security.beta.kubernetes.io/loader"
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +98,6 @@ def test_it_may_load_profiles_and_nothing_more(manifests: Manifests) -> None:
     assert loader["readinessProbe"]["exec"]["command"] == ["/usr/local/lib/dind/loader", "ready"]
     assert loader["args"] == ["run"]
     assert loader["resources"]["limits"].keys() == {"memory"}
-
-
-def test_before_1_30_it_is_unconfined_by_the_annotation_alone(helm: Helm, manifests: Manifests) -> None:
-    assert template(manifests)["metadata"]["annotations"][ANNOTATION] == "unconfined"
-    old = helm.try_template(merged(REQUIRED, ON), kube_version="1.29.0")
-    assert old.returncode == 0, old.stderr
-    assert f"{ANNOTATION}: unconfined" in old.stdout
-    assert "appArmorProfile:" not in old.stdout.partition("kind: DaemonSet")[2].partition("\n---\n")[0]
 
 
 def test_it_gets_no_rights_in_the_cluster(helm: Helm, manifests: Manifests, defaults: Manifests) -> None:

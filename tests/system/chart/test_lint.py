@@ -1,6 +1,10 @@
 """Helm's own opinion of the chart, the versions it admits, and what it tells who has installed it."""
 
+import shutil
+from pathlib import Path
+
 import pytest
+from tests.cluster.versions import SUPPORTED_KUBERNETES
 from tests.helm import CHART, KUBE_VERSION, NAMESPACE, RELEASE, REQUIRED, Helm, merged
 
 
@@ -18,12 +22,14 @@ def test_lint_strict(each_helm: Helm, values: dict[str, object]) -> None:
     each_helm.run("lint", "--strict", "--kube-version", KUBE_VERSION, "--values", file, CHART)
 
 
-@pytest.mark.parametrize(("version", "admitted"), [("1.28.15", False), ("1.29.0", True), ("1.31.4-gke.1", True)])
+@pytest.mark.parametrize(
+    ("version", "admitted"), [("1.33.13", False), ("1.34.0", True), ("1.36.4-gke.1", True), ("1.40.0", True)]
+)
 def test_kubernetes_versions(each_helm: Helm, version: str, admitted: bool) -> None:
     done = each_helm.try_template(REQUIRED, kube_version=version)
     assert (done.returncode == 0) is admitted, done.stderr
     if not admitted:
-        assert "chart requires kubeVersion: >=1.29.0-0" in done.stderr
+        assert "chart requires kubeVersion: >=1.34.0-0" in done.stderr
 
 
 def test_the_package_holds_what_the_chart_needs(each_helm: Helm) -> None:
@@ -56,6 +62,27 @@ def test_notes_say_what_to_do_next(helm4: Helm) -> None:
     ):
         assert part in text
     assert "WARNING" not in text
+
+
+def test_notes_warn_of_a_kubernetes_that_was_not_tested(helm4: Helm, tmp_path: Path) -> None:
+    """Helm takes the version of a cluster for templates alone, so the notes are rendered as one."""
+    chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    text = (chart / "templates/NOTES.txt").read_text()
+    as_template = '{{ define "notes" }}' + text + '{{ end }}kind: Notes\ntext: {{ include "notes" . | quote }}\n'
+    (chart / "templates/notes.yaml").write_text(as_template)
+
+    def warned(version: str) -> bool:
+        flags = ("--kube-version", version, "--values", helm4.values_file(REQUIRED))
+        done = helm4.run("template", RELEASE, chart, *flags, "--show-only=templates/notes.yaml")
+        assert f"supports Kubernetes {SUPPORTED_KUBERNETES[-1]} to {SUPPORTED_KUBERNETES[0]} " in done.stdout
+        return f"WARNING: this cluster runs Kubernetes v{version}" in done.stdout
+
+    assert [warned(version) for version in ("1.34.0", "1.37.9-gke.1", "1.38.0-alpha.1", "1.40.2")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_notes_say_where_the_profiles_are_loaded(helm4: Helm) -> None:

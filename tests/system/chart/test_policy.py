@@ -9,9 +9,8 @@ import json
 import re
 from typing import Any
 
-import pytest
 import yaml
-from tests.helm import CHART, REQUIRED, Helm, Manifests, merged
+from tests.helm import CHART, Helm, Manifests
 from tests.policy_cases import CASES
 
 from dind_operator.api.environment import DindEnvironment
@@ -154,11 +153,3 @@ def test_the_operator_alone_may_enforce_it(helm: Helm) -> None:
     manifests = helm.template(policy(admission=False, rules=RULES))
     assert in_force(manifests) == set()
     assert of_the_operator(manifests) == PolicyRules.model_validate(RULES)
-
-
-@pytest.mark.parametrize(("version", "fine"), [("1.29.9", False), ("1.30.0", True), ("1.34.1-gke.5", True)])
-def test_a_cluster_without_admission_policies_is_told(helm: Helm, version: str, *, fine: bool) -> None:
-    done = helm.try_template(merged(REQUIRED, policy()), kube_version=version)
-    assert (done.returncode == 0) is fine
-    assert fine or "Set policy.admission to false" in done.stderr
-    assert helm.try_template(merged(REQUIRED, policy(admission=False)), kube_version=version).returncode == 0

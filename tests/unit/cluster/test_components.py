@@ -20,6 +20,12 @@ def test_admission_plugins_are_left_out_only_when_asked(layout: ControlPlaneLayo
     assert "--disable-admission-plugins=ServiceAccount,X" in components.api_server(wanted)
 
 
+def test_an_api_server_on_the_loopback_announces_no_address_to_pods(layout: ControlPlaneLayout) -> None:
+    assert "--endpoint-reconciler-type=none" in components.api_server(layout)
+    of_the_node = ControlPlaneLayout(Path("/k"), layout.folder, "10.87.0.2")
+    assert not [word for word in components.api_server(of_the_node) if "endpoint-reconciler" in word]
+
+
 def test_the_first_node_is_told_apart_by_a_label(layout: ControlPlaneLayout) -> None:
     command = components.kubelet(layout, "dind-life", "10.87.0.2", Path("/kubelet.json"))
     assert "--node-labels=dind.dev/test-node=host" in command

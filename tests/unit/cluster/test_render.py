@@ -12,14 +12,29 @@ from tests.cluster.instance import Instance
 INSTANCE = Instance("life")
 
 
-def test_containerd_keeps_to_the_cluster() -> None:
-    config = tomllib.loads(render.containerd(INSTANCE))
-    cri = config["plugins"]["io.containerd.grpc.v1.cri"]
-    assert config["grpc"]["address"] == str(INSTANCE.containerd_socket)
-    assert cri["sandbox_image"] == render.PAUSE_IMAGE
-    assert cri["restrict_oom_score_adj"] is True
-    assert cri["cni"]["conf_dir"] == str(INSTANCE.state / "cni")
-    assert cri["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"] is False
+def test_containerd_keeps_to_the_cluster_and_to_its_own_programs() -> None:
+    text = render.containerd(
+        address="/c/sock", networks="/c/cni", shim="/tools/shim", runc="/tools/runc", systemd=False, restricted=True
+    )
+    config = tomllib.loads(text)
+    assert (config["version"], config["grpc"]["address"]) == (3, "/c/sock")
+    # It makes this folder; the usual one, in /opt, would be the machine's.
+    assert config["plugins"]["io.containerd.internal.v1.opt"]["path"].startswith("/var/lib/containerd/")
+    images, runtime = (config["plugins"][f"io.containerd.cri.v1.{name}"] for name in ("images", "runtime"))
+    assert images["pinned_images"]["sandbox"] == render.PAUSE_IMAGE
+    assert runtime["restrict_oom_score_adj"] is True
+    assert runtime["cni"] == {"bin_dirs": [render.CNI_PROGRAMS], "conf_dir": "/c/cni"}
+    assert runtime["containerd"]["runtimes"] == {
+        "runc": {
+            "runtime_type": "io.containerd.runc.v2",
+            "runtime_path": "/tools/shim",
+            "options": {"BinaryName": "/tools/runc", "SystemdCgroup": False},
+        }
+    }
+
+
+def test_the_kubelet_takes_either_cgroup_version() -> None:
+    assert json.loads(render.kubelet(INSTANCE))["failCgroupV1"] is False
 
 
 def test_pods_stay_below_the_clusters_cgroup() -> None:

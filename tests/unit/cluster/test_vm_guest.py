@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 import tomllib
 from pathlib import Path
@@ -26,6 +27,17 @@ def test_containerd_has_both_runtimes_and_systemds_cgroups() -> None:
     runtimes = config["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]
     assert {name: r.get("cgroup_writable", False) for name, r in runtimes.items()} == {"runc": False, "dind": True}
     assert all(r["options"]["SystemdCgroup"] is True for r in runtimes.values())
+
+
+def test_every_program_that_a_file_names_is_handed_in(tmp_path: Path) -> None:
+    files = guest.programs(*(tmp_path / name for name in ("kubenode", "containerd", "runc", "pause.tar")))
+    named = {
+        word
+        for file in FILES.values()
+        for word in re.findall(r"(?:/usr/local/bin|/opt)/[\w.-]+", file.content.decode())
+    }
+    assert named == {f"/{name}" for name in files}
+    assert {source.parent for source in files.values()} == {tmp_path}
 
 
 def test_the_kubelet_differs_from_the_first_nodes_where_the_node_does() -> None:
@@ -68,9 +80,10 @@ def test_the_node_is_told_apart_by_a_label_the_kubelet_may_set() -> None:
 def test_every_own_service_is_started_and_none_is_masked() -> None:
     wants = "etc/systemd/system/multi-user.target.wants/"
     started = {name.removeprefix(wants) for name in FILES if name.startswith(wants)}
-    assert started == {"kubelet.service", "kube-proxy.service", "pods-nat.service", "pause-image.service"}
+    own = {"containerd.service", "kubelet.service", "kube-proxy.service"}
+    assert started == own | {"pods-nat.service", "pause-image.service"}
     masked = {Path(name).name for name, file in FILES.items() if file.link == "/dev/null"}
-    assert not masked & (started | {"containerd.service", "ssh.service", "apparmor.service"})
+    assert not masked & (started | {"ssh.service", "apparmor.service"})
 
 
 def test_a_tar_carries_modes_links_and_root_as_owner(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tests.cluster.instance import Instance
 from tests.cluster.tools import TOOLS
 from tests.matrix.in_use import from_reports, versions
@@ -31,4 +33,6 @@ def test_a_part_without_a_node_has_the_versions_of_its_programs() -> None:
     assert found["Kubernetes"] == [TOOLS["kubenode"].version]
     assert found["Helm"] == [TOOLS["helm3"].version, TOOLS["helm4"].version]
     assert found["Hypothesis"]
+    older = dataclasses.replace(part, environment=(("DIND_KUBERNETES_VERSION", "1.34.4"),))
+    assert versions(Instance("none"), older)["Kubernetes"] == ["1.34.4"]
     assert found["Python"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.cluster import nodes
+from tests.cluster import nodes, versions
 from tests.cluster.record import checkout
 from tests.matrix.page import updated
 from tests.matrix.parts import MARKED, PARTS, wanted
@@ -25,6 +25,11 @@ def test_every_file_with_marked_tests_is_in_a_part_that_selects_the_mark() -> No
         file for file in (ROOT / "tests").rglob("*.py") if MARK.search(file.read_text()) and file != Path(__file__)
     ]
     assert [file for file in marked if not any(file.is_relative_to(place) for place in places)] == []
+
+
+def test_every_release_of_kubernetes_that_can_be_built_is_in_a_part() -> None:
+    ran = {part.kubernetes for part in PARTS if "kubenode" in part.tools}
+    assert ran == {versions.KUBERNETES, *versions.OLDER_KUBERNETES}
 
 
 def test_paths_exist() -> None:

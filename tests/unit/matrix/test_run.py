@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cluster import nodes
 from tests.cluster.instance import Instance
+from tests.cluster.versions import VARIABLE
 from tests.matrix import __main__ as command
 from tests.matrix import run
 from tests.matrix.page import BEGIN, END
@@ -56,6 +57,26 @@ def test_a_part_whose_cluster_does_not_start(folder: Path) -> None:
     row = runner().run(part("good", node=nodes.HOST))
     assert row.result == "**not run**: `up` of the embedded cluster failed"
     assert row.seconds is None
+
+
+def test_a_cluster_is_made_anew_for_a_part_with_another_release_and_only_then(folder: Path) -> None:
+    cluster, log = folder / "tests" / "cluster", folder / "log"
+    cluster.mkdir(parents=True)
+    (cluster / "__init__.py").touch()
+    (cluster / "__main__.py").write_text(
+        f"import os, sys\nprint(os.environ.get({VARIABLE!r}, 'pinned'), *sys.argv[1:], file=open({str(log)!r}, 'a'))\n"
+    )
+    old = {"environment": ((VARIABLE, "1.35.4"),)}
+    prepares = runner()
+    for made in (part("1", node=nodes.HOST), part("2", node=nodes.HOST), part("3", node=nodes.HOST, **old)):
+        prepares._prepare(made)
+    prepares._prepare(part("4", tools=("kubenode", "helm3"), **old))
+    prepares._prepare(part("5", node=nodes.HOST))
+    assert log.read_text().splitlines() == [
+        *("pinned up", "pinned images", "1.35.4 up", "1.35.4 images"),
+        "1.35.4 tool kubenode helm3",
+        *("pinned up", "pinned images"),
+    ]
 
 
 @pytest.fixture

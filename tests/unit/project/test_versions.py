@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.cluster import base_image, docker_releases
-from tests.cluster.components import KUBERNETES_VERSION
+from tests.cluster import base_image, docker_releases, versions
 from tests.cluster.tools import TOOLS
 from tests.cluster.vm import image as vm_image
 from tests.matrix.page import by_hand
 
 ROOT = Path(__file__).parents[3]
+CHART = ROOT / "charts" / "dind-operator"
 # The table of `make matrix` has the versions of the day of each run.
 PAGE = by_hand((ROOT / "docs" / "versions.md").read_text())
 
@@ -28,17 +28,26 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 
 def test_kubernetes_is_that_of_the_cluster() -> None:
-    assert rows("The nodes")["Kubernetes"] == [KUBERNETES_VERSION] * 2
-    assert set(re.findall(r"Kubernetes (\d+\.\d+\.\d+)", PAGE)) == {KUBERNETES_VERSION}
-    minor = KUBERNETES_VERSION.rpartition(".")[0]
+    assert rows("The nodes")["Kubernetes"] == [versions.KUBERNETES] * 2
+    assert set(re.findall(r"Kubernetes (\d+\.\d+\.\d+)", PAGE)) == {versions.KUBERNETES}
+    minor = versions.KUBERNETES.rpartition(".")[0]
     assert f"tested on {minor}" in (ROOT / "README.md").read_text()
 
 
-def test_the_suites_of_the_virtual_node_are_those_it_is_made_from() -> None:
+def test_the_programs_of_the_nodes_are_those_that_are_built_and_the_system_is_the_suite_it_is_made_from() -> None:
     nodes = rows("The nodes")
     assert nodes["system"][1] == f"Debian {vm_image.SUITE}"
-    for program in ("containerd", "runc"):
-        assert nodes[program][1].startswith(f"{vm_image.LATER_SUITE}'s")
+    assert nodes["containerd"] == [versions.CONTAINERD] * 2
+    assert nodes["runc"] == [versions.RUNC] * 2
+
+
+def test_every_page_names_the_supported_releases_of_kubernetes() -> None:
+    oldest, newest = versions.SUPPORTED_KUBERNETES[-1], versions.SUPPORTED_KUBERNETES[0]
+    supported = f"supports Kubernetes {oldest} to {newest}"
+    assert supported in PAGE
+    assert supported in (CHART / "README.md").read_text()
+    assert supported in (CHART / "templates" / "NOTES.txt").read_text()
+    assert f'kubeVersion: ">={oldest}.0-0"' in (CHART / "Chart.yaml").read_text()
 
 
 def test_every_release_of_docker_that_is_started_in_a_test_is_in_the_table_and_no_other() -> None:

@@ -90,7 +90,7 @@ PARTS = (
     Condition(
         "docker",
         "Environments with other releases of Docker",
-        ("tests/e2e/environments/test_versions.py",),
+        ("tests/e2e/environments/test_versions.py", "tests/e2e/environments/test_mirrors.py"),
         MARKED,
         node=nodes.HOST,
         usual=600,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tests.unit.plugin import states
 from tests.unit.plugin.conftest import FakeKubectl
@@ -13,9 +15,11 @@ LIFETIME = {"lifetime": {"ttl": "1h"}}
 EXPIRED = {"lifetime": {"expired": {"reason": "TTLExpired", "time": "2026-01-01T00:00:00Z"}}}
 
 
-def patches(kubectl: FakeKubectl) -> list[str]:
+def patches(kubectl: FakeKubectl) -> list[object]:
     return [
-        line.partition("--patch=")[2].partition(" --output")[0] for line in kubectl.calls() if line.startswith("patch")
+        json.loads(line.partition("--patch=")[2].partition(" --output")[0])
+        for line in kubectl.calls()
+        if line.startswith("patch")
     ]
 
 
@@ -23,7 +27,7 @@ def test_suspend_and_resume_write_the_operating_mode(kubectl: FakeKubectl, capsy
     kubectl.answers("patch", states.usable())
     assert main(["suspend", "one", "--no-wait"]) == 0
     assert main(["resume", "one", "--no-wait"]) == 0
-    assert patches(kubectl) == ['{"spec": {"operatingMode": "Suspended"}}', '{"spec": {"operatingMode": "Running"}}']
+    assert patches(kubectl) == [{"spec": {"operatingMode": "Suspended"}}, {"spec": {"operatingMode": "Running"}}]
     assert capsys.readouterr().out.splitlines() == [
         "one is being suspended. Resume it with: kubectl dind resume one",
         "one is being resumed.",
@@ -53,8 +57,8 @@ def test_extend_writes_a_time(kubectl: FakeKubectl, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "one is extended until 2040-01-31T18:00:00Z.\n"
     assert main(["extend", "one", "--remove"]) == 0
     assert patches(kubectl) == [
-        '{"metadata": {"annotations": {"dind.dev/extend-until": "2040-01-31T18:00:00Z"}}}',
-        '{"metadata": {"annotations": {"dind.dev/extend-until": null}}}',
+        {"metadata": {"annotations": {"dind.dev/extend-until": "2040-01-31T18:00:00Z"}}},
+        {"metadata": {"annotations": {"dind.dev/extend-until": None}}},
     ]
 
 

@@ -129,7 +129,13 @@ def test_mirrors_of_other_registries_are_asked_or_refused(
 ) -> None:
     entry = {"registry": "elsewhere.test:5000", "mirrors": MIRRORS}
     config = {"features": {"containerd-snapshotter": True}}
-    spec = {"registry": {"mirrorsFor": [entry]}, "daemon": {"config": config}, "endpoint": {"enabled": False}}
+    spec = {
+        "registry": {"mirrorsFor": [entry]},
+        "daemon": {"config": config},
+        "endpoint": {"enabled": False},
+        # It says at once that there is no such registry.
+        "network": {"proxy": {"httpsProxy": f"http://proxy.example.com:{PROXY}", "noProxy": [".example.com"]}},
+    }
     if int(docker_releases.OWN.partition(".")[0]) < 28:
         daemon = start_daemon(**variables(spec))
         assert daemon.wait() == 1

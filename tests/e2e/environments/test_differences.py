@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.cluster import images
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import Environments, load_images
 from tests.environment import eventually
@@ -29,7 +30,7 @@ def test_loop_devices_can_be_had_and_are_detached_with_the_environment(
     environment.run(*nested, attach.format(f"/{mark}-own"))
     assert len(attached()) == DEVICES
     # What is detached by its user is.
-    environment.run(*nested, f"losetup -d $(losetup | sed -n 's|: .*/{mark}-1$||p')")
+    environment.run(*nested, f"losetup -d $(losetup -a | sed -n 's|: .*/{mark}-1$||p')")
     assert len(attached()) == DEVICES - 1
     environment.delete()
     eventually(lambda: not attached(), "no device stays attached", 120)
@@ -75,3 +76,25 @@ def test_root_of_nested_containers_can_be_another_user(environments: Environment
     eventually(
         lambda: environment.condition("IsolationVerified")["status"] == "True", "verified", 60, environment.story
     )
+
+
+INIT = """FROM debian:trixie-slim
+RUN apt-get update && apt-get install -y --no-install-recommends systemd systemd-sysv dbus && rm -rf /var/lib/apt/lists/*
+CMD ["/sbin/init"]
+"""
+
+
+def test_systemd_as_the_first_process_of_a_nested_container(environments: Environments) -> None:
+    """What kind's node image is made on. On cgroup v1 systemd 257 starts where it is told that this is meant."""
+    environment = environments("systemd").apply({}).ready()
+    environment.docker("load", stdin=images.nested_base_tar())
+    environment.docker("build", "--quiet", "--tag=init", "-", stdin=INIT.encode(), timeout=240)
+    legacy = "SYSTEMD_PROC_CMDLINE=systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
+    options = ("--privileged", "--cgroupns=private", "--tmpfs=/run", "--tmpfs=/tmp", "--tty", f"--env={legacy}")
+    environment.docker("run", "--detach", "--name=system", *options, "init")
+
+    def system(*arguments: str) -> str:
+        return environment.attempt("docker", "exec", "system", "systemctl", *arguments).stdout.strip()
+
+    eventually(lambda: system("is-active", "multi-user.target") == "active", "all services", 60, environment.story)
+    assert system("is-active", "dbus.service") == "active"

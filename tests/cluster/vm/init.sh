@@ -18,6 +18,7 @@ if [ ! -e /root/var/lib/programs-are-here ]; then
   : >/root/var/lib/programs-are-here
   sync
 fi
+mkdir -p /root/var/lib/containerd
 mount -t ext4 -o noatime /dev/vdd /root/var/lib/containerd
 # shellcheck disable=SC1091 # it comes with the configuration: ADDRESS, GATEWAY, MTU
 . /root/etc/dind-node/network

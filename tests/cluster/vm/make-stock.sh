@@ -1,9 +1,10 @@
 #!/bin/bash
 # Makes FOLDER/stock.img: an ext4 file system with the folder of a containerd that has the images of ARCHIVE..., unpacked.
-# usage: make-stock.sh FOLDER SIZE ARCHIVE...   (under unshare --mount --pid)
+# usage: make-stock.sh FOLDER SIZE PROGRAMS ARCHIVE...   (under unshare --mount --pid)
+# PROGRAMS is the folder with containerd and ctr.
 set -euo pipefail
-folder=$1 size=$2
-shift 2
+folder=$1 size=$2 programs=$3
+shift 3
 cd "$folder"
 mkdir root state
 cat >config.toml <<END
@@ -18,9 +19,9 @@ disabled_plugins = [
 [grpc]
   address = "$folder/s"
 END
-containerd --config config.toml &
+"$programs/containerd" --config config.toml &
 server=$!
-ctr() { command ctr --address "$folder/s" --namespace k8s.io "$@"; }
+ctr() { "$programs/ctr" --address "$folder/s" --namespace k8s.io "$@"; }
 # It answers within a second. One that ended will not.
 until ctr version >/dev/null 2>&1; do
   kill -0 $server

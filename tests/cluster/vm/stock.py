@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.cluster import base_image
+from tests.cluster import base_image, tools
 from tests.cluster.instance import cache_root
 from tests.cluster.locks import exclusive
 from tests.cluster.node import server_environment, tail
@@ -28,16 +28,20 @@ _SCRIPT = Path(__file__).with_name("make-stock.sh")
 _KEPT = 1
 
 
+def planned(images: Sequence[Image]) -> Path:
+    """The disk with these images, whether it is there yet or not."""
+    made_of = key(_SCRIPT.read_bytes(), *(image.archive.name.encode() for image in images))
+    return cache_root() / "images" / f"stock-{made_of}.img"
+
+
 def disk(images: Sequence[Image]) -> Path:
     """The disk with these images, made first if the cache does not hold it."""
-    archives = [image.archive for image in images]
-    made_of = key(_SCRIPT.read_bytes(), *(archive.name.encode() for archive in archives))
-    target = cache_root() / "images" / f"stock-{made_of}.img"
+    target = planned(images)
     if not target.exists():
         with exclusive(cache_root() / "locks" / "vm-stock.lock", "the images of the virtual node"):
             if not target.exists():
                 with step("Putting images on a disk for the virtual node", usual=20):
-                    _make(target, archives)
+                    _make(target, [image.archive for image in images])
                 _forget_old(target.parent)
     target.touch()  # the order in which old ones are forgotten
     return target
@@ -52,7 +56,7 @@ def _make(target: Path, archives: Sequence[Path]) -> None:
         log = work / "log"
         with log.open("wb") as output:
             done = subprocess.run(
-                [*base_image.ISOLATED, "bash", str(_SCRIPT), str(work), _DISK_SIZE, *map(str, archives)],
+                [*base_image.ISOLATED, "bash", str(_SCRIPT), str(work), _DISK_SIZE, str(_programs()), *map(str, archives)],
                 check=False,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -67,6 +71,11 @@ def _make(target: Path, archives: Sequence[Path]) -> None:
         (work / "stock.img").rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _programs() -> Path:
+    """The folder with containerd and ctr: those that the cluster builds for its nodes, or the machine's."""
+    return tools.tool("containerd").parent if "containerd" in tools.TOOLS else Path("/usr/bin")
 
 
 def _forget_old(parent: Path) -> None:

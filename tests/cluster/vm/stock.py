@@ -56,7 +56,15 @@ def _make(target: Path, archives: Sequence[Path]) -> None:
         log = work / "log"
         with log.open("wb") as output:
             done = subprocess.run(
-                [*base_image.ISOLATED, "bash", str(_SCRIPT), str(work), _DISK_SIZE, str(_programs()), *map(str, archives)],
+                [
+                    *base_image.ISOLATED,
+                    "bash",
+                    str(_SCRIPT),
+                    str(work),
+                    _DISK_SIZE,
+                    str(_programs()),
+                    *map(str, archives),
+                ],
                 check=False,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

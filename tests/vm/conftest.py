@@ -38,7 +38,7 @@ ON_VM: Object = {"nodeSelector": {NODE_LABEL: "vm"}, "tolerations": [pods.TOLERA
 # Each probe is a process, and a second or two of one of this node's processors: the usual one a second of three daemons that
 # start would leave them nothing to start with.
 PROBES: Object = {
-    "startup": {"periodSeconds": 5, "failureThreshold": 120},
+    "startup": {"periodSeconds": 10, "failureThreshold": 60},
     "readiness": {"periodSeconds": 60},
     "liveness": {"periodSeconds": 60},
 }

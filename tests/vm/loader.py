@@ -38,7 +38,13 @@ class Loader:
 
     def remove(self) -> None:
         """Returns when its pods are gone: until then they may unload."""
+        self.start_removing()
+        self.gone()
+
+    def start_removing(self) -> None:
         self._change(enabled=False)
+
+    def gone(self) -> None:
         eventually(lambda: not self.pods(), "the loader is gone", 300)
 
     def _change(self, *, enabled: bool, rules: str = "") -> None:

@@ -103,25 +103,25 @@ E2E_WORKERS ?= 6
 e2e: cluster images ## Run the end-to-end tests: the operator as a pod, a real kubelet, nested builds (TESTS=PATH: only these tests)
 	$(TIER) $(if $(TESTS),$(TESTS),tests/e2e -n $(E2E_WORKERS) --dist loadgroup --no-loadscope-reorder -m "not serial and not matrix") -v
 
-e2e-serial: cluster images ## Tests of it that disturb the node, the operator or the installation, one at a time
+e2e-serial: cluster images ## Run the end-to-end tests that disturb the node, the operator or the installation, one at a time
 	$(TIER) tests/e2e -m "serial and not matrix" -v
 
 # A test waits for one emulated process after another, and leaves one of the guest's two processors idle: two workers.
 e2e-vm e2e-vm-short: export NODES = $(BOTH)
-e2e-vm: cluster images ## What needs cgroup v2 and AppArmor, on the virtual node (an hour; the machine should be quiet)
+e2e-vm: cluster images ## Run all tests that need cgroup v2 and AppArmor, on the virtual node (an hour on an idle machine)
 	$(TIER) $(or $(TESTS),tests/vm) -v
 
-e2e-vm-short: cluster images ## The part of it that `make test` runs (TESTS=PATH: these tests alone)
+e2e-vm-short: cluster images ## Run those tests on the virtual node that `make test` includes (TESTS=PATH: only these tests)
 	$(TIER) $(or $(TESTS),tests/vm -n 2 --dist loadgroup --no-loadscope-reorder) -v -m "not thorough"
 
 .PHONY: test-harness
-test-harness: setup ## The embedded cluster's own tests (`make test` runs them when what they test has changed)
+test-harness: setup ## Run the tests of the embedded cluster itself (`make test` runs them when their inputs have changed)
 	@$(PY) -m tests.cluster tool kubenode containerd runc coredns >/dev/null
 	@$(PY) -m tests.harness run
 
 # On both nodes, unless the caller says otherwise.
 test: export NODES := $(if $(filter file,$(origin NODES)),$(BOTH),$(NODES))
-test: venv ## Every part of the gate, with a table of how long each took (NODES=host: without the virtual node)
+test: venv ## Run all tests that CI runs, and print the duration of each part (NODES=host: without the virtual node)
 	@$(PY) -m tests.gate
 
 .PHONY: matrix

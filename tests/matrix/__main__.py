@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if current.chosen():
             raise ClusterError(
-                "The matrix runs on the embedded cluster, and CLUSTER=current asks for yours. Unset CLUSTER."
+                "The matrix runs only on the embedded cluster, and CLUSTER=current selects yours. Unset CLUSTER."
             )
         parts = wanted(options.only, with_vm=nodes.vm_wanted())
         page.updated(options.page.read_text(), [], {})  # before an hour of tests, not after it

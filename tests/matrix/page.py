@@ -51,7 +51,7 @@ def result(code: int, counts: Counts) -> str:
     if code == _ALL_PASSED:
         return text
     if code == _SOME_FAILED:
-        return f"**failed**: {text or 'no test is to blame; see the output'}"
+        return f"**failed**: {text or 'no test failed; see the output'}"
     if code == _NONE_SELECTED:
         return f"{NOT_RUN}: no test is selected"
     cause = "interrupted" if code == _INTERRUPTED else f"pytest ended with exit code {code}"

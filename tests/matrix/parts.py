@@ -67,11 +67,11 @@ PARTS = (
         usual=300,
     ),
     Condition(
-        "chart", "What Helm 3 renders of the chart", ("tests/system/chart",), MARKED, tools=("helm3", "helm4"), usual=60
+        "chart", "The chart, rendered by Helm 3", ("tests/system/chart",), MARKED, tools=("helm3", "helm4"), usual=60
     ),
     Condition(
         "helm3-api",
-        "The chart by Helm 3, against an API server",
+        "The chart, installed by Helm 3 on an API server",
         ("tests/integration",),
         MARKED,
         tools=("kubenode", "helm3"),
@@ -80,7 +80,7 @@ PARTS = (
     *(_api_server(version) for version in versions.OLDER_KUBERNETES),
     Condition(
         "helm3",
-        "The chart by Helm 3, with the operator as a pod",
+        "The chart, installed by Helm 3 with the operator as a pod",
         ("tests/e2e/test_helm.py",),
         MARKED,
         node=nodes.HOST,
@@ -97,7 +97,7 @@ PARTS = (
     ),
     Condition(
         "busy",
-        "Five minutes of saturated cpu and disk, with the default probes",
+        "Five minutes of saturated CPU and disk, with the default probes",
         ("tests/e2e/environments/test_busy.py",),
         ("--long",),
         node=nodes.HOST,

@@ -82,7 +82,7 @@ def test_a_page_without_a_place_for_the_table_is_refused(text: str) -> None:
         (0, Counts(12), "12 passed", True),
         (0, Counts(12, 0, 2), "12 passed, 2 skipped", True),
         (1, Counts(3, 1), "**failed**: 1 failed, 3 passed", False),
-        (1, Counts(), "**failed**: no test is to blame; see the output", False),
+        (1, Counts(), "**failed**: no test failed; see the output", False),
         (2, Counts(3), "**not run to the end**: interrupted", False),
         (2, Counts(), "**not run**: interrupted", False),
         (5, Counts(), "**not run**: no test is selected", False),

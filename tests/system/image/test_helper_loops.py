@@ -85,7 +85,7 @@ def test_there_are_nodes_for_devices_that_the_kernel_makes_later(box: Sandbox, t
     with daemon(box, tool, "stat -c '%n %F %t' /dev/loop[0-9]*") as process:
         lines = (process.communicate(timeout=60)[0]).splitlines()
     expected = {f"/dev/loop{number} block special file 7" for number in range(highest + SPARE + 1)}
-    assert set(lines) == expected
+    assert expected <= set(lines)  # more, if another test has had the kernel make a device meanwhile
 
 
 def test_no_node_is_made_where_there_are_no_loop_devices(box: Sandbox, tool: Path) -> None:
@@ -163,13 +163,16 @@ def test_the_user_detaches_as_ever(box: Sandbox, tool: Path, mark: Path) -> None
 
 
 def test_a_device_of_a_container_that_has_ended_with_its_layers(box: Sandbox, tool: Path, mark: Path) -> None:
-    """The file is nowhere to be seen any more; it was in an overlay of the daemon."""
+    """The file is nowhere to be seen any more; it was in an overlay of the daemon, which was there at the look before."""
     layers = "cd /var/lib/docker; mkdir -p l u w m; mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay m;"
-    inside = (
-        f"mkdir m/{mark.name}; truncate -s 1M m/{mark.name}/disk; losetup -f m/{mark.name}/disk; umount -l m; sleep 600"
+    first, last = (
+        f"truncate -s 1M m/{mark.name}/{name}; losetup -f m/{mark.name}/{name}" for name in ("first", "last")
     )
-    with daemon(box, tool, layers + inside) as process:
-        eventually(lambda: record(mark) != [], "in the record", 30)
+    wait = "until [ -e now ]; do sleep 0.1; done"
+    with daemon(box, tool, f"{layers} mkdir m/{mark.name}; {first}; {wait}; {last}; umount -l m; sleep 600") as process:
+        eventually(lambda: len(record(mark)) == 1, "the first in the record", 30)
+        (mark.parent / "now").touch()
+        eventually(lambda: len(record(mark)) == 2, "the last in the record", 30)
         end(process)
     eventually(lambda: not attached(mark), "detached", 30)
 

@@ -27,7 +27,7 @@
 
 #define CONTROL "/dev/loop-control"
 #define LOOP_MAJOR 7
-/* Nodes beyond the devices that the node has at the start: each nested container with --privileged gets a copy of all. */
+/* Nodes beyond the devices that are in use at the start: each nested container with --privileged gets a copy of all. */
 #define SPARE 64
 /* The kernel takes the lowest number that is free. */
 #define NUMBERS 1024
@@ -112,9 +112,14 @@ void loops_nodes(void) {
 
     if (!dir)
         return;
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (number_of(entry->d_name) > highest)
+    /* Of those in use: the kernel takes the lowest that is free, and makes each whose node is opened, as busybox does with all. */
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char path[300];
+
+        snprintf(path, sizeof path, "/sys/block/%.255s/loop", entry->d_name);
+        if (number_of(entry->d_name) > highest && !access(path, F_OK))
             highest = number_of(entry->d_name);
+    }
     closedir(dir);
     for (int number = 0; number <= highest + SPARE && number < NUMBERS; number++) {
         char path[32];

@@ -78,6 +78,7 @@ def begin(start_daemon: StartDaemon, beside: Beside, tmp_path: Path) -> Callable
     return start
 
 
+@pytest.mark.timeout(600)  # dockerd and BuildKit try again what they are refused
 def test_pulls_and_builds_ask_the_mirrors_and_nested_containers_the_proxy(
     begin: Callable[..., World], userland: str
 ) -> None:

@@ -43,9 +43,19 @@ mirror_authorities() {
 
 mirror_hosts() {
 	doing Daemon RegistryFilesNotLinked "Writing the mirrors of registries"
-	for registry in $(mirrored_registries); do
+	for registry in $(registries_with_hosts); do
 		mkdir -p "/etc/docker/certs.d/$registry"
 		mirror_hosts_of "$registry" >"/etc/docker/certs.d/$registry/hosts.toml"
+	done
+}
+
+# dockerd compares the mirrors of Docker Hub with ranges of insecure addresses only where there is no file for it.
+registries_with_hosts() {
+	for registry in $(mirrored_registries); do
+		case $registry:${DIND_REGISTRY_INSECURE-} in
+		docker.io:*/*) ;;
+		*) echo "$registry" ;;
+		esac
 	done
 }
 

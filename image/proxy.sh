@@ -13,9 +13,12 @@ namespace is not there, or has neither of the keys httpProxy and httpsProxy. spe
 URL of a proxy: make it; the pod then goes on within five minutes."
 	for url in "${HTTP_PROXY:-http://}" "${HTTPS_PROXY:-http://}"; do
 		case $url in
+		*[[:space:]]* | *[[:cntrl:]]*) url=invalid ;;
+		esac
+		case $url in
 		http://* | https://*) ;;
 		*) fail Registry RegistryFilesMissing "A key of the Secret $DIND_PROXY_SECRET is no URL of a proxy. httpProxy and httpsProxy are \
-to begin with http:// or https://: correct them; the pod then goes on within five minutes." ;;
+to begin with http:// or https:// and to have no white space or line break: correct them; the pod then goes on within five minutes." ;;
 		esac
 	done
 }

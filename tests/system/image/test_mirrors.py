@@ -71,6 +71,13 @@ def test_docker_28_is_told_of_the_mirrors_of_each_registry(shell: str) -> None:
     }
 
 
+def test_ranges_of_insecure_addresses_stay_dockerds_own_matter(shell: str) -> None:
+    found = sourced(shell, "registries_with_hosts").stdout.split()
+    assert found == ["ghcr.io", "r.example.com:5000"]
+    found = sourced(shell, "registries_with_hosts", DIND_REGISTRY_INSECURE="plain.example.com:80").stdout.split()
+    assert found == ["docker.io", "ghcr.io", "r.example.com:5000"]
+
+
 def test_the_environments_bundle_is_trusted_everywhere_but_over_http(shell: str) -> None:
     found = hosts(shell, "docker.io", DIND_CA_BUNDLE="ConfigMap/all/ca.crt")
     assert found["ca"] == [TRUST]

@@ -89,6 +89,7 @@ def test_the_environments_bundle_is_checked_as_those_of_registries(
             "The Secret login in the environment's namespace is not there, or has neither of the keys httpProxy and httpsProxy",
         ),
         ({"HTTP_PROXY": "p.example.com:3128"}, "A key of the Secret login is no URL of a proxy"),
+        ({"HTTPS_PROXY": "http://p.example.com:3128\n"}, "A key of the Secret login is no URL of a proxy"),
         ({"HTTPS_PROXY": "http://p.example.com:3128"}, ""),
     ],
 )

@@ -126,7 +126,7 @@ def mirror_variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict
     """The mirrors of all registries, as ``registry=URL``, and the insecure registries, for the files of the wrapper."""
     pairs = [f"docker.io={url}" for url in hub_mirrors(spec, settings)]
     pairs += [f"{entry.registry}={url}" for entry in spec.registry.mirrors_for for url in entry.mirrors]
-    insecure = daemon_settings(spec, settings).get("insecure-registries")
+    insecure = daemon_settings(spec, settings).get("insecure-registries") or _listed(spec, _INSECURE)
     return {
         **({"DIND_REGISTRY_MIRRORS": " ".join(pairs)} if pairs else {}),
         **({"DIND_REGISTRY_INSECURE": " ".join(insecure)} if pairs and insecure else {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import tomllib
 from pathlib import Path
@@ -22,7 +23,7 @@ from dind_operator.plugin.session.record import VARIABLES
 
 CONFIG = "/etc/buildkit/buildkitd.toml"
 """As in image/mirrors.sh."""
-_AUTHORITIES = "/run/dind-registry/"
+_AUTHORITY = r"/run/dind-registry/(trust|certs\.d/[^/]+)/ca\.crt"
 """The directory of certificate authorities in the daemon's container."""
 
 
@@ -104,7 +105,7 @@ def _settings(fields: dict[str, Any]) -> dict[str, Any]:
         if values:
             kept[key] = values
     for path in kept.get("ca", []):
-        if not path.startswith(_AUTHORITIES) or ".." in path:
+        if not re.fullmatch(_AUTHORITY, path):
             raise ValueError(f"{path} is not a certificate authority of the environment")
     return kept
 

@@ -101,6 +101,7 @@ def test_a_shell_that_is_connected_elsewhere_gets_no_builder(
     "config",
     [
         '[registry."a"]\nca = ["/root/.ssh/id_ed25519"]',
+        '[registry."a"]\nca = ["/run/dind-registry/auth/config.json"]',
         '[registry."a"]\nca = ["/run/dind-registry/../../root/.ssh/id_ed25519"]',
         '[registry."a"]\nca = 1',
         'registry = "a"',

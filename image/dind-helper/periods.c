@@ -1,6 +1,6 @@
 /*
  * How long the helper waits: parts and multiples of one minute, so that a test shortens all of it alike and nothing else. The
- * operator sets the variable only where its own minute is another than 60 s (operator/dind_operator/controller/manifest.py).
+ * operator sets the variable only where its own minute is another than 60 s (operator/dind_operator/controller/pod_manifest.py).
  */
 #include "helper.h"
 

@@ -56,7 +56,7 @@ def _lines(text: str) -> int:
 def _run() -> int:
     from kubernetes.aio.config import ConfigException  # noqa: PLC0415 - `crds` works without a client
 
-    from dind_operator.manager import logs  # noqa: PLC0415
+    from dind_operator.manager import log_format  # noqa: PLC0415
     from dind_operator.manager.manager import run_operator  # noqa: PLC0415
     from dind_operator.manager.settings import Settings  # noqa: PLC0415
 
@@ -67,7 +67,7 @@ def _run() -> int:
             variable = f"DIND_{problem['loc'][0]}".upper()
             print(f"dind-operator: the environment variable {variable}: {problem['msg']}", file=sys.stderr)
         return 2
-    logs.configure(settings.log_format, settings.log_level)
+    log_format.configure(settings.log_format, settings.log_level)
     try:
         return asyncio.run(run_operator(settings))
     except ConfigException as error:

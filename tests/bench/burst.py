@@ -19,7 +19,7 @@ from tests.bench.operator_process import OperatorProcess
 from tests.cluster.progress import say
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.endpoint.desired import Found, desired_state
 from dind_operator.features.endpoint.x509 import new_key
 from dind_operator.manager.api_paths import owned_path

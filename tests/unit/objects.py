@@ -9,7 +9,7 @@ from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.controller.manifest import daemon_pod, whole_part
+from dind_operator.controller.pod_manifest import daemon_pod, whole_part
 from dind_operator.features.endpoint.credentials import Credentials, Running
 from dind_operator.pod.daemon_json import daemon_config
 from dind_operator.pod.defaults import BuildSettings

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from .cel_rules import KEY_MAX_LENGTH, keys, rule, validations
 from .model import ApiModel, WholeNumber
-from .rules import KEY_MAX_LENGTH, keys, rule, validations
 
 LABEL_KEY_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"

@@ -12,10 +12,10 @@ from typing import Annotated, Final, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from .affinity import LABEL_MAP, LabelKey, LabelSelector, LabelValue
+from .cel_rules import positive, rule, shape, validations
 from .model import ApiModel
 from .names import SUBDOMAIN_PATTERN
 from .quantity import Quantity, parse_bytes
-from .rules import positive, rule, shape, validations
 
 CLAIM_NOT_POSITIVE: Final = "resources.requests.storage must be more than zero: write a quantity such as 20Gi"
 _NOT_A_CLASS: Final = (

@@ -10,11 +10,11 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from dind_operator.dockerd.flags import OWNED_FLAGS
 
+from .cel_rules import FORBIDDEN, REQUIRED, amount, both_amounts, rule, shape, validations, value_rule
 from .daemon_rules import CONFIG_MAX_KEYS, args_errors, args_rules, config_errors, config_schema
 from .model import ApiModel
 from .quantity import parse_quantity
 from .resources import MEMORY, RESERVE_NEEDS_LIMIT, Reserve, Resources
-from .rules import FORBIDDEN, REQUIRED, amount, both_amounts, rule, shape, validations, value_rule
 
 
 class PullPolicy(StrEnum):

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from dind_operator.dockerd.config_keys import OWNED_EXEC_OPT, SETTINGS, Kind, Setting, by_field
 from dind_operator.dockerd.flags import (
     END_OF_FLAGS,
     OWNED_FLAGS,
@@ -22,9 +23,8 @@ from dind_operator.dockerd.flags import (
     owned_exec_opt,
     short_pattern,
 )
-from dind_operator.dockerd.settings import OWNED_EXEC_OPT, SETTINGS, Kind, Setting, by_field
 
-from .rules import FORBIDDEN, cel_text, rule, validations, value_rule
+from .cel_rules import FORBIDDEN, cel_text, rule, validations, value_rule
 
 # ---- config: keys that rules name are declared with the type dockerd gives them, so that CEL can see them.
 

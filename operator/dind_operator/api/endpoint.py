@@ -10,8 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 
 from .addresses import IPV4, IPV4_LENGTH, IPV6_LENGTH, ipv6
 from .affinity import LabelSelector
+from .cel_rules import FORBIDDEN, REQUIRED, cel_text, readable, rule, validations
 from .model import ApiModel, WholeNumber
-from .rules import FORBIDDEN, REQUIRED, cel_text, readable, rule, validations
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 # The last label of the name starts with a letter, so that no name is also an address.

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from .cel_rules import REQUIRED, cel_text, rule, validations
 from .model import ApiModel
-from .rules import REQUIRED, cel_text, rule, validations
 
 # One number and one unit, for people, CEL and Python. Durations of Go have no days and several notations for the same time.
 DURATION_PATTERN: Final = r"^[1-9][0-9]{0,5}[mhd]$"

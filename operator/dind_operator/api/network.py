@@ -13,9 +13,9 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from .addresses import ADDRESS_PATTERN, IPV4, RANGE_PATTERN
+from .cel_rules import NO_DEFAULT, REQUIRED, cel_text, readable, rule, shape, validations
 from .daemon import LocalSecret
 from .model import ApiModel, WholeNumber
-from .rules import NO_DEFAULT, REQUIRED, cel_text, readable, rule, shape, validations
 
 
 class FirewallBackend(StrEnum):

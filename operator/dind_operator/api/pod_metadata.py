@@ -9,8 +9,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from . import names
 from .affinity import LABEL_KEY_PATTERN, LABEL_KEY_REMEDY, LabelKey, LabelValue
+from .cel_rules import FORBIDDEN, cel_text, keys, rule, validations
 from .model import ApiModel
-from .rules import FORBIDDEN, cel_text, keys, rule, validations
 
 OWNED_KEYS: Final = (
     names.LABEL_INSTANCE,

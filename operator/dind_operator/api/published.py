@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from .cel_rules import FORBIDDEN, rule, validations
 from .endpoint import EndpointPeer
 from .model import ApiModel, WholeNumber
-from .rules import FORBIDDEN, rule, validations
 
 DAEMON_PORT: Final = 2376
 """The registered port of Docker with TLS, which the endpoint uses."""

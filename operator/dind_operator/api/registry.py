@@ -9,9 +9,9 @@ from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from .cel_rules import FORBIDDEN, NO_DEFAULT, REQUIRED, rule, shape, validations
 from .daemon import LocalSecret, SecretName
 from .model import ApiModel
-from .rules import FORBIDDEN, NO_DEFAULT, REQUIRED, rule, shape, validations
 
 _HOST: Final = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])"
 # Without user information and query: many can read a spec, and dockerd accepts no query.

@@ -7,9 +7,9 @@ from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from .cel_rules import KEY_MAX_LENGTH, amount, both_amounts, keys, positive, rule, validations, value_rule
 from .model import ApiModel
 from .quantity import Quantity, parse_quantity
-from .rules import KEY_MAX_LENGTH, amount, both_amounts, keys, positive, rule, validations, value_rule
 
 RESOURCE_NAME_PATTERN: Final = (
     r"^(cpu|memory|ephemeral-storage|hugepages-[A-Za-z0-9.]+|"

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .affinity import LABEL_MAP, Affinity, LabelKey, LabelSelector, LabelValue
+from .cel_rules import FORBIDDEN, REQUIRED, rule, validations
 from .model import ApiModel, WholeNumber
-from .rules import FORBIDDEN, REQUIRED, rule, validations
 
 
 class TolerationOperator(StrEnum):

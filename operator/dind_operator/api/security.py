@@ -7,9 +7,9 @@ from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from .cel_rules import FORBIDDEN, REQUIRED, rule, shape, validations
 from .model import ApiModel
 from .names import SUBDOMAIN_PATTERN
-from .rules import FORBIDDEN, REQUIRED, rule, shape, validations
 
 
 class SecurityMode(StrEnum):

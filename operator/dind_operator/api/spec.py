@@ -8,6 +8,7 @@ from typing import Final, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .affinity import Affinity
+from .cel_rules import FORBIDDEN, NO_DEFAULT, amount, both_amounts, rule, validations, value_rule
 from .daemon import PROXY_VARIABLES, DaemonSpec, LocalSecret, LogLevel, PullPolicy
 from .daemon_rules import field_errors, field_rules
 from .endpoint import EndpointPeer, EndpointSpec, IpBlock
@@ -20,7 +21,6 @@ from .published import PublishedPort, PublishedPortsSpec
 from .quantity import parse_quantity
 from .registry import CaBundle, EnvironmentCaBundle, KeyReference, RegistryMirrors, RegistrySpec
 from .resources import MEMORY, Reserve, Resources
-from .rules import FORBIDDEN, NO_DEFAULT, amount, both_amounts, rule, validations, value_rule
 from .scheduling import SchedulingSpec, Toleration, TopologySpreadConstraint
 from .security import AppArmorProfile, AppArmorType, CloudMetadata, SecurityMode, SecuritySpec
 from .storage import EmptyDirStorage, EphemeralStorage, HostPathStorage, StorageMedium, StorageSpec

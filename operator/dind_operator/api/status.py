@@ -10,9 +10,9 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
+from .cel_rules import NO_DEFAULT
 from .model import ApiModel
 from .quantity import Quantity
-from .rules import NO_DEFAULT
 
 # The maximum length of a message in status.
 MESSAGE_MAX_LENGTH: Final = 4096

@@ -8,10 +8,10 @@ from typing import Any, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from .cel_rules import NO_DEFAULT, REQUIRED, cel_text, positive, rule, validations, value_rule
 from .claim import VolumeClaimTemplate
 from .model import ApiModel
 from .quantity import Quantity, parse_bytes
-from .rules import NO_DEFAULT, REQUIRED, cel_text, positive, rule, validations, value_rule
 
 
 class StorageMedium(StrEnum):

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from .cel_rules import FORBIDDEN, cel_text, positive, rule, shape, validations, value_rule
 from .model import ApiModel, TrueOrFalse, WholeNumber
 from .names import SUBDOMAIN_PATTERN
 from .quantity import Quantity, parse_bytes
-from .rules import FORBIDDEN, cel_text, positive, rule, shape, validations, value_rule
 
 LABEL_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 ATOMIC: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}

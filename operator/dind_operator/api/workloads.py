@@ -11,10 +11,10 @@ from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from .cel_rules import FORBIDDEN, INVALID, cel_text, keys, rule, shape, validations, value_rule
 from .daemon import IMAGE_PATTERN, PullPolicy
 from .model import ApiModel, TrueOrFalse, WholeNumber
 from .quantity import Quantity
-from .rules import FORBIDDEN, INVALID, cel_text, keys, rule, shape, validations, value_rule
 from .workload_fields import (
     ATOMIC,
     BY_NAME,

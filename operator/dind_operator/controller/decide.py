@@ -12,8 +12,8 @@ from dind_operator.controller.actions import NOTHING, DeleteEnvironment, DeleteP
 from dind_operator.controller.drift import Freshness, intent_changed, missing_metadata, up_to_date
 from dind_operator.controller.events import answered_before, keep_pod, plan_with_status, ready_events
 from dind_operator.controller.features import assess
-from dind_operator.controller.manifest import DesiredPod, desired_pod
 from dind_operator.controller.pod_health import diagnose
+from dind_operator.controller.pod_manifest import DesiredPod, desired_pod
 from dind_operator.controller.pod_replacement import create, kept_backoff, replace_ended, replace_failed, run_again
 from dind_operator.controller.status import failure_fields
 from dind_operator.features.endpoint import condition as endpoint

@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from dind_operator.api import names
-from dind_operator.api.rules import cel_text, value_rule
+from dind_operator.api.cel_rules import cel_text, value_rule
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.api.status import INITIAL_CONDITIONS, DindEnvironmentStatus
 from dind_operator.crd.structural_schema import Schema, defaults, structural

@@ -9,10 +9,10 @@ from typing import Any, Final
 import yaml
 
 from dind_operator.api import names
+from dind_operator.api.cel_rules import VALIDATIONS
 from dind_operator.api.condition_types import ConditionType
 from dind_operator.api.documented import Documented
 from dind_operator.api.reasons import Reason
-from dind_operator.api.rules import VALIDATIONS
 from dind_operator.api.status import Phase
 from dind_operator.crd.definition import COLUMNS, root_schema
 from dind_operator.crd.structural_schema import Schema

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from dind_operator.api.cel_rules import NO_DEFAULT, VALIDATIONS
 from dind_operator.api.model import ApiModel
-from dind_operator.api.rules import NO_DEFAULT, VALIDATIONS
 
 Schema = dict[str, Any]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from .settings import OTHER_SHORT_WITH_VALUE, OWNED_EXEC_OPT, SETTINGS, Setting, deciding, owned
+from .config_keys import OTHER_SHORT_WITH_VALUE, OWNED_EXEC_OPT, SETTINGS, Setting, deciding, owned
 
 OWNED_KEYS: Final[Mapping[str, str]] = {setting.key: setting.owned for setting in owned() if setting.key}
 """Keys of daemon.json that the operator sets, and what users do instead."""

@@ -1,4 +1,4 @@
-"""The additions of one feature to the pod. ``controller.manifest`` merges them in the order of the features."""
+"""The additions of one feature to the pod. ``controller.pod_manifest`` merges them in the order of the features."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -17,7 +17,7 @@ from tests.integration.harness.proxy import Proxy
 from tests.kube.eventually import eventually
 
 from dind_operator.manager.client import ApiCluster
-from dind_operator.manager.logs import JsonFormatter
+from dind_operator.manager.log_format import JsonFormatter
 from dind_operator.manager.manager import Operator
 from dind_operator.manager.settings import Settings
 

@@ -18,7 +18,7 @@ from tests.integration.image.conftest import Daemon, StartDaemon
 from tests.unit.objects import SETTINGS, environment
 
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.endpoint import secrets as credentials
 from dind_operator.features.endpoint import service as endpoint
 from dind_operator.features.endpoint import x509 as certificates

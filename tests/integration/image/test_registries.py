@@ -17,7 +17,7 @@ from tests.integration.image.conftest import Beside, Daemon, StartDaemon, attach
 from tests.integration.image.registry import PLAIN, PROXY, TLS
 from tests.unit.objects import SETTINGS, model
 
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 
 ADDRESS = "10.244.3.1"
 NAMES = ("plain.example.com", "tls.example.com", "proxy.example.com")

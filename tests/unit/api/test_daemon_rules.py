@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 from tests.unit.objects import spec
 
+from dind_operator.dockerd.config_keys import SETTINGS, by_field, deciding
 from dind_operator.dockerd.flags import decided
-from dind_operator.dockerd.settings import SETTINGS, by_field, deciding
 
 _NETWORK: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"mtu": 1400}, {"mtu": 1400}, ["--mtu=1400"]),

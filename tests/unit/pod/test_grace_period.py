@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.objects import SETTINGS, model, spec
 
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.pod.grace_period import (
     CONTAINERD_SHUTDOWN_SECONDS,
     MAX_SHUTDOWN_SECONDS,

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.objects import SETTINGS, model, spec
 
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.spec_hash import digest, intent_hash
 from dind_operator.pod.variables import INTENT_VARIABLE

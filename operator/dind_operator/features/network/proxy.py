@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, Proxy
+from dind_operator.dockerd.config_keys import by_field
 from dind_operator.dockerd.flags import is_set
-from dind_operator.dockerd.settings import by_field
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.reserved_secrets import check_secrets
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from dind_operator.api.registry import RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
-from dind_operator.dockerd.settings import by_field
+from dind_operator.dockerd.config_keys import by_field
 from dind_operator.features.policy.messages import not_allowed, refused, secret_covered
 from dind_operator.features.registry.pod import bundle_secret_names, secret_names
 

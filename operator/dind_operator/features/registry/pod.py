@@ -12,8 +12,8 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.registry import MIRROR_PATTERN, CaBundle, EnvironmentCaBundle, RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
+from dind_operator.dockerd.config_keys import Setting, by_field
 from dind_operator.dockerd.flags import is_set
-from dind_operator.dockerd.settings import Setting, by_field
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.objects import SETTINGS, daemon_json, model, spec
 
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.network import pod as network
 from dind_operator.pod.defaults import BuildSettings
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.objects import SETTINGS, model
 
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.pod.defaults import BuildSettings, ProxyDefault
 from dind_operator.pod.errors import UnbuildableError
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.objects import SETTINGS, model, spec
 
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.registry import pod as registry
 
 FULL: dict[str, Any] = {

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.objects import SETTINGS, model
 
 from dind_operator.api.conditions import Reason
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.security.pod import CAPABILITIES, MODE_VARIABLE
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.errors import UnbuildableError

@@ -11,7 +11,7 @@ from tests.unit.objects import NOW, SETTINGS
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.controller.actions import CreatePod, DeletePod
 from dind_operator.controller.decide import make_plan
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.storage import host_path_claims as folders
 from dind_operator.features.storage.host_path_claims import Rival
 from dind_operator.state.observed import Observed, Policy

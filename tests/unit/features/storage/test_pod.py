@@ -6,7 +6,7 @@ import pytest
 from tests.unit.objects import SETTINGS, model, spec
 
 from dind_operator.api.conditions import Reason
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.storage import pod as storage
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.errors import UnbuildableError

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from dind_operator.manager.logs import JsonFormatter, TextFormatter, configure
+from dind_operator.manager.log_format import JsonFormatter, TextFormatter, configure
 
 
 def record(message: str, *args: object, **extra: object) -> logging.LogRecord:

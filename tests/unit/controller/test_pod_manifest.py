@@ -11,7 +11,7 @@ from tests.unit.objects import SETTINGS, UID, model, spec
 
 from dind_operator.api.environment import InvalidEnvironment
 from dind_operator.api.spec import AppArmorType
-from dind_operator.controller.manifest import daemon_pod
+from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.security import apparmor
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, INTENT_VARIABLE

@@ -60,6 +60,8 @@ def builder(kubectl: Kubectl, name: str, directory: Path | None) -> None:
         print_info(f"{name} has neither mirrors nor certificate authorities: the builder needs no configuration.")
     # buildx does not accept TLS files from variables. The context is a copy of the variables and the files.
     context = f"dind-{name}"
+    # One from an earlier call has the files and the address of then. Its cache stays.
+    print(f"{shlex.join(['docker', 'buildx', 'rm', '--keep-state', name])} 2>/dev/null || true")
     for command in (
         ["docker", "context", "rm", "--force", context],
         ["docker", "context", "create", context],

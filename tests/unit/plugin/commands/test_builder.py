@@ -54,7 +54,9 @@ def test_the_files_are_written_and_the_command_is_printed(
     has(kubectl, CONFIG)
     assert main(["builder", "one"]) == 0
     file = place / "buildkitd.toml"
-    assert [shlex.split(line) for line in capsys.readouterr().out.splitlines()] == [
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "docker buildx rm --keep-state one 2>/dev/null || true", "a second call replaces the builder"
+    assert [shlex.split(line) for line in others] == [
         ["docker", "context", "rm", "--force", "dind-one"],
         ["docker", "context", "create", "dind-one"],
         [
@@ -79,7 +81,7 @@ def test_without_a_configuration_none_is_needed(
     has(kubectl, "")
     assert main(["builder", "one"]) == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines()[2] == "docker buildx create --name one --driver docker-container dind-one"
+    assert printed.out.splitlines()[-1] == "docker buildx create --name one --driver docker-container dind-one"
     assert "needs no configuration" in printed.err
     assert not place.exists()
 

@@ -12,7 +12,7 @@ MAX_SERVER_MESSAGE = 800
 """Characters of the API server's message that a condition contains. With the remedy after it, the text fits into an Event (1024)."""
 
 _RUNTIME_CLASS = re.compile(r'RuntimeClass "?([^"\s]+)"? not found')
-_SERVICE_ACCOUNT = re.compile(r"error looking up service account [^/\s]+/([^:\s]+)")
+_SERVICE_ACCOUNT = re.compile(r"error looking up service account [^/\s]+/([^:\s]+): (.*)")
 _DENIED = re.compile(r"ValidatingAdmissionPolicy|admission webhook \S+ denied the request")
 """Policies and webhooks choose their own status code. The default of a policy is 422."""
 _ACCOUNT_POLICY = "serviceAccount.admissionPolicy of the chart"
@@ -134,7 +134,10 @@ def _forbidden(status: dict[str, Any], message: str) -> ClusterError:
             f"The pod would exceed a ResourceQuota of the namespace: {message}. Lower spec.daemon.resources, delete other pods, or "
             "ask an administrator to raise the quota.",
         )
-    if match := _SERVICE_ACCOUNT.search(message):
+    if (match := _SERVICE_ACCOUNT.search(message)) and "not found" not in match[2]:
+        text = f"The API server could not read the service account {match[1]}: {match[2]}. The operator retries."
+        return ClusterError(ErrorClass.RETRY, text)
+    if match:
         # The namespace is new and its default account is not created yet, or the environment was applied before its account.
         text = f"The service account {match[1]} does not exist. Create it, or correct spec.security.serviceAccountName."
         return ClusterError(ErrorClass.RETRY, text, None if match[1] == "default" else Reason.SERVICE_ACCOUNT_MISSING)

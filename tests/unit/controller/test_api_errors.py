@@ -23,6 +23,7 @@ POLICY = "pods \"builder\" is forbidden: ValidatingAdmissionPolicy 'no-privilege
 ACCOUNT = (
     'pods "builder" is forbidden: error looking up service account team-a/default: serviceaccount "default" not found'
 )
+LOOKUP = 'pods "builder" is forbidden: error looking up service account team-a/builds: etcdserver: request timed out'
 OWN = (
     "secrets \"one-ca\" is forbidden: ValidatingAdmissionPolicy 'dind-operator-account' with binding 'dind-operator-account' denied "
     "request: The service account of the operator cannot create secrets a/one-ca (serviceAccount.admissionPolicy of the chart): x"
@@ -47,6 +48,8 @@ ENDING = {
         (409, {"reason": "AlreadyExists"}, ErrorClass.ALREADY_EXISTS, None),
         (409, {"reason": "Conflict", "message": "Precondition failed: UID in precondition"}, ErrorClass.CONFLICT, None),
         (409, {}, ErrorClass.CONFLICT, None),
+        (403, {"message": LOOKUP}, ErrorClass.RETRY, None),
+        (403, {"message": LOOKUP.replace("etcdserver: request timed out", 'serviceaccount "builds" not found')}, ErrorClass.RETRY, Reason.SERVICE_ACCOUNT_MISSING),  # noqa: E501
         (403, {"message": QUOTA}, ErrorClass.REFUSED, Reason.QUOTA_EXCEEDED),
         (403, {"message": MUST}, ErrorClass.REFUSED, Reason.QUOTA_EXCEEDED),
         (403, {"message": LIMITS}, ErrorClass.REFUSED, Reason.QUOTA_EXCEEDED),

@@ -93,8 +93,10 @@ def _container(
     workload: Workload, workloads: WorkloadsSpec, variables: Mapping[str, str | dict[str, Any]]
 ) -> dict[str, Any]:
     fields = workload.to_dict()
-    own = {item["name"] for item in fields.get("env", [])}
-    given = {DOCKER_HOST: f"unix://{SOCKET}", **{name: value for name, value in variables.items() if name not in own}}
+    # A workload with its own HTTPS_PROXY must not have another https_proxy: programs differ in which of the two they prefer.
+    own = {item["name"].lower() for item in fields.get("env", [])}
+    others = {name: value for name, value in variables.items() if name.lower() not in own}
+    given = {DOCKER_HOST: f"unix://{SOCKET}", **others}
     mounts = [
         # Read-write: on a read-only mount the kernel does not update the socket's access time, with which use is detected.
         {"name": names.VOLUME_SOCKET, "mountPath": SOCKET_PATH},

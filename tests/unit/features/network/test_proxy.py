@@ -42,6 +42,7 @@ def test_the_daemon_and_workloads_have_it_in_both_spellings() -> None:
         assert found[name]["HTTPS_PROXY"] == found[name]["https_proxy"] == "http://q:1"
         assert found[name]["NO_PROXY"] == found[name]["no_proxy"]
     assert found["own"]["NO_PROXY"] is None, "a variable that the workload sets is its own"
+    assert "no_proxy" not in found["own"], "in every spelling: programs differ in which they prefer"
     assert found["own"]["HTTP_PROXY"] == URL
     assert found["daemon"]["DIND_PROXY"] == "1"
     assert "DIND_PROXY" not in found["work"]

@@ -336,7 +336,7 @@ class NetworkSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=validations(
             rule(
-                "self.dnsPolicy != 'None' || has(self.dnsConfig) && has(self.dnsConfig.nameservers) && "
+                "!has(self.dnsPolicy) || self.dnsPolicy != 'None' || has(self.dnsConfig) && has(self.dnsConfig.nameservers) && "
                 "size(self.dnsConfig.nameservers) > 0",
                 DNS_NONE,
                 path=".dnsConfig",
@@ -404,10 +404,10 @@ class NetworkSpec(ApiModel):
         "have their own /etc/hosts: use `docker run --add-host` for these.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["ip"]},
     )
-    dns_policy: DNSPolicy = Field(
-        default=DNSPolicy.CLUSTER_FIRST,
-        description="DNS policy of the pod, which nested containers inherit. ClusterFirst uses the DNS of the cluster. Default "
-        "uses the nameservers of the node. None uses only dnsConfig.",
+    dns_policy: DNSPolicy | None = Field(
+        default=None,
+        description="DNS policy of the pod, which nested containers inherit. ClusterFirst, the default, uses the DNS of the "
+        "cluster. Default uses the nameservers of the node. None uses only dnsConfig.",
     )
     dns_config: PodDNSConfig | None = Field(
         default=None,

@@ -246,13 +246,13 @@ class ScratchVolume(ApiModel):
 class Workspace(ScratchVolume):
     """Directory that the daemon and all workloads share."""
 
-    path: str = Field(
-        default=WORKSPACE_PATH,
+    path: str | None = Field(
+        default=None,
         min_length=2,
         max_length=256,
         pattern=WORKSPACE_PATTERN,
         description="Absolute path of the volume in the daemon's container and in all workloads. It hides what images have at "
-        "this path.",
+        f"this path. Defaults to `{WORKSPACE_PATH}`.",
         examples=["/home/runner/_work"],
         json_schema_extra=validations(
             rule(
@@ -271,7 +271,7 @@ class Workspace(ScratchVolume):
 
     @model_validator(mode="after")
     def _elsewhere(self) -> Self:
-        if re.match(_SYSTEM_PATTERN, self.path):
+        if self.path is not None and re.match(_SYSTEM_PATTERN, self.path):
             raise ValueError(f"path {self.path} {_SYSTEM}")
         return self
 

@@ -182,7 +182,7 @@ class WorkloadsSpec(ApiModel):
             ),
             rule(
                 "self.containers.all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, m.mountPath != "
-                f"(has(self.workspace) ? self.workspace.path : '{WORKSPACE_PATH}')))",
+                f"(has(self.workspace) && has(self.workspace.path) ? self.workspace.path : '{WORKSPACE_PATH}')))",
                 _AT_WORKSPACE,
                 path=".containers",
                 reason=FORBIDDEN,
@@ -242,4 +242,4 @@ class WorkloadsSpec(ApiModel):
     @property
     def workspace_path(self) -> str:
         """The path of the workspace, with the default applied."""
-        return self.workspace.path if self.workspace is not None else WORKSPACE_PATH
+        return self.workspace.path or WORKSPACE_PATH if self.workspace is not None else WORKSPACE_PATH

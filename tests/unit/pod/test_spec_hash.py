@@ -29,7 +29,6 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
         "firewallBackend": "Auto",
         "ipv6": "Auto",
         "hostAliases": [],
-        "dnsPolicy": "ClusterFirst",
         "dnsConfig": {"searches": []},
     },
     "updatePolicy": "Recreate",

@@ -83,6 +83,10 @@ class Environment:
     def condition(self, kind: str) -> Object:
         return condition(self.get(), kind)
 
+    def is_true(self, kind: str, seconds: float = 60) -> Object:
+        """Waits for a condition to be True. Most are reported after Ready. Returns it."""
+        return condition(self.wait(lambda found: condition(found, kind).get("status") == "True", kind, seconds), kind)
+
     def pod(self) -> Object | None:
         return self.cluster.get("pod", self.name, self.namespace)
 

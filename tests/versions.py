@@ -39,8 +39,7 @@ def status_tells(environment: Environment, release: str, patience: float = 1) ->
 
 def isolation_is_verified(environment: Environment, patience: float = 1) -> None:
     """By the pod's own helper, which starts a container through this release's API and removes it."""
-    told = environment.wait(lambda _: environment.condition("IsolationVerified"), "IsolationVerified", 60 * patience)
-    assert environment.condition("IsolationVerified")["status"] == "True", told["status"]["conditions"]
+    environment.is_true("IsolationVerified", 60 * patience)
 
 
 def run_and_build_work(environment: Environment, folder: Path, patience: float = 1) -> None:
@@ -121,6 +120,6 @@ def networks_fit(environment: Environment, release: str, seconds: float) -> None
     assert ("inet6 fd" in other) == (major >= 27)
     told = eventually(lambda: environment.status().get("docker"), "Docker's versions", 30, environment.story)
     assert told["serverVersion"].startswith(f"{release}.")
-    message = eventually(lambda: environment.condition("NetworkReady")["message"], "the condition", 30)
+    message = environment.is_true("NetworkReady")["message"]
     assert ("applies the MTU only to the default bridge" in message) == (major < 24)
     environment.apply(spec(release)).ready()

@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import load_images
 from tests.e2e.environments.test_memory import MIB, nested_limit
-from tests.environment import Environment, eventually, gone
+from tests.environment import Environment, gone
 from tests.installation import Installation
 from tests.live import Object
 from tests.nested import composed_services_find_each_other, fill, groups_below_the_pod
@@ -55,8 +55,7 @@ def test_run_build_and_limits(in_mode: InMode, vm_node: NodeView, mode: str, tmp
         "cgroupDriver": "cgroupfs",
     }
     assert nested(environment, BUSYBOX_IMAGE, "echo", "inside") == "inside"
-    eventually(lambda: "IsolationVerified" in str(environment.status()), "a check of where they are", 300)
-    assert environment.condition("IsolationVerified")["status"] == "True"
+    environment.is_true("IsolationVerified", 300)
     (dockerfile := tmp_path / "Dockerfile").write_text(DOCKERFILE)
     environment.docker("build", "--progress=plain", "--tag=greeter", "-", stdin=dockerfile, timeout=600)
     assert nested(environment, "greeter") == "built inside"

@@ -94,7 +94,7 @@ def test_containers_and_calls_keep_an_environment_and_probes_do_not(environments
         told = idle.wait_reason("IdleTimeoutExceeded", expires)
         for used in (kept, called):
             assert used.condition("Ready")["status"] == "True"
-            assert used.condition("ActivityKnown")["status"] == "True"
+            used.is_true("ActivityKnown")
             eventually(lambda used=used: "idleSince" not in used.status().get("lifetime", {}), "use", 10, used.story)
     assert "dind.dev/extend-until" in told["message"]
     idle.wait(lambda found: found["status"]["phase"] == "Suspended" and idle.pod() is None, "no pod", 90)

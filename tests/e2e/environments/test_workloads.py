@@ -122,7 +122,7 @@ def test_workloads_wait_for_the_daemon_and_end_before_it(environments: Environme
     assert (status["phase"], status["restarts"]) == ("Running", 0)
     assert status["docker"]["serverVersion"] == environment.log("work").splitlines()[0]
     assert status["node"]["kubeletVersion"]
-    assert environment.condition("IsolationVerified")["status"] == "True"
+    environment.is_true("IsolationVerified")
     # Files of the workspace are the same for the workload, the daemon and what is nested.
     environment.run("sh", "-c", "echo shared >/workspace/file")
     line = ["docker", "run", "--rm", "--volume=/workspace:/w", BUSYBOX_IMAGE, "cat", "/w/file"]

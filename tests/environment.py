@@ -143,13 +143,13 @@ class Environment:
         ready([self], seconds)
         return self
 
-    def known(self) -> Environment:
+    def known(self, seconds: float = 60) -> Environment:
         """Waits for what comes after Ready, read from the daemon's log: Docker's versions, and where nested containers are."""
 
         def holds(found: Object) -> bool:
             return "docker" in (found.get("status") or {}) and bool(condition(found, "IsolationVerified"))
 
-        self.wait(holds, "Docker's versions and IsolationVerified", 60)
+        self.wait(holds, "Docker's versions and IsolationVerified", seconds)
         return self
 
     def wait_reason(self, reason: str, seconds: float = READY_SECONDS) -> Object:

@@ -48,7 +48,7 @@ def in_mode(operator: Installation, vm_namespace: str) -> Iterator[Callable[[str
 def test_run_build_and_limits(in_mode: InMode, vm_node: NodeView, mode: str, tmp_path: Path) -> None:
     environment = in_mode(mode)
     assert f"(mode {mode})" in environment.condition("CgroupsMounted")["message"]
-    assert environment.known().status()["docker"] | {"serverVersion": ""} == {
+    assert environment.known(300).status()["docker"] | {"serverVersion": ""} == {
         "serverVersion": "",
         "storageDriver": "overlay2",
         "cgroupVersion": "2",

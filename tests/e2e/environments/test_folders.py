@@ -122,7 +122,7 @@ def test_a_volume_on_an_overlay_is_used_through_fuse(environments: Environments,
         f"mount -t overlay -o lowerdir=.layers/l,upperdir=.layers/u,workdir=.layers/w o {prefix}/union"
     )
     environment = environments("union").apply(at("union")).ready().known()
-    assert environment.known().status()["docker"]["storageDriver"] == "fuse-overlayfs"
+    assert environment.status()["docker"]["storageDriver"] == "fuse-overlayfs"
     told = environment.condition("StorageHealthy")
     assert told["status"] == "True"
     assert "fuse-overlayfs" in told["message"]

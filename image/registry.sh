@@ -22,17 +22,36 @@ registry_check() {
 	[ -s "$registry_credentials" ] || fail Registry RegistryFilesMissing "The key $registry_key of the $registry_object in the \
 environment's namespace is not there, or empty. spec.registry.pullSecret needs a Secret of type \
 kubernetes.io/dockerconfigjson: make it with kubectl create secret docker-registry; the pod then goes on within five minutes."
-	case $(cat "$registry_credentials") in
-	# The docker CLI would ask that program, which is not here, and fail; "auths" then has names alone.
-	*'"credsStore"'* | *'"credHelpers"'*)
-		fail Registry RegistryFilesMissing "The key $registry_key of the $registry_object has \"credsStore\" or \"credHelpers\", \
-which name a program on the machine of the login, such as Docker Desktop's, and the credentials are only there. Make the Secret \
-with kubectl create secret docker-registry; the pod then goes on within five minutes."
+	registry_logins=$(cat "$registry_credentials")
+	# The docker CLI would ask that program for every registry, which is not here, and fail; "auths" then has names alone.
+	case $registry_logins in
+	*'"credsStore"'*)
+		registry_store=${registry_logins#*'"credsStore"'}
+		registry_store=${registry_store#*:}
+		registry_store=${registry_store#"${registry_store%%[! 	
+]*}"}
+		[ "${registry_store#'""'}" != "$registry_store" ] || registry_elsewhere credsStore
 		;;
-	*'"auths"'*) ;;
+	esac
+	case $registry_logins in
+	*'"auths"'*)
+		case $registry_logins in
+		# Programs for some registries do no harm beside the credentials of others.
+		*'"auth"'* | *'"username"'* | *'"identitytoken"'*) ;;
+		*'"credHelpers"'*) registry_elsewhere credHelpers ;;
+		esac
+		;;
+	*'"credHelpers"'*) registry_elsewhere credHelpers ;;
 	*) fail Registry RegistryFilesMissing "The key $registry_key of the $registry_object names no registry: it has no \"auths\". \
 Make it with kubectl create secret docker-registry; the pod then goes on within five minutes." ;;
 	esac
+}
+
+# KEY
+registry_elsewhere() {
+	fail Registry RegistryFilesMissing "The key $registry_key of the $registry_object has \"$1\", which names a program on the \
+machine of the login, such as Docker Desktop's, and the credentials are only there. Make the Secret with kubectl create secret \
+docker-registry; the pod then goes on within five minutes."
 }
 
 # FILE KIND/NAME/KEY WHAT FIELD

@@ -322,10 +322,13 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         ["must have exactly one source"],
     ),
     ("authority-twice", {"registry": {"caBundles": [CA, CA]}}, ["spec.registry.caBundles[1]", "Duplicate value"]),
-    (
-        "mirrors-for-hub",
-        {"registry": {"mirrorsFor": [{"registry": "docker.io", "mirrors": ["https://m.example.com"]}]}},
-        ["spec.registry.mirrorsFor[0].registry", "write the mirrors of docker.io into registry.mirrors"],
+    *(
+        (
+            f"mirrors-for-{hub}",
+            {"registry": {"mirrorsFor": [{"registry": hub, "mirrors": ["https://m.example.com"]}]}},
+            ["spec.registry.mirrorsFor[0].registry", "write the mirrors of docker.io into registry.mirrors"],
+        )
+        for hub in ("docker.io", "index.docker.io", "registry-1.docker.io")
     ),
     (
         "mirrors-for-none",

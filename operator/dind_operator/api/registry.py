@@ -35,7 +35,8 @@ _ONE_SOURCE: Final = (
 _ONE_CA_SOURCE: Final = (
     "caBundle must have exactly one source: set caBundle.configMapRef or caBundle.secretRef, and leave the other out"
 )
-_HUB: Final = "docker.io"
+# Docker Hub, and the hosts of its API, which images are not named by.
+_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _HUB_MIRRORS: Final = (
     "registry.mirrorsFor is for registries other than docker.io: write the mirrors of docker.io into registry.mirrors"
 )
@@ -133,7 +134,7 @@ class RegistryMirrors(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=validations(
-            rule(f"self.registry != '{_HUB}'", _HUB_MIRRORS, path=".registry", reason=FORBIDDEN)
+            rule(f"!(self.registry in {list(_HUB)})", _HUB_MIRRORS, path=".registry", reason=FORBIDDEN)
         )
     )
 
@@ -153,7 +154,7 @@ class RegistryMirrors(ApiModel):
 
     @model_validator(mode="after")
     def _another_registry(self) -> Self:
-        if self.registry == _HUB:
+        if self.registry in _HUB:
             raise ValueError(_HUB_MIRRORS)
         return self
 

@@ -32,6 +32,20 @@ def files(authority: str | None = CERTIFICATE, credentials: str | None = '{"auth
 
 
 @pytest.mark.parametrize(
+    "credentials",
+    [
+        '{"auths":{"r":{"auth":"eDp5"}},"credHelpers":{"gcr.io":"gcloud"}}',
+        '{"auths":{"r":{"auth":"eDp5"}},"credsStore":""}',
+        '{"auths":{"r":{"username":"x","password":"y"}},\n\t"credsStore" :\n ""\n}',
+    ],
+)
+def test_programs_that_concern_other_registries_or_none_do_no_harm(
+    make_sandbox: MakeSandbox, preflight: Preflight, credentials: str
+) -> None:
+    assert preflight(make_sandbox(more=files(credentials=credentials)), **ASKED)[0] == 0
+
+
+@pytest.mark.parametrize(
     ("made", "said"),
     [
         (
@@ -48,7 +62,7 @@ def files(authority: str | None = CERTIFICATE, credentials: str | None = '{"auth
         (files(credentials='{"auths":{"r":{}},"credsStore":"desktop"}'), 'of the Secret login has "credsStore"'),
         (
             files(credentials='{"credHelpers":{"gcr.io":"gcloud"},"auths":{}}'),
-            "The key .dockerconfigjson of the Secret login has",
+            'The key .dockerconfigjson of the Secret login has "credHelpers"',
         ),
     ],
 )

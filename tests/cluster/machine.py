@@ -28,6 +28,7 @@ PACKAGES = {
     "iproute2": "/sbin/ip",
     "iptables": "/usr/sbin/iptables",
     "libc6-dev": "/usr/include/stdlib.h",
+    "libseccomp-dev": "/usr/include/seccomp.h",
     "mount": "/bin/mount",
     "openssl": "/usr/bin/openssl",
     "runc": "/usr/sbin/runc",

@@ -32,7 +32,7 @@ lint: setup ## Format, lint, types, import layers, shell scripts
 	$(PY) -m ruff check operator tests
 	MYPY_CACHE_DIR=$(CACHE)/mypy $(PY) -m mypy
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
-	shellcheck .ci/run tests/cluster/*.sh tests/cluster/vm/*.sh
+	shellcheck .ci/run image/daemon/build tests/cluster/*.sh tests/cluster/vm/*.sh
 
 .PHONY: crds
 crds: venv ## Generate crds/ from the models (a test fails when they differ)

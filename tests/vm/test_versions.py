@@ -1,4 +1,4 @@
-"""Another release of Docker on cgroup version 2. (The project's own is what all other tests of this node run; the rest are the first node's.)"""
+"""Another release of Docker on cgroup version 2. All other tests of this node run the project's own; the first node runs the rest."""
 
 from __future__ import annotations
 

@@ -117,7 +117,9 @@ def test_dockers_own_image_store_has_authorities_credentials_and_mirrors_too(
     plain = Registry(kube, namespace, "hub").start()
     mirror = Registry(kube, namespace, "hub-mirror").start(mirrors=f"http://{plain.host}")
     guarded, hub = f"{registry.host}/team/own-store:1", "own-store:1"
-    asked = asking(registry, credentials(registry, "own-store", PASSWORD), authority_map(kube, namespace, "own-store-ca"))
+    asked = asking(
+        registry, credentials(registry, "own-store", PASSWORD), authority_map(kube, namespace, "own-store-ca")
+    )
     own = {"config": {"storage-driver": "overlay2"}}
     pusher = environments("own-pusher").apply(
         {"registry": {**asked, "insecureRegistries": [plain.host]}, "daemon": own}

@@ -169,7 +169,7 @@ def test_a_daemon_that_is_killed_leaves_its_last_words(start_daemon: StartDaemon
 
 def test_a_daemon_that_can_start_no_container_says_so_until_it_can(start_daemon: StartDaemon) -> None:
     """As with a runc that is too old for its dockerd: everything answers, and nothing runs."""
-    breaks = "mv /usr/local/bin/runc /usr/local/bin/runc-kept && printf '#!/bin/sh\\nexit 1\\n' >/usr/local/bin/runc && chmod +x /usr/local/bin/runc"
+    breaks = "cd /usr/local/bin && mv runc runc-kept && printf '#!/bin/sh\\nexit 1\\n' >runc && chmod +x runc && cd /"
     daemon = start_daemon(inside=breaks, DIND_DAEMON_CONFIG=json.dumps(CONFIG), DIND_MINUTE_SECONDS="1")
     daemon.wait_ready()
     daemon.wait_logged('"startRefused":true')

@@ -99,9 +99,9 @@ def _driver(observed: Observed, pod: pods.Pod) -> Condition | None:
             )
         return Condition.false(
             Reason.VFS_STORAGE_DRIVER,
-            f"dockerd uses the storage driver {driver}, because no other driver works on the volume at /var/lib/docker. {driver} copies "
-            "complete layers, which is slow and needs much more space. Use a volume with ext4, xfs (ftype=1) or tmpfs, and remove "
-            "storage-driver from spec.daemon.",
+            f"dockerd uses the storage driver {driver}, because no other driver works on the volume at /var/lib/docker. "
+            f"{driver} copies complete layers, which is slow and needs much more space. Use a volume with ext4, xfs (ftype=1) "
+            "or tmpfs, and remove storage-driver from spec.daemon.",
         )
     report = pods.preflight(pod)
     if driver is None or report is None or report.storage is None or report.storage.overlay:

@@ -52,11 +52,14 @@ def test_where_fuse_cannot_help_no_daemon_is_started(start_daemon: StartDaemon, 
     assert said in error["message"]
 
 
-def test_without_the_wrappers_choice_the_same_daemon_would_copy(start_daemon: StartDaemon) -> None:
-    """The guard of the tests before: dockerd itself falls back to containerd's `native`, and says so only in its log."""
+def test_without_the_wrappers_choice_the_same_daemon_would_run_nothing(start_daemon: StartDaemon) -> None:
+    """The guard of the tests before: dockerd itself does not try an overlay, and starts as if there were one."""
     daemon = start_daemon(inside=f"{ON_OVERLAY}; {NO_PROGRAM}", DIND_STORAGE_DRIVER="none-of-the-wrappers-business")
     daemon.wait_ready()
-    assert daemon.report()["storageDriver"] == "native"
+    assert daemon.report()["storageDriver"] == "overlayfs"
+    daemon.load(images.nested_busybox_tar())
+    said = daemon.run("docker", "run", "--rm", "--network=none", BUSYBOX_IMAGE, "true", check=False)
+    assert "failed to mount" in said
 
 
 @pytest.mark.parametrize("driver", ["vfs", "native"])

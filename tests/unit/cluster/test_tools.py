@@ -67,5 +67,5 @@ def test_the_sources_are_of_the_version_they_say() -> None:
 
 
 def test_an_unknown_tool_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ClusterError, match=r"'helm5'.*coredns, helm3, helm4, kubectl, kubenode"):
+    with pytest.raises(ClusterError, match=r"'helm5'.*coredns, govulncheck, helm3, helm4, kubectl, kubenode"):
         tools.tool("helm5")

@@ -120,6 +120,10 @@ test-harness: setup ## The embedded cluster's own tests (`make test` runs them w
 test: venv ## Every part of the gate, with a table of how long each took (NODES=host,vm: and the virtual node)
 	@$(PY) -m tests.gate
 
+.PHONY: vulnerabilities
+vulnerabilities: venv ## Known vulnerabilities of Docker's programs in the image daemon
+	@$(PY) -m tests.cluster.vulnerabilities
+
 .PHONY: matrix
 ONLY ?=
 matrix: tools ## Other versions and long tests, into docs/versions.md (ONLY="helm3 busy": single parts; NODES=host,vm: the virtual node, too)

@@ -84,6 +84,26 @@ def _finding(found: dict[str, Any]) -> Finding:
     return Finding(found["osv"], place["module"], place.get("version", ""), found.get("fixed_version", ""))
 
 
+def report() -> str:
+    """A line for each vulnerability of the daemon image's programs: what it is, where, and which version is without it."""
+    places: dict[Finding, set[str]] = {}
+    for project in programs.PROJECTS:
+        for file in sorted(programs.folder(project).glob("*/*")):
+            for finding in findings(file):
+                places.setdefault(finding, set()).add(file.name)
+    return "\n".join(
+        f"{found.vulnerability} {found.module} {found.version} (fixed in {found.fixed or 'no version'}): "
+        f"{', '.join(sorted(where))}. {summary(found.vulnerability)}"
+        for found, where in sorted(places.items())
+    )
+
+
+def summary(vulnerability: str) -> str:
+    """What the database says of it in a sentence."""
+    text: str = json.loads((database() / "ID" / f"{vulnerability}.json").read_text()).get("summary", "")
+    return text
+
+
 def _stream(text: str) -> Iterator[dict[str, Any]]:
     """JSON values one after the other."""
     decoder, at = json.JSONDecoder(), 0
@@ -91,3 +111,8 @@ def _stream(text: str) -> Iterator[dict[str, Any]]:
         value, end = decoder.raw_decode(text, at)
         yield value
         at = end + len(text[end:]) - len(text[end:].lstrip())
+
+
+if __name__ == "__main__":
+    # Written for people to judge: see CONTRIBUTING.md.
+    print(report())

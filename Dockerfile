@@ -1,4 +1,5 @@
-# Four images from one file; each target says what for. Base and packages are Debian's, so one source of updates.
+# Four images from one file; each target says what for. Base and packages are Debian's, so one source of updates; Docker is
+# built from Go modules (image/daemon).
 #   operator         runs in the cluster, non-root, with a read-only root file system
 #   node-tool        the init container: mounts and proves cgroups on the node, hands its tool to the daemon's container
 #   daemon           Docker and the wrapper, for sites that cannot pull docker:dind, and for Docker in Docker in Docker
@@ -34,18 +35,38 @@ ENV PATH=/usr/local/lib/dind:/bin
 ENTRYPOINT ["/usr/local/lib/dind/cgroups-mount"]
 CMD ["preflight", "--install", "/dind"]
 
+# --- the daemon: Docker's programs from Go modules, in the versions of image/daemon/versions ---
+# `docker build` compiles them, in ten minutes. Whoever has them already gives the stage's content as a build context:
+# --build-context programs=FOLDER, with FOLDER/programs made by image/daemon/build.
+FROM debian:trixie-slim AS programs
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates gcc golang-go libc6-dev libseccomp-dev \
+ && rm -rf /var/lib/apt/lists/*
+COPY image/daemon/build image/daemon/versions /src/
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi; \
+    export GOPATH=/tmp/go GOCACHE=/tmp/go-build \
+ && sh /src/build /programs \
+ && chmod -R u+w /tmp/go && rm -rf /tmp/go /tmp/go-build
+
 FROM debian:trixie-slim AS daemon
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="dind-operator daemon" \
-      org.opencontainers.image.description="A Docker daemon that runs inside a privileged container, from Debian's packages" \
+      org.opencontainers.image.description="A Docker daemon that runs inside a privileged container" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.licenses="Apache-2.0"
-# git, xz and ps are what dockerd itself starts: for builds from a repository, xz-compressed layers and `docker top`.
+# git, xz and ps are what dockerd itself starts: for builds from a repository, xz-compressed layers and `docker top`. It
+# looks for nft even where it works with iptables.
 # fuse-overlayfs is for volumes that carry no overlay: those on an overlay, for one.
+# tini is what `docker run --init` starts, under the name that dockerd looks for. The group owns the socket.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      ca-certificates docker-buildx docker-cli docker-compose docker.io fuse-overlayfs git iptables procps xz-utils \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
+      ca-certificates fuse-overlayfs git iptables nftables procps tini xz-utils \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt \
+ && ln -s tini-static /usr/bin/docker-init \
+ && groupadd --system docker
+COPY --from=programs /programs/bin/ /usr/local/bin/
+COPY --from=programs /programs/cli-plugins/ /usr/local/libexec/docker/cli-plugins/
 COPY --from=tool /tool/ /
 # An overlay cannot carry an overlay: the images and containers inside need a file system of their own.
 VOLUME /var/lib/docker

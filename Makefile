@@ -32,7 +32,7 @@ lint: setup ## Check format, lint, types, import layers and shell scripts
 	$(PY) -m ruff check operator tests
 	MYPY_CACHE_DIR=$(CACHE)/mypy $(PY) -m mypy
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
-	shellcheck .ci/run tests/cluster/*.sh tests/cluster/vm/*.sh
+	shellcheck .ci/run image/daemon/build tests/cluster/*.sh tests/cluster/vm/*.sh
 
 .PHONY: crds
 crds: venv ## Generate crds/ from the models (a test fails when they differ)
@@ -119,6 +119,10 @@ test-harness: setup ## Run the tests of the embedded cluster itself (`make test`
 
 test: venv ## Run all tests that CI runs, and print the duration of each part (NODES=host: without the virtual node)
 	@$(PY) -m tests.gate
+
+.PHONY: vulnerabilities
+vulnerabilities: venv ## Known vulnerabilities of Docker's programs in the image daemon
+	@$(PY) -m tests.cluster.vulnerabilities
 
 .PHONY: matrix
 ONLY ?=

@@ -37,7 +37,7 @@ LIMITED_BYTES = 320 * MIB
 LIMITED_PROCESSES = 200
 
 # The container of an environment with the project's own image is that image, but for what the second level does not need.
-_COPY = """tar --create --one-file-system --directory=/ --exclude='./run/*' --exclude=./usr/libexec/docker/cli-plugins . |
+_COPY = """tar --create --one-file-system --directory=/ --exclude='./run/*' --exclude=./usr/local/libexec/docker/cli-plugins . |
 docker import --change 'ENTRYPOINT ["/usr/local/lib/dind/entrypoint"]' --change 'VOLUME /var/lib/docker' - """
 
 
@@ -99,8 +99,8 @@ def groups_lie_in_each_other(environment: Environment, inner: Inner, node: NodeV
 
 
 def run_build_and_network_work(inner: Inner) -> None:
-    """On overlay2, because the image brings a volume; and the second level's own bridge carries."""
-    assert inner.docker("info", "--format", "{{.Driver}}") == "overlay2"
+    """On overlays, because the image brings a volume; and the second level's own bridge carries."""
+    assert inner.docker("info", "--format", "{{.Driver}}") == "overlayfs"
     dockerfile = f"FROM {BUSYBOX_IMAGE}\\nRUN echo built >/greeting\\n"
     inner.run("sh", "-c", f"printf '{dockerfile}' | docker build --quiet --tag=greeter -", timeout=240)
     assert inner.docker("run", "--rm", "greeter", "cat", "/greeting") == "built"

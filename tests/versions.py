@@ -32,7 +32,7 @@ def status_tells(environment: Environment, release: str, patience: float = 1) ->
         f"the image for Docker {release} has {told}: Debian went on. Rename the release in tests/cluster/docker_releases.py, "
         "tests/cluster/releases/Dockerfile and docs/versions.md"
     )
-    assert docker["storageDriver"] == "overlay2"
+    assert docker["storageDriver"] == docker_releases.storage_driver(release)
     assert docker["cgroupDriver"] == "cgroupfs"
     return told
 

@@ -148,6 +148,8 @@ TOOLS = {
             ldflags=_helm("v3", "3.22.0", *_HELM_3_KUBERNETES),
         ),
         Tool("helm4", "4.3.1", 200, packages=("helm.sh/helm/v4/cmd/helm",), ldflags=_helm("v4", "4.3.1")),
+        # Finds known vulnerabilities in programs: see vulnerabilities.py.
+        Tool("govulncheck", "1.9.0", 30, packages=("golang.org/x/vuln/cmd/govulncheck",)),
     )
 }
 

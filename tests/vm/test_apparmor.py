@@ -177,7 +177,7 @@ def third_level(environment: Environment) -> None:
     inner = ("exec", "--interactive", "inner", "docker")
     answers = lambda: environment.attempt("docker", *inner, "info", timeout=300).returncode == 0  # noqa: E731
     eventually(answers, "the inner daemon answers", 300, lambda: environment.docker("logs", "inner"), pause=2)
-    assert environment.docker(*inner, "info", "--format", "{{.Driver}}", timeout=300) == "overlay2"
+    assert environment.docker(*inner, "info", "--format", "{{.Driver}}", timeout=300) == "overlayfs"
     environment.docker(*inner, "load", stdin=images.nested_busybox_tar(), timeout=300)
     third = environment.docker(*inner, "run", "--rm", BUSYBOX_IMAGE, "cat", "/proc/1/attr/current", timeout=300)
     assert third == ENFORCED

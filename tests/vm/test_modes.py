@@ -50,7 +50,7 @@ def test_run_build_and_limits(in_mode: InMode, vm_node: NodeView, mode: str, tmp
     assert f"(mode {mode})" in environment.condition("CgroupsMounted")["message"]
     assert environment.known(300).status()["docker"] | {"serverVersion": ""} == {
         "serverVersion": "",
-        "storageDriver": "overlay2",
+        "storageDriver": "overlayfs",
         "cgroupVersion": "2",
         "cgroupDriver": "cgroupfs",
     }

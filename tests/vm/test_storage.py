@@ -41,10 +41,10 @@ def test_a_folder_of_the_node_is_handed_on_from_mode_to_mode(
     """In a user namespace the kubelet maps the ids of the mount: on the disk the files are root's."""
     first = vm_environments("folder").apply(on("UserNamespace", {"hostPath": {"path": folder}})).ready(START_SECONDS)
     load_images(first)
-    assert first.docker("info", "--format", "{{.Driver}}", timeout=300) == "overlay2"
+    assert first.docker("info", "--format", "{{.Driver}}", timeout=300) == "overlayfs"
     first.docker("run", BUSYBOX_IMAGE, "sh", "-c", "echo kept >/file; chown 1000 /file", timeout=300)
-    files = "find overlay2 -path '*/diff/file' -exec stat -c %u {} +"
-    owners = vm_node.run(f"cd {folder} && stat -c %u overlay2 && {files}")
+    files = "find containerd -path '*/fs/file' -exec stat -c %u {} +"
+    owners = vm_node.run(f"cd {folder} && stat -c %u containerd && {files}")
     assert owners.split() == ["0", "1000"]
     gone(first, seconds=300)
     second = vm_environments("heir").apply(on("Capabilities", {"hostPath": {"path": folder}})).ready(START_SECONDS)

@@ -1,4 +1,4 @@
-"""The newest release of Docker on cgroup version 2. (26.1 is what all other tests of this node run; 20.10 is the first node's.)"""
+"""Another release of Docker on cgroup version 2. All other tests of this node run the project's own; the first node runs the rest."""
 
 from __future__ import annotations
 

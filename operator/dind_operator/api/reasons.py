@@ -235,7 +235,7 @@ class Reason(Documented):
     )
     VFS_STORAGE_DRIVER = (
         "VfsStorageDriver",
-        "dockerd uses the storage driver vfs, which copies complete layers, because no other driver works on the volume.",
+        "dockerd uses the storage driver vfs or native, which copies complete layers, because no other driver works on the volume.",
         "Use a volume with ext4, xfs (ftype=1) or tmpfs, and do not set `storage-driver` in `spec.daemon`.",
     )
     NODE_TOOL_INSTALL_FAILED = (

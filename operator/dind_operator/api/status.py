@@ -88,8 +88,8 @@ class DockerStatus(ApiModel):
     server_version: Word | None = Field(default=None, description="Version of the Docker daemon.", examples=["26.1.5"])
     storage_driver: Word | None = Field(
         default=None,
-        description="Storage driver of Docker. vfs means that the volume does not support overlay file systems.",
-        examples=["overlay2"],
+        description="Storage driver of Docker. vfs and native mean that the volume does not support overlay file systems.",
+        examples=["overlayfs"],
     )
     cgroup_version: Word | None = Field(
         default=None, description="Version of cgroups that Docker uses: 1 or 2.", examples=["2"]

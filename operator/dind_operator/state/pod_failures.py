@@ -62,7 +62,10 @@ _TAIL_PATTERNS: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
         "the node.",
     ),
     (
-        re.compile(r"error initializing graphdriver|driver not supported|failed to mount overlay|prior storage driver"),
+        re.compile(
+            r"error initializing graphdriver|driver not supported|failed to mount overlay|prior storage driver|"
+            r"configured driver \S+ not available|snapshotter selection failed"
+        ),
         Reason.STORAGE_DRIVER_FAILED,
         "The storage driver of dockerd does not work on the volume at /var/lib/docker. Remove storage-driver from "
         "spec.daemon.config, or use a volume whose file system supports it. `dind-operator report` contains the message of dockerd.",

@@ -1,8 +1,8 @@
 """An image as Alpine's: dockerd and what it starts, and busybox for everything else.
 
-Made from the programs of the project's own daemon image and the libraries they need, read out of a running environment.
-No shell but busybox's, no util-linux, no coreutils, none of the project's files. What it does not show is musl: the
-programs are Debian's.
+Made from the programs of the project's own daemon image, read out of a running environment. Docker's are static, as those of
+the stock image are. No shell but busybox's, no util-linux, no coreutils, none of the project's files. What it does not show
+is iptables with musl: that is Debian's, with the libraries it needs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STEM = "busybox-daemon"
 # `tar -h` stores what a link leads to. iptables' many names are one program that looks at the name it was called by.
 _PACK = """
 set -e
-programs=$(for name in dockerd containerd containerd-shim-runc-v2 runc docker docker-proxy \
+programs=$(for name in dockerd containerd containerd-shim-runc-v2 runc docker docker-proxy docker-init \
   iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do command -v $name; done)
 modules=$(ls /usr/lib/*/xtables/*.so)
 libraries=$(for file in $programs $modules; do ldd $file 2>/dev/null; done | grep -o '/[^ ]*' | sort -u)

@@ -35,8 +35,8 @@ def test_a_folder_keeps_what_docker_has_over_pods_and_environments(
     environment = environments("kept").apply(at("kept")).ready()
     load_images(environment)
     before = environment.pod_uid()
-    assert node.run(f"ls -d {prefix}/kept/overlay2") == f"{prefix}/kept/overlay2"
-    assert environment.docker("info", "--format", "{{.Driver}}") == "overlay2"
+    assert node.run(f"ls -d {prefix}/kept/containerd") == f"{prefix}/kept/containerd"
+    assert environment.docker("info", "--format", "{{.Driver}}") == "overlayfs"
     environment.delete_pod()
     environment.wait_pod(lambda pod: pod and pod["metadata"]["uid"] != before, "another pod")
     environment.ready()

@@ -57,7 +57,7 @@ def test_status_tells_the_versions_that_the_daemon_and_the_node_tell(bench: Envi
     told = bench.docker("info", "--format", "{{.ServerVersion}} {{.Driver}} {{.CgroupVersion}} {{.CgroupDriver}}")
     docker = status["docker"]
     assert told.split() == [docker[key] for key in ("serverVersion", "storageDriver", "cgroupVersion", "cgroupDriver")]
-    assert docker["storageDriver"] == "overlay2"
+    assert docker["storageDriver"] == "overlayfs"
     assert status["node"]["kernelVersion"] == bench.run("uname", "-r")
     assert status["reserveMemory"] == "384Mi"
 

@@ -109,6 +109,34 @@ def test_what_one_environment_pushes_another_has_before_it_is_ready(
     assert PASSWORD not in "".join(logs)
 
 
+def test_dockers_own_image_store_has_authorities_credentials_and_mirrors_too(
+    registry: Registry, environments: Environments
+) -> None:
+    """The tests beside this one run with containerd's store, which asks registries by other code."""
+    kube, namespace = registry.cluster, registry.namespace
+    plain = Registry(kube, namespace, "hub").start()
+    mirror = Registry(kube, namespace, "hub-mirror").start(mirrors=f"http://{plain.host}")
+    guarded, hub = f"{registry.host}/team/own-store:1", "own-store:1"
+    asked = asking(
+        registry, credentials(registry, "own-store", PASSWORD), authority_map(kube, namespace, "own-store-ca")
+    )
+    own = {"config": {"storage-driver": "overlay2"}}
+    pusher = environments("own-pusher").apply(
+        {"registry": {**asked, "insecureRegistries": [plain.host]}, "daemon": own}
+    )
+    push(pusher.ready(), guarded, f"{plain.host}/library/{hub}")
+    puller = environments("own-puller").apply(
+        {"registry": {**asked, "mirrors": [f"http://{mirror.host}"]}, "daemon": {**own, "preload": [guarded, hub]}}
+    )
+    puller.ready()
+    preloaded(puller, "2 of 2 images are pulled")
+    assert puller.status()["docker"]["storageDriver"] == "overlay2"
+    for name in (guarded, hub):
+        assert puller.docker("run", "--rm", "--pull=never", name, "echo", "here") == "here"
+    for made in (plain, mirror):
+        kube.delete("pod", made.name, namespace)
+
+
 def test_an_authority_nobody_knows_and_one_nobody_has_made_yet(registry: Registry, environments: Environments) -> None:
     kube, namespace = registry.cluster, registry.namespace
     name = f"{registry.host}/team/base:1"

@@ -66,7 +66,7 @@ def test_the_report_of_an_environment_that_works(bench: Environment, kube: Clust
     text = report(bench)
     check_versions(text, node_facts(kube, bench))
     assert line_of(text, "docker:") == bench.docker("info", "--format", "{{.ServerVersion}}")
-    assert line_of(text, "storage driver:") == "overlay2"
+    assert line_of(text, "storage driver:") == "overlayfs"
     assert line_of(text, "phase:") == "Running"
     assert line_of(text, "Ready").startswith("True")
     assert "level=" in text[text.index("LOG OF DAEMON") :]

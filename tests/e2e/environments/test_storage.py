@@ -152,7 +152,7 @@ def test_a_claimed_volume_is_waited_for_used_within_its_bounds_and_given_back(
     environment.ready()
     found = environment.run("sh", "-c", "df --output=fstype /var/lib/docker | tail -1")
     assert found == "ext4"
-    assert environment.docker("info", "--format", "{{.Driver}}") == "overlay2"
+    assert environment.docker("info", "--format", "{{.Driver}}") == "overlayfs"
     assert "(ext4)" in environment.condition("StorageHealthy")["message"]
     load_images(environment)
     size = int(environment.run("sh", "-c", "df -B1M --output=size /var/lib/docker | tail -1"))

@@ -34,7 +34,7 @@ def test_a_daemon_in_a_pod(start_daemon: StartDaemon, userland: str) -> None:
     assert report == {
         "version": 1,
         "serverVersion": report["serverVersion"],
-        "storageDriver": "overlay2",
+        "storageDriver": "overlayfs",
         "cgroupVersion": "1",
         "cgroupDriver": "cgroupfs",
     }
@@ -141,7 +141,7 @@ def test_without_any_environment(start_daemon: StartDaemon) -> None:
         inside="set -- /usr/local/lib/dind/entrypoint; umount /log /dind", DIND_TERMINATION_LOG="", DIND_SOCKET=""
     )
     daemon.wait_ready()
-    assert daemon.run("docker", "info", "--format", "{{.Driver}} {{.CgroupDriver}}") == "overlay2 cgroupfs"
+    assert daemon.run("docker", "info", "--format", "{{.Driver}} {{.CgroupDriver}}") == "overlayfs cgroupfs"
     assert daemon.run("sh", "-c", "[ -S /var/run/docker.sock ] && [ ! -L /var/run/docker.sock ] && echo yes") == "yes"
     assert daemon.run("sh", "-c", "ls /dev/termination-log 2>/dev/null || echo none") == "none"
 
@@ -169,10 +169,10 @@ def test_a_daemon_that_is_killed_leaves_its_last_words(start_daemon: StartDaemon
 
 def test_a_daemon_that_can_start_no_container_says_so_until_it_can(start_daemon: StartDaemon) -> None:
     """As with a runc that is too old for its dockerd: everything answers, and nothing runs."""
-    breaks = "mv /usr/sbin/runc /usr/sbin/runc-kept && printf '#!/bin/sh\\nexit 1\\n' >/usr/sbin/runc && chmod +x /usr/sbin/runc"
+    breaks = "cd /usr/local/bin && mv runc runc-kept && printf '#!/bin/sh\\nexit 1\\n' >runc && chmod +x runc && cd /"
     daemon = start_daemon(inside=breaks, DIND_DAEMON_CONFIG=json.dumps(CONFIG), DIND_MINUTE_SECONDS="1")
     daemon.wait_ready()
     daemon.wait_logged('"startRefused":true')
     assert '"inside":null' in daemon.log.read_text()
-    daemon.run("mv", "/usr/sbin/runc-kept", "/usr/sbin/runc")
+    daemon.run("mv", "/usr/local/bin/runc-kept", "/usr/local/bin/runc")
     daemon.wait_logged('"inside":true')

@@ -69,7 +69,7 @@ def test_the_capabilities_are_enough_for_dockerd_and_its_networks(
 ) -> None:
     daemon = start_daemon(userland=userland, inside=inside(), TOOL=unguarded, DIND_SECURITY_MODE="Capabilities")
     daemon.wait_ready()
-    assert daemon.report()["storageDriver"] == "overlay2"
+    assert daemon.report()["storageDriver"] == "overlayfs"
     daemon.run("docker", "network", "create", "--subnet", "172.30.9.0/24", "mine")
     assert daemon.run("sh", "-c", "iptables -t nat -S POSTROUTING | grep -c 172.30.9.0") == "1"
     # Forwarding is on, and the node's own settings stay out of reach of an accident.

@@ -61,14 +61,14 @@ def test_a_reserve_as_large_as_the_limit(start_daemon: StartDaemon, userland: st
 
 
 def test_an_image_without_a_daemon(start_daemon: StartDaemon, userland: str) -> None:
-    error = refused(start_daemon(userland=userland, inside="rm /usr/sbin/dockerd"))
+    error = refused(start_daemon(userland=userland, inside="rm /usr/local/bin/dockerd"))
     assert (error["check"], error["reason"], error["docker"]) == ("Daemon", "DaemonNotFound", None)
     assert "Set daemon.image to an image with the Docker daemon" in error["message"]
 
 
 def test_a_daemon_for_another_machine(start_daemon: StartDaemon, userland: str) -> None:
     # An ELF header of an architecture that no machine has.
-    inside = "printf '\\177ELF\\2\\1\\1\\0\\0\\0\\0\\0\\0\\0\\0\\0\\2\\0\\377\\377' >/usr/sbin/dockerd"
+    inside = "printf '\\177ELF\\2\\1\\1\\0\\0\\0\\0\\0\\0\\0\\0\\0\\2\\0\\377\\377' >/usr/local/bin/dockerd"
     error = refused(start_daemon(userland=userland, inside=inside))
     assert (error["check"], error["reason"]) == ("Daemon", "DaemonNotRunnable")
 

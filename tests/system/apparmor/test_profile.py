@@ -65,6 +65,9 @@ def test_it_compiles_without_a_warning(text: str) -> None:
         ("/var/lib/docker/overlay2/0a1b/merged/", "overlay", "overlay", 0),
         ("/var/lib/docker/buildkit/executor/x/rootfs/", "overlay", "overlay", 0),
         ("/tmp/containerd-mount123/", "overlay", "overlay", 0),
+        # the same with containerd's image store; a snapshot of one layer is no overlay
+        ("/var/lib/docker/rootfs/overlayfs/0a1b/", "overlay", "overlay", 0),
+        ("/var/lib/docker/tmp/containerd-mount123/", "/var/lib/docker/containerd/daemon/snapshots/1/fs/", "", BIND | REC),
         ("/run/docker/netns/0a1b", "/proc/7/task/9/ns/net", "", BIND),
         ("/var/lib/docker/containers/0a1b/mounts/shm/", "shm", "tmpfs", KERNEL),
         ("/var/lib/docker/", "/var/lib/docker/", "", BIND),
@@ -79,6 +82,9 @@ def test_it_compiles_without_a_warning(text: str) -> None:
         ("/var/lib/docker/overlay2/0a1b/merged/sys/fs/cgroup/", "cgroup", "cgroup2", KERNEL | RDONLY),
         ("/proc/kcore", "/dev/null", "", BIND),
         ("/proc/scsi/", "tmpfs", "tmpfs", RDONLY),
+        # runc 1.5: one such tmpfs for all masked folders; before, runc 1.3.3 began to bring the console by its own name
+        ("/sys/firmware/", "/proc/scsi/", "", BIND),
+        ("/dev/console", "/dev/pts/0", "", BIND),
         # fuse-overlayfs, where the volume carries no overlay
         ("/var/lib/docker/fuse-overlayfs/0a1b/merged/", "fuse-overlayfs", "fuse.fuse-overlayfs", NODEV),
     ],
@@ -147,6 +153,8 @@ def test_a_file_of_the_node_is_denied(policy: Policy, path: str, access: str) ->
     [
         ("/usr/bin/dockerd", "rmx"),
         ("/var/lib/docker/overlay2/0a1b/diff/etc/passwd", "rwkl"),
+        ("/var/lib/docker/rootfs/overlayfs/0a1b/etc/passwd", "rwkl"),
+        ("/runc", "rmx"),  # itself, on an overlay that is mounted nowhere
         ("/proc/sys/net/ipv4/ip_forward", "rw"),
         ("/sys/net/ipv4/ip_unprivileged_port_start", "w"),  # by runc, in a proc that is mounted nowhere
         ("/proc/sys/kernel/shmmax", "w"),

@@ -94,5 +94,7 @@ def test_a_library_of_the_machine_is_part_of_what_is_linked_with_it(tmp_path: Pa
 
 
 def test_an_unknown_tool_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ClusterError, match=r"'helm5'.*containerd, coredns, helm3, helm4, kubectl, kubenode"):
+    with pytest.raises(
+        ClusterError, match=r"'helm5'.*containerd, coredns, govulncheck, helm3, helm4, kubectl, kubenode"
+    ):
         tools.tool("helm5")

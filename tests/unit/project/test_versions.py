@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.cluster import base_image, docker_releases, versions
+from tests.cluster import base_image, docker_releases, programs, versions
 from tests.cluster.tools import TOOLS
 from tests.cluster.vm import image as vm_image
 from tests.matrix.page import by_hand
@@ -58,6 +58,16 @@ def test_every_release_of_docker_that_is_started_in_a_test_is_in_the_table_and_n
     starts = (ROOT / "tests/cluster/releases/Dockerfile").read_text()
     for suite, release in re.findall(r"^FROM debian:(\w+)-slim AS docker-([\d.]+)$", starts, re.MULTILINE):
         assert f"Debian {suite}" in images[release]
+
+
+def test_the_programs_of_the_image_daemon_are_in_the_versions_of_the_one_file() -> None:
+    told = programs.versions(ROOT)
+    own = f"| {docker_releases.OWN} ({told['DOCKER']}) |"
+    (image, busybox) = [line for line in PAGE.splitlines() if line.startswith(own)]
+    for line in (image, busybox):
+        assert f"| {told['CONTAINERD']}, {told['RUNC']} |" in line
+    clients = f"Docker CLI is {told['DOCKER_CLI']}, buildx {told['BUILDX']} and Docker Compose {told['COMPOSE']}"
+    assert clients in " ".join(PAGE.split())
 
 
 def test_readme_and_page_name_the_same_releases() -> None:

@@ -15,8 +15,8 @@ from dind_operator.state.cluster import Event
 from dind_operator.state.node_reports import StorageReport, VolumeReport
 from dind_operator.state.observed import Observed
 
-COPYING = "vfs"
-"""The storage driver that works on all file systems, because it copies complete layers."""
+COPYING = frozenset({"vfs", "native"})
+"""The storage drivers that work on all file systems, because they copy complete layers: Docker's and containerd's."""
 _FAILURES = frozenset(
     {
         Reason.STORAGE_NOT_OVERLAY_CAPABLE,
@@ -91,17 +91,17 @@ def _full_part(volume: VolumeReport) -> Condition:
 def _driver(observed: Observed, pod: pods.Pod) -> Condition | None:
     """The condition from the driver that dockerd reports; None if the result of the check is valid."""
     driver = _named_driver(observed, pod)
-    if driver == COPYING:
-        if pods.variable(pod, DRIVER_VARIABLE) == COPYING:
+    if driver in COPYING:
+        if pods.variable(pod, DRIVER_VARIABLE) == driver:
             return Condition.true(
                 Reason.STORAGE_HEALTHY,
-                "dockerd uses the storage driver vfs, as set in spec.daemon. It copies complete layers.",
+                f"dockerd uses the storage driver {driver}, as set in spec.daemon. It copies complete layers.",
             )
         return Condition.false(
             Reason.VFS_STORAGE_DRIVER,
-            "dockerd uses the storage driver vfs, because no other driver works on the volume at /var/lib/docker. vfs copies "
-            "complete layers, which is slow and needs much more space. Use a volume with ext4, xfs (ftype=1) or tmpfs, and remove "
-            "storage-driver from spec.daemon.",
+            f"dockerd uses the storage driver {driver}, because no other driver works on the volume at /var/lib/docker. "
+            f"{driver} copies complete layers, which is slow and needs much more space. Use a volume with ext4, xfs (ftype=1) "
+            "or tmpfs, and remove storage-driver from spec.daemon.",
         )
     report = pods.preflight(pod)
     if driver is None or report is None or report.storage is None or report.storage.overlay:

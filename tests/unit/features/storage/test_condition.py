@@ -16,7 +16,10 @@ GIB = 2**30
 FULL = VolumeReport(full=True, usedBytes=310 * 2**20, limitBytes=320 * 2**20, usedInodes=900, limitInodes=1000)
 ROOM = VolumeReport(full=False, usedBytes=10 * 2**20, limitBytes=320 * 2**20)
 OVERLAY2 = DaemonReport(serverVersion="26.1.5", storageDriver="overlay2")
-VFS = DaemonReport(serverVersion="26.1.5", storageDriver="vfs")
+COPYING = [
+    DaemonReport(serverVersion="26.1.5", storageDriver="vfs"),
+    DaemonReport(serverVersion="29.8.1", storageDriver="native"),
+]
 
 
 def seen(fields: dict[str, Any] | None = None, **known: Any) -> Observed:
@@ -79,18 +82,21 @@ def test_large_amounts_are_told_in_gib() -> None:
     assert "99.5Gi of 100.0Gi are used" in healthy(then(seen(daemon=OVERLAY2), volume=volume))["message"]
 
 
-def test_a_driver_that_copies_is_never_silent() -> None:
-    observed = seen(daemon=VFS)
+@pytest.mark.parametrize("report", COPYING, ids=lambda report: report.storageDriver)
+def test_a_driver_that_copies_is_never_silent(report: DaemonReport) -> None:
+    observed = seen(daemon=report)
     assert (healthy(observed)["status"], healthy(observed)["reason"]) == ("False", "VfsStorageDriver")
     # From status too, when the log is not read again.
     assert healthy(then(observed))["reason"] == "VfsStorageDriver"
+    assert f"the storage driver {report.storageDriver}, because" in healthy(observed)["message"]
     assert healthy(seen(daemon=OVERLAY2))["status"] == "True"
 
 
-def test_a_driver_that_copies_may_be_wanted() -> None:
-    condition = healthy(seen({"daemon": {"config": {"storage-driver": "vfs"}}}, daemon=VFS))
+@pytest.mark.parametrize("report", COPYING, ids=lambda report: report.storageDriver)
+def test_a_driver_that_copies_may_be_wanted(report: DaemonReport) -> None:
+    condition = healthy(seen({"daemon": {"config": {"storage-driver": report.storageDriver}}}, daemon=report))
     assert condition["status"] == "True"
-    assert "as set in spec.daemon" in condition["message"]
+    assert f"the storage driver {report.storageDriver}, as set in spec.daemon" in condition["message"]
 
 
 def test_without_an_overlay_the_volume_is_healthy_once_dockerd_names_its_driver() -> None:

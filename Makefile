@@ -13,6 +13,7 @@ export CLUSTER
 # host, or host,vm: a second, virtual node with cgroup version 2 and AppArmor beside the first.
 NODES ?= host
 export NODES
+BOTH := host,vm
 # Programs that the machine lacks are built and linked here (kubectl, where there is none or an old one).
 export PATH := $(CACHE)/bin:$(PATH)
 
@@ -105,18 +106,21 @@ e2e: cluster images ## Run the end-to-end tests: the operator as a pod, a real k
 e2e-serial: cluster images ## Run the end-to-end tests that disturb the node, the operator or the installation, one at a time
 	$(TIER) tests/e2e -m "serial and not matrix" -v
 
-e2e-vm e2e-vm-short: export NODES = host,vm
+# A test waits for one emulated process after another, and leaves one of the guest's two processors idle: two workers.
+e2e-vm e2e-vm-short: export NODES = $(BOTH)
 e2e-vm: cluster images ## Run all tests that need cgroup v2 and AppArmor, on the virtual node (an hour on an idle machine)
-	$(TIER) tests/vm -v
+	$(TIER) $(or $(TESTS),tests/vm) -v
 
 e2e-vm-short: cluster images ## Run those tests on the virtual node that `make test` includes (TESTS=PATH: only these tests)
-	$(TIER) tests/vm -v -m "not thorough"
+	$(TIER) $(or $(TESTS),tests/vm -n 2 --dist loadgroup --no-loadscope-reorder) -v -m "not thorough"
 
 .PHONY: test-harness
 test-harness: setup ## Run the tests of the embedded cluster itself (`make test` runs them when their inputs have changed)
 	@$(PY) -m tests.cluster tool kubenode containerd runc coredns >/dev/null
 	@$(PY) -m tests.harness run
 
+# On both nodes, unless the caller says otherwise.
+test: export NODES := $(if $(filter file,$(origin NODES)),$(BOTH),$(NODES))
 test: venv ## Run all tests that CI runs, and print the duration of each part (NODES=host: without the virtual node)
 	@$(PY) -m tests.gate
 

@@ -116,6 +116,14 @@ def project_images(targets: Sequence[str] = ()) -> list[Image]:
     return [*built, Image(own_images.BUSYBOX_IMAGE, own_images.busybox())]
 
 
+def of_the_guest(built: Sequence[Image] = ()) -> list[Image]:
+    """What the virtual node runs of these, or of all.
+
+    The operator does not tolerate that node's taint, and its image, of many small files, takes longer than all others.
+    """
+    return [image for image in built or project_images() if image.name != image_name("operator")]
+
+
 def build_and_import(instance: Instance, targets: Sequence[str] = (), *, wait_for_vm: bool = False) -> None:
     """Builds what changed and imports what the running nodes do not have.
 
@@ -128,12 +136,13 @@ def build_and_import(instance: Instance, targets: Sequence[str] = (), *, wait_fo
             say("    nothing changed")
     if vm.running(instance) is None:
         return
+    there = of_the_guest(images)
+    if not store.changed(there, GuestContainerd(instance)):
+        return
     if not wait_for_vm and not vm.ready(instance):
         say("    the virtual node is not Ready yet: `make images NODES=host,vm` waits for it and imports there too")
         return
     vm.wait(instance)
-    # The operator does not tolerate that node's taint, and its image, of many small files, takes longer than all others.
-    there = [image for image in images if image.name != image_name("operator")]
     with step(f"Importing images into {instance.vm_node_name}", usual=180):
         if not store.import_images(instance, there, GuestContainerd(instance)):
             say("    nothing changed")

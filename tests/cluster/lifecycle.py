@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.cluster import (
     cgroups,
     components,
+    images,
     kernel,
     network,
     node,
@@ -33,6 +34,7 @@ from tests.cluster.progress import ClusterError, say, step
 from tests.cluster.record import Record, checkout
 from tests.cluster.vm import image as vm_image
 from tests.cluster.vm import lifecycle as vm
+from tests.cluster.vm import stock
 
 # The longest path a unix socket may have, less the end mark (sun_path in unix(7)) and containerd's suffix `.ttrpc`.
 _SOCKET_PATH_LIMIT = 107 - len(".ttrpc")
@@ -97,8 +99,9 @@ def up(instance: Instance, *, with_vm: bool = False) -> None:
     _check_paths(instance)
     if with_vm:
         vm_image.image()
+        stock.disk(images.of_the_guest())
     layout = layout_of(instance)
-    images = [
+    own = [
         store.Image(render.PAUSE_IMAGE, own_images.pause()),
         store.Image(own_images.dns_image(), own_images.dns()),
     ]
@@ -111,11 +114,11 @@ def up(instance: Instance, *, with_vm: bool = False) -> None:
         with step(f"{verb} the cluster {instance.name}", usual=15):
             init = init if init is not None and network.link_exists(instance) else _start_node(instance)
             started = _start_servers(instance, layout, servers, init)
-            store.import_images(instance, images)
+            store.import_images(instance, own)
             readiness.wait_for_node(instance, servers, heartbeat_after=started)
             readiness.deploy_dns(instance, render.dns_objects(instance, own_images.dns_image()))
             if with_vm or vm.present(instance):
-                vm.start(instance, layout, init)
+                vm.start(instance, layout, init, images.of_the_guest)
     say(f"    kubeconfig: {instance.kubeconfig}")
     if cgroups.version() == 1:
         say(

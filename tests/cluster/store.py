@@ -67,6 +67,12 @@ def _imported(containerd: Containerd) -> dict[str, str]:
     return found
 
 
+def changed(images: list[Image], containerd: Containerd) -> list[Image]:
+    """Those that came to a node from another archive, or never did, by its record. The node itself is not asked."""
+    known = _imported(containerd)
+    return [image for image in images if known.get(image.name) != image.archive.name]
+
+
 def import_images(instance: Instance, images: list[Image], on: Containerd | None = None) -> list[str]:
     """Imports what a node (the first, if none is given) does not have yet in this very version.
 

@@ -6,12 +6,16 @@ is no module is loaded, a setting is written as it is.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.environment import Environment
 from tests.kube.client import Executed
 from tests.node_view import NodeView
+from tests.vm.view import Vm
 
 PRIVILEGED = frozenset({"Privileged"})
 MEANT = frozenset({"Capabilities"})
@@ -45,16 +49,23 @@ ACTS = {
 }
 
 
+POSSIBLE = {name: act for name, act in ACTS.items() if "Privileged" in act.works_in}
+
+# What these leave in the node's log, each by one of its words.
+_TRACES = ("/mnt/", "/dev/vda", "sys_module", "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/tmp/s/")
+
+
 def prepare(environment: Environment, node: NodeView) -> None:
     """Puts the device of the node's root and its name, a static busybox and a file that is no module into /tmp."""
     name, device = node.run("findmnt -n -o SOURCE,MAJ:MIN /").split()
     numbers = device.replace(":", " ")
-    copy = f"c=$(docker create {BUSYBOX_IMAGE} true) && docker cp $c:/bin/busybox /tmp/busybox && docker rm $c"
     # In a user namespace already the device node cannot be made.
     environment.run(
         "sh",
         "-c",
-        f"rm -f /tmp/disk; mknod /tmp/disk b {numbers} || :; echo {name} >/tmp/disk-name; echo no >/tmp/no-module; {copy}",
+        f"rm -f /tmp/disk; mknod /tmp/disk b {numbers} || :; echo {name} >/tmp/disk-name; echo no >/tmp/no-module; "
+        "cat >/tmp/busybox && chmod +x /tmp/busybox",
+        stdin=Path("/bin/busybox"),
         timeout=300,
     )
 
@@ -68,3 +79,31 @@ def those_that_work(environment: Environment, acts: dict[str, Act]) -> set[str]:
     script = "; ".join(f"({act.script}) >/dev/null 2>&1; echo $?" for act in acts.values())
     codes = environment.run("sh", "-c", script, timeout=600).split()
     return {name for name, code in zip(acts, codes, strict=True) if code == "0"}
+
+
+def traces_in_the_report(environment: Environment, vm: Vm, profile: str, assessment: str) -> None:
+    """Every one of them, under the profile and with what the kernel made of it: DENIED or ALLOWED."""
+    text = _messages(_report(environment, vm))
+    assert f"profile: {profile}" in " ".join(text.split())
+    for trace in _TRACES:
+        lines = [line for line in text.splitlines() if trace in line]
+        assert lines, f"{trace} in {text}"
+        assert all(assessment in line for line in lines), lines
+
+
+def _report(environment: Environment, vm: Vm) -> str:
+    """As docs/apparmor.md has it: the node's log through a pipe into the command."""
+    line = [sys.executable, "-m", "dind_operator", "report", environment.name, "--namespace", environment.namespace]
+    variables = {**os.environ, "KUBECONFIG": str(environment.cluster.kubeconfig)}
+    variables["PYTHONPATH"] = str(Path(__file__).parents[2] / "operator")
+    log = vm.run("journalctl --dmesg --since -1h --no-pager")
+    done = subprocess.run(
+        [*line, "--node-log", "-"], env=variables, input=log, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _messages(text: str) -> str:
+    """Its section on AppArmor."""
+    return text[text.index("APPARMOR MESSAGES") :]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from tests.cluster import images
 from tests.e2e.environments.conftest import load_images
 from tests.environment import Environment
 from tests.live import Cluster, Object
 from tests.vm import pods
+from tests.vm.patience import START_SECONDS
 
 
 def manifest(name: str, namespace: str, memory: str) -> Object:
@@ -21,20 +23,38 @@ def manifest(name: str, namespace: str, memory: str) -> Object:
         "securityContext": {"privileged": True},
         "resources": {"limits": {"memory": memory}},
         "volumeMounts": [{"name": "data", "mountPath": "/var/lib/docker"}],
-        "readinessProbe": {"exec": {"command": ["docker", "version"]}, "periodSeconds": 3, "timeoutSeconds": 30},
+        "startupProbe": {
+            "exec": {"command": ["docker", "version"]},
+            "periodSeconds": 3,
+            "timeoutSeconds": 30,
+            "failureThreshold": 100,
+        },
     }
     made = pods.pod(name, namespace, "vm", "")
     made["spec"] |= {"containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]}
     return made
 
 
-@contextmanager
-def pod_by_hand(kubectl: Cluster, namespace: str, name: str, memory: str) -> Iterator[Environment]:
-    """It, ready and with images, to be used as an environment is."""
-    found = Environment(kubectl, namespace, name)
-    pods.run(kubectl, manifest(name, namespace, memory))
-    try:
-        load_images(found)
-        yield found
-    finally:
-        kubectl.delete("pod", name, namespace, seconds=300)
+@dataclass
+class ByHand:
+    """It, to be used as an environment is."""
+
+    pod: Environment
+    loaded: list[bool] = field(default_factory=list)
+
+    def ready(self) -> Environment:
+        """When it is, with images."""
+        if not self.loaded:
+            self.pod.wait_pod(pods.is_ready, "Ready", START_SECONDS)
+            load_images(self.pod)
+            self.loaded.append(True)
+        return self.pod
+
+    @classmethod
+    @contextmanager
+    def started(cls, kubectl: Cluster, namespace: str, name: str, memory: str) -> Iterator[ByHand]:
+        kubectl.apply(manifest(name, namespace, memory))
+        try:
+            yield cls(Environment(kubectl, namespace, name))
+        finally:
+            kubectl.start_deleting("pod", name, namespace)

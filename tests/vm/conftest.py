@@ -7,18 +7,19 @@ Its tests bring their own time limits: under emulation everything takes about te
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.cluster import current, own_images, store, tools
+from tests.cluster import current, tools
 from tests.cluster.components import NODE_LABEL
 from tests.cluster.instance import Instance
 from tests.cluster.progress import ClusterError
 from tests.cluster.vm import lifecycle
-from tests.cluster.vm.containerd import GuestContainerd
+from tests.e2e import shared
 from tests.e2e.conftest import image_values
 from tests.e2e.environments.conftest import open_namespace
 from tests.environment import Environment
@@ -26,43 +27,47 @@ from tests.helm import Helm
 from tests.installation import WAIT, Installation, make_namespace
 from tests.live import Cluster, Object
 from tests.node_view import NodeView
-from tests.node_view import pod as node_view_pod
 from tests.vm import pods
-from tests.vm.view import Vm
+from tests.vm.view import GuestView, Vm
 
-ENVIRONMENTS = "dind-vm"
-NODE = "dind-vm-node"
 # The one folder of the node that the installation allows.
 HOST_PREFIX = "/var/lib/dind-vm-folders"
+SETTINGS: Object = {"hostPath": {"allowedPrefixes": [HOST_PREFIX]}}
 ON_VM: Object = {"nodeSelector": {NODE_LABEL: "vm"}, "tolerations": [pods.TOLERATION]}
 
 # Each probe is a process, and a second or two of one of this node's processors: the usual one a second of three daemons that
 # start would leave them nothing to start with.
 PROBES: Object = {
     "startup": {"periodSeconds": 10, "failureThreshold": 60},
-    "readiness": {"periodSeconds": 30},
+    "readiness": {"periodSeconds": 60},
     "liveness": {"periodSeconds": 60},
 }
 
 
 @pytest.fixture(scope="session")
-def vm() -> Vm:
+def instance() -> Instance:
+    """The embedded cluster, whose virtual node at least boots."""
     if current.chosen():
         pytest.fail("The virtual node is one of the embedded cluster: unset CLUSTER.")
-    instance = Instance.from_environment()
-    try:
-        lifecycle.wait(instance)
-    except ClusterError as error:
-        pytest.fail(f"{error}\n`make cluster images NODES=host,vm` prepares these tests.")
-    busybox = [store.Image(own_images.BUSYBOX_IMAGE, own_images.busybox())]
-    store.import_images(instance, busybox)
-    store.import_images(instance, busybox, GuestContainerd(instance))
-    return Vm(instance)
+    found = Instance.from_environment()
+    if lifecycle.running(found) is None:
+        pytest.fail("The virtual node does not run: `make cluster images NODES=host,vm` prepares these tests.")
+    return found
 
 
 @pytest.fixture(scope="session")
-def kubectl(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    return Cluster(Path(vm.instance.kubeconfig), tmp_path_factory.mktemp("kubectl"))
+def kubectl(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    return Cluster(Path(instance.kubeconfig), tmp_path_factory.mktemp("kubectl"))
+
+
+@pytest.fixture(scope="session")
+def vm(instance: Instance) -> Vm:
+    """The virtual node, Ready."""
+    try:
+        lifecycle.wait(instance)
+    except ClusterError as error:
+        pytest.fail(str(error))
+    return Vm(instance)
 
 
 @pytest.fixture
@@ -81,40 +86,32 @@ class VmEnvironment(Environment):
 
 
 @pytest.fixture(scope="session")
-def operator(vm: Vm, kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """The operator at work, on the first node. Installed afresh, so that it runs the image that was built last."""
+def operator(kubectl: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The operator at work, on the first node. The same for all workers and runs, as long as it is of this code and these values."""
     make_namespace(kubectl)
     helm = Helm(tools.tool("helm4"), 4, tmp_path_factory.mktemp("helm4"), kubectl.kubeconfig)
     installation = Installation(helm, kubectl, image_values(), WAIT)
-    installation.clear()
-    installation.install({"hostPath": {"allowedPrefixes": [HOST_PREFIX]}})
-    yield installation
-    installation.clear()
+    shared.ensure(installation, SETTINGS)
+    return installation
 
 
 @pytest.fixture(scope="session")
 def vm_namespace(operator: Installation) -> Iterator[str]:
-    """An open namespace, new at the start and deleted at the end with all that is in it."""
-    operator.cluster.delete("namespace", ENVIRONMENTS, seconds=300)
-    open_namespace(operator.cluster, ENVIRONMENTS)
-    yield ENVIRONMENTS
-    operator.cluster.delete("namespace", ENVIRONMENTS, seconds=300)
+    """An open namespace of this worker, new at the start and deleted at the end with all that is in it, which nobody waits for."""
+    name = "-".join(filter(None, ("dind-vm", os.environ.get("PYTEST_XDIST_WORKER"))))
+    open_namespace(operator.cluster, name)
+    yield name
+    operator.cluster.start_deleting("namespace", name)
 
 
 @pytest.fixture(scope="session")
-def vm_node(vm: Vm, kubectl: Cluster) -> Iterator[NodeView]:
-    """The virtual node, seen from a pod on it: as the tests of environments on the first node see theirs."""
-    kubectl.delete("namespace", NODE, seconds=300)
-    kubectl("create", "namespace", NODE)
-    looker = node_view_pod(NODE, own_images.BUSYBOX_IMAGE)
-    looker["spec"] |= ON_VM
-    pods.run(kubectl, looker)
-    yield NodeView(kubectl, NODE)
-    kubectl.delete("namespace", NODE, seconds=300)
+def vm_node(vm: Vm, kubectl: Cluster) -> NodeView:
+    """The virtual node, seen from its own side."""
+    return GuestView(kubectl, "", vm)
 
 
 @pytest.fixture(scope="session")
-def runtime_classes(vm: Vm, kubectl: Cluster) -> Iterator[None]:
+def runtime_classes(kubectl: Cluster) -> Iterator[None]:
     """Beside the one that mode UserNamespace needs, one for the runtime's ordinary handler and one that no node has."""
     classes = {"dind": "dind", "dind-read-only": "runc", "dind-absent": "no-such-handler"}
     for name, handler in classes.items():

@@ -1,33 +1,30 @@
-"""Limits that hold on cgroup version 2, each seen from the node's side, on the virtual node.
+"""Limits that hold on cgroup version 2, each seen from the node's side, on the virtual node, beyond what `test_each_mode.py` shows.
 
-One environment is used by most of the tests, in their order: the last ones end its daemon, resize it and reboot its node.
+One environment is used by all of the tests, in their order: the last ones end its daemon and reboot its node.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
 from tests.e2e.environments.conftest import load_images
-from tests.e2e.environments.test_memory import MIB, build, nested_limit
+from tests.e2e.environments.test_memory import MIB, nested_limit
 from tests.environment import Environment, eventually
 from tests.installation import Installation
 from tests.live import Object
 from tests.nested import fill
 from tests.node_view import NodeView, container_id
-from tests.vm.by_hand import pod_by_hand
 from tests.vm.conftest import VmEnvironment
+from tests.vm.groups import detached, own_group, read
+from tests.vm.modes import LIMIT, NESTED, RESERVE, builds_without_memory_die_alone
 from tests.vm.patience import START_SECONDS
 from tests.vm.view import Vm
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.thorough]
 
-LIMIT, RESERVE = 512, 256
 SPEC: Object = {
     "daemon": {
         "resources": {"limits": {"memory": f"{LIMIT}Mi", "cpu": "1"}, "requests": {"cpu": "100m"}},
@@ -51,80 +48,10 @@ def bench(operator: Installation, vm_namespace: str) -> Iterator[Environment]:
     made.gone(300)
 
 
-def own_group(environment: Environment, node: NodeView) -> str:
-    """The node's folder of the daemon's container."""
-    found = node.groups(f"*{container_id(environment.daemon_status())}*")
-    return min((group for group in found if "pod" in group), key=len)
+def test_builds_without_memory_die_alone_each_time(bench: Environment) -> None:
+    builds_without_memory_die_alone(bench, NESTED + 64, 20)
 
 
-def read(node: NodeView, group: str, *files: str) -> list[str]:
-    return node.run(f"cd {group}; cat {' '.join(files)}").splitlines()
-
-
-def detached(environment: Environment, *command: str, options: tuple[str, ...] = ()) -> str:
-    return environment.docker("run", "--detach", "--rm", *options, BUSYBOX_IMAGE, *command, timeout=300)
-
-
-def test_nested_containers_and_build_steps_are_below_the_pods_group(
-    bench: Environment, node: NodeView, tmp_path: Path
-) -> None:
-    assert "cgroup v2" in bench.condition("CgroupsMounted")["message"]
-    own = own_group(bench, node)
-    pod = bench.pod_uid().replace("-", "_")
-    assert pod in own
-    for privilege in ((), ("--privileged",)):
-        nested = detached(bench, "sleep", "600", options=privilege)
-        assert node.groups(nested) == [f"{own}/docker/{nested}"]
-        bench.docker("kill", nested)
-    # A number that nothing else sleeps for.
-    find = "for p in $(pgrep -x -f 'sleep 47'); do cat /proc/$p/cgroup; done 2>/dev/null || true"
-    with ThreadPoolExecutor(1) as pool:
-        building = pool.submit(build, bench, tmp_path, "sleep 47")
-        lines = eventually(lambda: node.run(find).splitlines(), "the step's process", 200, bench.story)
-        assert building.result().returncode == 0
-    assert all(line.startswith(f"0::{own.removeprefix('/sys/fs/cgroup')}/docker/") for line in lines)
-    bench.is_true("IsolationVerified", 300)
-
-
-def test_no_nested_container_exceeds_the_pods_memory(bench: Environment, node: NodeView, vm_namespace: str) -> None:
-    """Privileged or not; and the same container in a pod made by hand does, from outside of that pod's group."""
-    own, before = own_group(bench, node), bench.daemon_process()
-    assert read(node, own, "memory.max") == [str(LIMIT * MIB)]
-    assert nested_limit(bench, node) == (LIMIT - RESERVE) * MIB
-    for privilege in ((), ("--privileged",)):
-        assert fill(bench, LIMIT + 88, *privilege) == 137
-        assert fill(bench, 128, *privilege) == 0
-    peak, groups_killed = read(node, own, "memory.peak", "memory.oom.group")
-    assert int(peak) <= LIMIT * MIB
-    # The kubelet asks the kernel to end the whole container: only the nested limit keeps the daemon out of it.
-    assert groups_killed == "1"
-    assert bench.daemon_process() == before
-    with pod_by_hand(bench.cluster, vm_namespace, "by-hand", f"{LIMIT}Mi") as by_hand:
-        assert fill(by_hand, LIMIT + 88) == 0
-        nested = detached(by_hand, "sleep", "600")
-        (group,) = node.groups(nested)
-        assert by_hand.pod_uid().replace("-", "_") not in group
-        by_hand.docker("kill", nested)
-    # It leaves a group on the node, too: this one goes with the test.
-    node.run("rmdir /sys/fs/cgroup/docker/buildkit /sys/fs/cgroup/docker 2>/dev/null || true")
-
-
-@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.thorough)])
-def test_a_build_without_memory_dies_alone_each_time(bench: Environment, tmp_path: Path, times: int) -> None:
-    before = bench.daemon_process()
-    step = f"dd if=/dev/zero of=/dev/null bs={LIMIT - RESERVE + 64}M count=1"
-    (dockerfile := tmp_path / "Dockerfile").write_text(f"FROM {BUSYBOX_IMAGE}\nRUN {step}\n")
-    bench.run("sh", "-c", "cat >/tmp/Dockerfile", stdin=dockerfile)
-    loop = (
-        f"cd /tmp; for i in $(seq {times}); do docker build --no-cache --progress=plain - <Dockerfile 2>&1 "
-        "| grep -o 'exit code: [0-9]*' | tail -1; done"
-    )
-    assert bench.run("sh", "-c", loop, timeout=1500).splitlines() == ["exit code: 137"] * times
-    assert bench.daemon_process() == before
-    assert bench.restarts() == 0
-
-
-@pytest.mark.thorough
 def test_limits_of_cpu_and_processes_hold(bench: Environment, node: NodeView) -> None:
     own = own_group(bench, node)
     assert read(node, own, "cpu.max") == ["100000 100000"]
@@ -152,7 +79,6 @@ def test_limits_of_cpu_and_processes_hold(bench: Environment, node: NodeView) ->
     bench.docker("kill", many)
 
 
-@pytest.mark.thorough
 def test_docker_and_the_node_agree_on_what_is_used(bench: Environment, node: NodeView) -> None:
     own = own_group(bench, node)
     hold = "head -c 67108864 /dev/zero >/dev/shm/held; echo held; sleep 600"
@@ -179,7 +105,6 @@ def test_docker_and_the_node_agree_on_what_is_used(bench: Environment, node: Nod
     bench.docker("kill", "holder")
 
 
-@pytest.mark.thorough
 def test_what_a_hostile_nested_container_can_still_do(bench: Environment, node: NodeView) -> None:
     """The guard is for accidents: whoever means it gets past the reserve, though not past the pod's own limit."""
     own, before = own_group(bench, node), bench.daemon_process()
@@ -201,11 +126,10 @@ def test_what_a_hostile_nested_container_can_still_do(bench: Environment, node: 
     widened = bench.attempt("docker", *privileged, "sh", "-c", "echo max >/groups/memory.max", timeout=300)
     assert read(node, own, "memory.max") == [str(LIMIT * MIB)]
     assert widened.returncode != 0
-    node.run(f"echo {(LIMIT - RESERVE) * MIB} >{own}/docker/memory.max")
+    node.run(f"echo {NESTED * MIB} >{own}/docker/memory.max")
     assert bench.daemon_process() == before
 
 
-@pytest.mark.thorough
 def test_a_reload_of_systemd_changes_nothing(bench: Environment, node: NodeView, vm: Vm) -> None:
     own, before = own_group(bench, node), bench.daemon_process()
     nested = detached(bench, "sleep", "600")
@@ -215,12 +139,11 @@ def test_a_reload_of_systemd_changes_nothing(bench: Environment, node: NodeView,
     assert read(node, own, *files) == seen
     assert bench.docker("exec", nested, "echo", "alive", timeout=300) == "alive"
     assert bench.docker("run", "--rm", "--memory=64m", BUSYBOX_IMAGE, "echo", "new", timeout=300) == "new"
-    assert fill(bench, LIMIT - RESERVE + 64) == 137
+    assert fill(bench, NESTED + 64) == 137
     assert bench.daemon_process() == before
     bench.docker("kill", nested)
 
 
-@pytest.mark.thorough
 def test_a_daemon_that_is_killed_comes_back_in_its_limits_and_nothing_of_the_old_one_stays(
     bench: Environment, node: NodeView
 ) -> None:
@@ -234,24 +157,8 @@ def test_a_daemon_that_is_killed_comes_back_in_its_limits_and_nothing_of_the_old
     )
     eventually(lambda: not node.groups(f"*{old}*") and not node.groups(nested), "no group of the old one", 60)
     assert bench.docker("run", "--rm", BUSYBOX_IMAGE, "echo", "again", timeout=300) == "again"
-    assert nested_limit(bench, node) == (LIMIT - RESERVE) * MIB
-    assert fill(bench, LIMIT - RESERVE + 64) == 137
-
-
-def test_memory_that_is_resized_in_place_moves_the_nested_limit(bench: Environment, node: NodeView) -> None:
-    own, before = own_group(bench, node), bench.daemon_process()
-    for mebibytes in (768, LIMIT):
-        change = {"spec": {"containers": [{"name": "daemon", "resources": {"limits": {"memory": f"{mebibytes}Mi"}}}]}}
-        where = ("--subresource=resize", f"--namespace={bench.namespace}", f"--patch={json.dumps(change)}")
-        bench.cluster("patch", "pod", bench.name, *where)
-        eventually(
-            lambda wanted=mebibytes: read(node, own, "memory.max") == [str(wanted * MIB)], "the pod's limit", 180
-        )
-        eventually(
-            lambda wanted=mebibytes: nested_limit(bench, node) == (wanted - RESERVE) * MIB, "the nested limit", 60
-        )
-        assert fill(bench, LIMIT - RESERVE + 64) == (0 if mebibytes == 768 else 137)
-    assert bench.daemon_process() == before
+    assert nested_limit(bench, node) == NESTED * MIB
+    assert fill(bench, NESTED + 64) == 137
 
 
 def left_on(node: NodeView, uid: str) -> Callable[[], bool]:
@@ -265,7 +172,6 @@ def left_on(node: NodeView, uid: str) -> Callable[[], bool]:
     return nothing
 
 
-@pytest.mark.thorough
 def test_after_a_reboot_of_the_node_it_works_and_after_deletion_nothing_is_left(
     bench: Environment, node: NodeView, vm: Vm
 ) -> None:
@@ -282,8 +188,8 @@ def test_after_a_reboot_of_the_node_it_works_and_after_deletion_nothing_is_left(
     assert not node.groups(nested)
     nested = detached(bench, "sleep", "600")
     assert node.groups(nested) == [f"{own_group(bench, node)}/docker/{nested}"]
-    assert nested_limit(bench, node) == (LIMIT - RESERVE) * MIB
-    assert fill(bench, LIMIT - RESERVE + 64) == 137
+    assert nested_limit(bench, node) == NESTED * MIB
+    assert fill(bench, NESTED + 64) == 137
     uid = bench.pod_uid()
     assert not left_on(node, uid)()
     bench.delete()

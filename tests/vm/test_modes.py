@@ -1,7 +1,7 @@
 """The modes without `privileged` where they belong: cgroup version 2, AppArmor enforcing, user namespaces, on the virtual node.
 
-What a mode is for (run, build, networks, limits, the reserve), and what it keeps. Every act that must fail in a mode is
-shown to succeed in mode Privileged by the same words.
+What a mode keeps, beyond what `test_each_mode.py` shows of each. Every act that must fail in a mode is shown to succeed in mode
+Privileged by the same words.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tests.e2e.environments.test_memory import MIB, nested_limit
 from tests.environment import Environment, gone
 from tests.installation import Installation
 from tests.live import Object
-from tests.nested import composed_services_find_each_other, fill, groups_below_the_pod
+from tests.nested import composed_services_find_each_other
 from tests.node_view import NodeView, container_id
 from tests.vm.acts import ACTS, attempt, prepare
 from tests.vm.conftest import VmEnvironment
-from tests.vm.modes import DOCKERFILE, MODES, WITHOUT_PRIVILEGE, nested, networks, spec
+from tests.vm.modes import MODES, WITHOUT_PRIVILEGE, nested, networks, spec
 from tests.vm.patience import PATIENCE, START_SECONDS
 
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("runtime_classes")]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.thorough, pytest.mark.usefixtures("runtime_classes")]
 
 Environments = Callable[[str], Environment]
 InMode = Callable[[str], Environment]
@@ -44,59 +44,12 @@ def in_mode(operator: Installation, vm_namespace: str) -> Iterator[Callable[[str
     gone(*made.values(), seconds=300)
 
 
-@pytest.mark.parametrize("mode", [pytest.param("Capabilities", marks=pytest.mark.thorough), "UserNamespace"])
-def test_run_build_and_limits(in_mode: InMode, vm_node: NodeView, mode: str, tmp_path: Path) -> None:
-    environment = in_mode(mode)
-    assert f"(mode {mode})" in environment.condition("CgroupsMounted")["message"]
-    assert environment.known(300).status()["docker"] | {"serverVersion": ""} == {
-        "serverVersion": "",
-        "storageDriver": "overlayfs",
-        "cgroupVersion": "2",
-        "cgroupDriver": "cgroupfs",
-    }
-    assert nested(environment, BUSYBOX_IMAGE, "echo", "inside") == "inside"
-    environment.is_true("IsolationVerified", 300)
-    (dockerfile := tmp_path / "Dockerfile").write_text(DOCKERFILE)
-    environment.docker("build", "--progress=plain", "--tag=greeter", "-", stdin=dockerfile, timeout=600)
-    assert nested(environment, "greeter") == "built inside"
-    limits(environment)
-    cgroups(environment, vm_node)
-
-
-@pytest.mark.thorough
 @pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
 def test_networks_and_compose(in_mode: InMode, mode: str, tmp_path: Path) -> None:
     networks(in_mode(mode))
     composed_services_find_each_other(in_mode(mode), tmp_path, PATIENCE)
 
 
-def limits(environment: Environment) -> None:
-    given = ["--memory=64m", "--memory-swap=64m", "--cpus=0.5", "--pids-limit=50"]
-    show = "cd /sys/fs/cgroup; cat memory.max cpu.max pids.max"
-    assert nested(environment, *given, BUSYBOX_IMAGE, "sh", "-c", show).split("\n") == [
-        str(64 * MIB),
-        "50000 100000",
-        "50",
-    ]
-    before = environment.daemon_process()
-    assert fill(environment, 96, "--memory=64m", "--memory-swap=64m") == 137
-    assert environment.daemon_process() == before
-
-
-def cgroups(environment: Environment, node: NodeView) -> None:
-    """Nested groups are the pod's, and the reserve keeps the daemon alive."""
-    sleeper = environment.docker("run", "--detach", "--rm", BUSYBOX_IMAGE, "sleep", "600", timeout=300)
-    groups_below_the_pod(environment, node, sleeper)
-    environment.docker("kill", sleeper)
-    before = environment.daemon_process()
-    assert nested_limit(environment, node) == 256 * MIB
-    assert fill(environment, 128) == 0
-    assert fill(environment, 400) == 137
-    assert environment.daemon_process() == before
-    assert environment.restarts() == 0
-
-
-@pytest.mark.thorough
 def test_what_each_mode_keeps(in_mode: InMode, vm_node: NodeView) -> None:
     """Devices, users and dangerous acts, for all three at once: what fails in one is shown to work in Privileged."""
     made = {mode: in_mode(mode) for mode in MODES}
@@ -130,7 +83,6 @@ def node_users(environment: Environment, node: NodeView) -> set[int]:
     return {int(word) for line in node.run(script).splitlines() for word in line.split()[1:]}
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
 def test_nested_privilege_is_what_the_daemon_itself_has(in_mode: InMode, mode: str) -> None:
     """`--privileged` works, and gives the capabilities and the devices that the daemon's own container has."""
@@ -144,7 +96,6 @@ def test_nested_privilege_is_what_the_daemon_itself_has(in_mode: InMode, mode: s
     assert nested(environment, "--privileged", BUSYBOX_IMAGE, "sh", "-c", count).split() == ["0", "read-only"]
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("mode", WITHOUT_PRIVILEGE)
 def test_what_a_hostile_nested_container_can_still_do(in_mode: InMode, vm_node: NodeView, mode: str) -> None:
     """It gets past the reserve, by a group beside or by the files, and not past the pod's own limit."""
@@ -167,7 +118,6 @@ def test_what_a_hostile_nested_container_can_still_do(in_mode: InMode, vm_node: 
     assert vm_node.run(f"cat {group.partition('/elsewhere/')[0]}/memory.max") == str(512 * MIB)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("missing", ["SYS_ADMIN", "NET_ADMIN", "NET_RAW"])
 def test_each_capability_is_needed(in_mode: InMode, missing: str) -> None:
     """The pod of an environment that works, once more by hand, and without the capability."""
@@ -216,7 +166,6 @@ def _failed(pod: Object) -> bool:
     return any((state.get("terminated") or {}).get("exitCode", 0) != 0 for state in states)
 
 
-@pytest.mark.thorough
 def test_a_handler_without_writable_cgroups_is_told(vm_environments: Environments) -> None:
     environment = vm_environments("read-only-cgroup").apply(spec("UserNamespace", runtimeClassName="dind-read-only"))
     told = environment.wait_reason("CgroupNotWritable", START_SECONDS)
@@ -225,7 +174,6 @@ def test_a_handler_without_writable_cgroups_is_told(vm_environments: Environment
     environment.ready(START_SECONDS)
 
 
-@pytest.mark.thorough
 def test_a_handler_that_the_node_lacks_is_told(vm_environments: Environments) -> None:
     environment = vm_environments("no-handler").apply(spec("UserNamespace", runtimeClassName="dind-absent"))
     told = environment.wait_reason("RuntimeHandlerMissing", START_SECONDS)

@@ -12,11 +12,12 @@ import pytest
 from tests.cluster import versions
 from tests.cluster.components import NODE_LABEL
 from tests.cluster.vm.guest import TAINT
-from tests.live import Cluster, eventually
+from tests.live import Cluster, Object, eventually
 from tests.vm import pods
 from tests.vm.view import Vm
 
-pytestmark = pytest.mark.timeout(900)
+# On the worker that has less to do, see `test_each_mode.py`.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("capabilities")]
 
 STAY = "exec sleep 86400"
 # The three capabilities that any mode but Privileged asks for; mounting needs the first.
@@ -55,15 +56,6 @@ def test_its_runtime_has_both_handlers(vm: Vm, kubectl: Cluster) -> None:
     assert {"runc", "dind"} <= handlers
 
 
-def test_systemd_holds_the_pods_cgroups(vm: Vm, kubectl: Cluster, namespace: str) -> None:
-    found = pods.run(kubectl, pods.pod("slice", namespace, "vm", STAY))
-    group = vm.run(f"cat /proc/{vm.process(pods.container_id(found))}/cgroup")
-    assert group.startswith("0::/kubepods.slice/")
-    unit = group.rpartition("/")[2]
-    assert unit.startswith("cri-containerd-")
-    assert vm.run(f"systemctl is-active {unit}") == "active"
-
-
 @pytest.mark.thorough
 def test_apparmor_enforces(vm: Vm, kubectl: Cluster, namespace: str) -> None:
     assert vm.run("cat /sys/module/apparmor/parameters/enabled") == "Y"
@@ -95,6 +87,7 @@ def test_the_nodes_pods_the_machine_and_services_reach_each_other(vm: Vm, kubect
     names = ("host", "vm")
     found = {node: pods.run(kubectl, pods.pod(f"on-{node}", namespace, node, serve)) for node in names}
     addresses = {node: found[node]["status"]["podIP"] for node in names}
+    the_pods_group_is_systemds(vm, found["vm"])
     for node in names:
         kubectl("expose", "pod", f"on-{node}", f"--namespace={namespace}", "--port=80")
     for here in names:
@@ -110,6 +103,14 @@ def test_the_nodes_pods_the_machine_and_services_reach_each_other(vm: Vm, kubect
     for target in (addresses["vm"], cluster_ip):
         with opener.open(f"http://{target}/name", timeout=20) as answer:
             assert answer.read().strip() == b"on-vm"
+
+
+def the_pods_group_is_systemds(vm: Vm, found: Object) -> None:
+    group = vm.run(f"cat /proc/{vm.process(pods.container_id(found))}/cgroup")
+    assert group.startswith("0::/kubepods.slice/")
+    unit = group.rpartition("/")[2]
+    assert unit.startswith("cri-containerd-")
+    assert vm.run(f"systemctl is-active {unit}") == "active"
 
 
 @pytest.mark.thorough

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tests.cluster.instance import Instance
 from tests.cluster.vm import lifecycle, shell
+from tests.node_view import NodeView
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,21 @@ class Vm:
     def process(self, container_id: str) -> str:
         """The node's id of a container's first process."""
         return self.run(f"ctr -n k8s.io tasks list | awk '$1 == \"{container_id}\" {{print $2}}'")
+
+
+@dataclass(frozen=True)
+class GuestView(NodeView):
+    """A shell on the node by ssh: a pod to look from takes ten seconds to start, and each look through it one or two."""
+
+    vm: Vm
+
+    def run(self, script: str) -> str:
+        return shell.output(self.vm.instance, ["sh", "-c", script]).strip()
+
+    def here(self, script: str) -> str:
+        """With busybox's programs before the node's own."""
+        return shell.output(self.vm.instance, ["busybox", "sh", "-c", script]).strip()
+
+    def hierarchies(self) -> set[str]:
+        """It has one; `test_node.py` looks."""
+        return {"/sys/fs/cgroup"}

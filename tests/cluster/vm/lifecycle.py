@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.cluster import node, own_images, readiness, tools
@@ -16,10 +17,14 @@ from tests.cluster.locks import exclusive
 from tests.cluster.pki import Authority, kubeconfig, write_private
 from tests.cluster.process import ProcessRecord, wait_until
 from tests.cluster.progress import ClusterError, say, step
-from tests.cluster.vm import guest, image, link, qemu, shell
+from tests.cluster.store import Image
+from tests.cluster.vm import guest, image, link, qemu, shell, stock
 
 # The name that every program here knows the guest's server by; its messages go to a log of that name.
 _SERVER = "vm-qemu"
+
+# Images that a new guest starts with.
+Images = Callable[[], Sequence[Image]]
 
 # A boot takes a minute or two on two idle cores. Beside tests that use both, several times that.
 WAIT_SECONDS = 600.0
@@ -62,7 +67,7 @@ def fits(instance: Instance) -> bool:
         return False
 
 
-def start(instance: Instance, layout: ControlPlaneLayout, init: ProcessRecord) -> None:
+def start(instance: Instance, layout: ControlPlaneLayout, init: ProcessRecord, images: Images) -> None:
     """Starts the guest if it does not run, from whatever an earlier start left, and returns while it boots."""
     found = running(instance)
     if found is not None and fits(instance):
@@ -78,6 +83,7 @@ def start(instance: Instance, layout: ControlPlaneLayout, init: ProcessRecord) -
     instance.vm.mkdir(exist_ok=True, mode=0o700)
     _mark(instance).write_text(key(instance, files, command))
     _fill(instance, layout, made, files)
+    _stock(instance, images)
     link.connect(instance, init)
     shell.forget_connection(instance)
     if node.launch(instance, init, _SERVER, command):
@@ -97,6 +103,17 @@ def _fill(instance: Instance, layout: ControlPlaneLayout, made: image.GuestImage
     if not (folder / "programs.tar").exists():
         programs = guest.programs(layout.kubenode, tools.tool("containerd"), tools.tool("runc"), own_images.pause())
         guest.pack_programs(folder / "programs.tar", programs)
+
+
+def _stock(instance: Instance, images: Images) -> None:
+    """The disk with images. One that is there stays, as the other does: the guest has written to both."""
+    target = instance.vm / "stock.img"
+    if not target.exists():
+        wanted = images()
+        # The record first: a disk without a record would be taken for an empty one.
+        record = {image.name: image.archive.name for image in wanted}
+        (instance.vm / "images.json").write_text(json.dumps(record, indent=1))
+        _copy(stock.disk(wanted), target)
 
 
 def _copy(source: Path, target: Path) -> None:

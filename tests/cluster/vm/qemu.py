@@ -57,6 +57,7 @@ def command(instance: Instance, tap: str) -> list[str]:
         *disk("root.img"),
         *disk("configuration.tar", "readonly=on"),
         *disk("programs.tar", "readonly=on"),
+        *disk("stock.img"),
         *("-netdev", f"tap,id=link,ifname={tap},script=no,downscript=no"),
         *("-device", f"virtio-net-pci,netdev=link,mac={_MAC},romfile="),
         *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=console"),

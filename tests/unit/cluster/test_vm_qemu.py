@@ -18,13 +18,14 @@ def test_everything_of_the_guest_is_in_the_instances_folder() -> None:
     instance = Instance("life", Path("/cache"))
     words = qemu.command(instance, "vm0")
     paths = [part for word in words for part in word.replace("=", ",").replace(":", ",").split(",") if part[:1] == "/"]
-    assert len(paths) == 7
+    assert len(paths) == 8
     assert all(path.startswith(f"{instance.state}/") for path in paths)
     assert "tap,id=link,ifname=vm0,script=no,downscript=no" in words
     drives = [words[at + 1] for at, word in enumerate(words) if word == "-drive"]
     # The guest finds them by their order.
-    assert [Path(drive.split(",")[0]).name for drive in drives] == ["root.img", "configuration.tar", "programs.tar"]
-    assert [drive.endswith("readonly=on") for drive in drives] == [False, True, True]
+    names = [Path(drive.split(",")[0]).name for drive in drives]
+    assert names == ["root.img", "configuration.tar", "programs.tar", "stock.img"]
+    assert [drive.endswith("readonly=on") for drive in drives] == [False, True, True, False]
 
 
 def test_sockets_have_shorter_names_than_the_one_that_is_checked() -> None:

@@ -13,7 +13,7 @@ mirror_split() {
 	case $mirror_host in
 	*/*) mirror_path=/${mirror_host#*/} mirror_host=${mirror_host%%/*} ;;
 	esac
-	mirror_path=${mirror_path%/}
+	while [ "$mirror_path" != "${mirror_path%/}" ]; do mirror_path=${mirror_path%/}; done
 }
 
 # Sets mirror_host to the host with its port, for a URL with http: a program that is told only the host would use 443.
@@ -27,6 +27,19 @@ mirror_port() {
 
 mirrored_registries() {
 	for word in ${DIND_REGISTRY_MIRRORS-}; do printf '%s\n' "${word%%=*}"; done | sort -u
+}
+
+# REGISTRY: its mirrors in their order. With and without a slash at the end a URL is the same, and a file may have it only once.
+mirrors_of() {
+	seen=''
+	for word in ${DIND_REGISTRY_MIRRORS-}; do
+		[ "${word%%=*}" = "$1" ] || continue
+		mirror_split "${word#*=}"
+		url=$mirror_scheme://$mirror_host$mirror_path
+		! among "$url" "$seen" || continue
+		seen="$seen $url"
+		printf '%s\n' "$url"
+	done
 }
 
 # HOST: the files with its authorities, as a line of TOML; nothing without any.
@@ -64,10 +77,9 @@ mirror_hosts_of() {
 	# With http and a setting of TLS, https is tried first: what an insecure registry is to dockerd.
 	! among "$1" "${DIND_REGISTRY_INSECURE-}" || printf 'server = "http://%s"\nskip_verify = true\n' "$1"
 	mirror_authorities "$1"
-	for word in $DIND_REGISTRY_MIRRORS; do
-		[ "${word%%=*}" = "$1" ] || continue
-		mirror_split "${word#*=}"
-		printf '\n[host."%s://%s%s"]\ncapabilities = ["pull", "resolve"]\n' "$mirror_scheme" "$mirror_host" "$mirror_path"
+	for url in $(mirrors_of "$1"); do
+		mirror_split "$url"
+		printf '\n[host."%s"]\ncapabilities = ["pull", "resolve"]\n' "$url"
 		[ "$mirror_scheme" = https ] || continue
 		! among "$mirror_host" "${DIND_REGISTRY_INSECURE-}" || printf 'skip_verify = true\n'
 		mirror_authorities "$mirror_host"
@@ -85,13 +97,13 @@ mirror_require() {
 	done
 	[ -n "$others" ] || return 0
 	doing Daemon MirrorsUnsupported "Checking the image store for mirrors"
-	[ "${docker_major:-0}" -ge 28 ] || mirror_refused "Docker $docker_version knows only mirrors of docker.io" \
+	[ "${docker_major:-29}" -ge 28 ] || mirror_refused "Docker $docker_version knows only mirrors of docker.io" \
 		"Use an image with Docker 29 in daemon.image"
 	case $(cat "$file") in
 	*'"containerd-snapshotter":true'*) return 0 ;;
 	*'"containerd-snapshotter":false'*) mirror_refused "features.containerd-snapshotter is false in daemon.config" "Remove it" ;;
 	esac
-	[ "$docker_major" -ge 29 ] || mirror_refused "docker pull of Docker $docker_version uses them only with the containerd image store" \
+	[ "${docker_major:-29}" -ge 29 ] || mirror_refused "docker pull of Docker $docker_version uses them only with the containerd image store" \
 		"Set features.containerd-snapshotter to true in daemon.config, or use Docker 29"
 	for driver in overlay2 fuse-overlayfs btrfs zfs vfs; do
 		case "$(cat "$file") ${storage_flag-} $* " in
@@ -115,18 +127,33 @@ mirror_refused() {
 
 # --- Docker before 28 ---
 
-# FILE: builds take only host and path of a mirror, put the path behind /v2, and use https unless the host with its port is an insecure
-# registry; pulls put /v2 behind the path. So a mirror with a path stands there twice, each time for one of them.
+# FILE: dockerd's configuration. ARGUMENTS: dockerd's. Builds take only host and path of a mirror, put the path behind /v2, and use https
+# unless the host with its port is an insecure registry; pulls put /v2 behind the path. So a mirror with a path stands there twice, each
+# time for one of them, and one with http is an insecure registry, too.
 mirror_old_builds() {
-	[ "${docker_major:-28}" -lt 28 ] || return 0
+	[ "${docker_major:-29}" -lt 28 ] || return 0
+	file=$1 plain=''
+	shift
 	for word in ${DIND_REGISTRY_MIRRORS-}; do
 		[ "${word%%=*}" = docker.io ] || continue
 		mirror_split "${word#*=}"
-		[ "$mirror_scheme" = https ] || mirror_port
+		if [ "$mirror_scheme" = http ]; then
+			mirror_port
+			among "$mirror_host" "${DIND_REGISTRY_INSECURE-} $plain" || plain="$plain $mirror_host"
+		fi
 		new="\"$mirror_scheme://$mirror_host$mirror_path\""
 		[ -z "$mirror_path" ] || new="$new,\"$mirror_scheme://$mirror_host/..$mirror_path/v2\""
 		old=$(printf '%s' "${word#*=}" | sed 's/[].*^$[]/\\&/g')
-		sed -i "s|\"$old\"|$new|" "$1"
+		sed -i "s|\"$old\"|$new|" "$file"
+	done
+	# dockerd refuses a setting that is both a flag and a key.
+	case " $*" in *" --insecure-registry"* | *" -insecure-registry"*) return 0 ;; esac
+	for host in $plain; do
+		case $(cat "$file") in
+		*'"insecure-registries":[]'*) sed -i "s|\"insecure-registries\":\[|&\"$host\"|" "$file" ;;
+		*'"insecure-registries":['*) sed -i "s|\"insecure-registries\":\[|&\"$host\",|" "$file" ;;
+		*) sed -i "s|^{|{\"insecure-registries\":[\"$host\"],|" "$file" ;;
+		esac
 	done
 }
 
@@ -163,12 +190,15 @@ mirror_builder_registry() {
 	list='' plain=''
 	for word in ${DIND_REGISTRY_MIRRORS-}; do
 		mirror_split "${word#*=}"
-		if [ "$mirror_scheme" = http ]; then
-			mirror_port
-			[ "$mirror_host" != "$1" ] || plain=1
-		fi
+		[ "$mirror_scheme" = http ] || continue
+		mirror_port
+		[ "$mirror_host" != "$1" ] || plain=1
+	done
+	for url in $(mirrors_of "$1"); do
+		mirror_split "$url"
+		[ "$mirror_scheme" = https ] || mirror_port
 		# BuildKit puts the path behind /v2.
-		[ "${word%%=*}" != "$1" ] || list="$list${list:+, }\"$mirror_host${mirror_path:+/..$mirror_path/v2}\""
+		list="$list${list:+, }\"$mirror_host${mirror_path:+/..$mirror_path/v2}\""
 	done
 	[ -z "$list" ] || printf '  mirrors = [%s]\n' "$list"
 	if [ -n "$plain" ]; then

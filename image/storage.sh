@@ -67,8 +67,9 @@ host_folder_check() {
 a symbolic link there, or was one just now. Have the link removed on the node, or choose another folder."
 	fi
 	host_folder_free
-	# For whoever finds it locked.
-	printf '%s\n' "${DIND_OWNER-}" >"$docker_volume/.dind-owner" || storage_not_writable "$docker_volume/.dind-owner"
+	# For whoever finds it locked. Anew: a user of the daemon before this one may have put a pipe there, or a link to another file.
+	rm -rf "$docker_volume/.dind-owner" || :
+	(set -C && printf '%s\n' "${DIND_OWNER-}" >"$docker_volume/.dind-owner") || storage_not_writable "$docker_volume/.dind-owner"
 }
 
 # The daemon's container holds the lock for as long as it lives.

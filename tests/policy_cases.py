@@ -241,6 +241,21 @@ CASES = [
             ("mtu", "registry", {"mirrors": []}, "network", {"proxy": PROXY}, "proxy", "proxies"),
         )
     ),
+    # A mirror without TLS is an insecure registry.
+    *(
+        Case(
+            "daemonConfig",
+            ["registry-mirrors"],
+            fields("https://m"),
+            fields("http://m"),
+            f"The field spec.{field} with http:// (insecure-registries in daemon.json) ",
+        )
+        for field, fields in (
+            ("registry.mirrors", lambda url: {"registry": {"mirrors": ["https://n", url]}}),
+            ("registry.mirrorsFor", lambda url: {"registry": {"mirrorsFor": [{"registry": "r", "mirrors": [url]}]}}),
+            ("daemon.config", lambda url: daemon(config={"registry-mirrors": [url]})),
+        )
+    ),
     Case(
         "maxResources",
         HIGHEST,

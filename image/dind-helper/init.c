@@ -205,10 +205,10 @@ static int supervise(pid_t child, const sigset_t *signals, struct beside *all, c
         if ((left < 0 ? sigwaitinfo(signals, &got) : sigtimedwait(signals, &got, &wait)) < 0)
             continue;
         if (got.si_signo != SIGCHLD) {
+            kill(child, got.si_signo);
             /* From here on this process may be killed before the daemon has ended. */
             if (options->loops && got.si_signo == SIGTERM)
                 loops_detach(options->loops, 1);
-            kill(child, got.si_signo);
         } else if (reap(child, &status, all))
             return status;
     }

@@ -12,6 +12,10 @@
 #include <unistd.h>
 
 #define READ_MS 2000
+/* For so long a container that was given a limit before a change may take to start: then it is given the new one. */
+#define START_MS 60000
+/* Changes within that time; of more the oldest are forgotten. */
+#define CHANGES 4
 #define ROOT "/sys/fs/cgroup"
 /* Version 1 writes "no limit" as a number just below 2^63; no machine has 2^60 bytes. */
 #define NO_LIMIT (1ULL << 60)
@@ -86,8 +90,28 @@ static void apply_below(const struct hierarchy *tree, const char *group, int dep
     closedir(dir);
 }
 
-static void apply(const struct hierarchy *tree, const char *group, unsigned long long limit, unsigned long long reserve) {
-    unsigned long long before = read_limit(tree->folder, group, tree->limit);
+/* Limits of the group before the one that it has, and until when containers may appear that were given them. */
+struct before {
+    unsigned long long limit;
+    long long until;
+};
+
+static void apply_before(const struct hierarchy *tree, const char *group, const struct before *before) {
+    unsigned long long now = 0;
+
+    for (int i = 0; i < CHANGES; i++) {
+        if (now_ms() >= before[i].until)
+            continue;
+        if (!now)
+            now = read_limit(tree->folder, group, tree->limit);
+        if (now && before[i].limit != now)
+            apply_below(tree, group, 2, before[i].limit, now);
+    }
+}
+
+static void apply(const struct hierarchy *tree, const char *group, unsigned long long limit, unsigned long long reserve,
+                  struct before *before) {
+    unsigned long long was = read_limit(tree->folder, group, tree->limit);
 
     if (limit <= reserve) {
         fprintf(stderr,
@@ -102,19 +126,24 @@ static void apply(const struct hierarchy *tree, const char *group, unsigned long
         return;
     }
     write_swap(tree, group, reserve);
-    apply_below(tree, group, 2, before, limit - reserve);
+    memmove(before + 1, before, (CHANGES - 1) * sizeof *before);
+    before[0] = (struct before){.limit = was, .until = now_ms() + START_MS};
+    apply_before(tree, group, before);
     fprintf(stderr, "dind: the memory limit is now %llu bytes; nested containers together have %llu\n", limit, limit - reserve);
 }
 
 /* LAST is the limit that the group's own was made from: one written since then, while the daemon was prepared, counts. */
 void limits_run(const char *group, unsigned long long last, unsigned long long reserve) {
     const struct hierarchy *tree = access(ROOT "/cgroup.controllers", F_OK) ? &version1 : &version2;
+    struct before before[CHANGES] = {{0, 0}};
 
     for (;; sleep_ms(READ_MS)) {
         unsigned long long limit = read_limit(tree->folder, "", tree->limit);
 
         if (limit && limit != last)
-            apply(tree, group, limit, reserve);
+            apply(tree, group, limit, reserve, before);
+        else
+            apply_before(tree, group, before);
         if (limit)
             last = limit;
     }

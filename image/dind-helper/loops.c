@@ -60,8 +60,22 @@ static int number_of(const char *name) {
     return *end || number >= NUMBERS ? -1 : (int)number;
 }
 
+/*
+ * A user of the daemon may put something else in the place of the record: a link, or a pipe, on which everybody who opens it waits.
+ * -1 for all but a file.
+ */
+static int open_file(const char *path, int flags) {
+    int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    struct stat about;
+
+    if (fd < 0 || (!fstat(fd, &about) && S_ISREG(about.st_mode)))
+        return fd;
+    close(fd);
+    return -1;
+}
+
 static size_t read_text(const char *path, char *text, size_t size) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(path, O_RDONLY);
     ssize_t length = fd < 0 ? -1 : read(fd, text, size - 1);
 
     if (fd >= 0)
@@ -153,7 +167,7 @@ static void record_read(const char *record, struct device *known) {
 static void record_write(const struct watcher *watcher) {
     char text[RECORD_MAX];
     size_t length = read_text(BOOT_ID, text, sizeof text);
-    int fd = open(watcher->record, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = open_file(watcher->record, O_WRONLY | O_CREAT);
 
     for (int number = 0; number < NUMBERS && length < sizeof text - 64; number++)
         if (watcher->known[number].ours)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from .config_keys import OTHER_SHORT_WITH_VALUE, OWNED_EXEC_OPT, SETTINGS, Setting, deciding, owned
@@ -79,6 +80,16 @@ def is_set(setting: Setting, config: Mapping[str, Any], args: Sequence[str]) -> 
         return True
     pattern = _of(setting)
     return any(pattern.match(argument) for argument in args)
+
+
+def flag_values(setting: Setting, args: Sequence[str]) -> list[str]:
+    """The values that the arguments give its long flags: `--name=value`, or `--name` with the value as the next argument."""
+    found = []
+    for argument, following in pairwise((*args, "")):
+        name, equals, value = argument.partition("=")
+        if argument.startswith("-") and name.removeprefix("-").removeprefix("-") in setting.long_flags:
+            found.append(value if equals else following)
+    return found
 
 
 def decided(config: Mapping[str, Any], args: Sequence[str]) -> list[str]:

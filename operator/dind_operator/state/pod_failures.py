@@ -99,8 +99,14 @@ _WRAPPER_REASONS: dict[str, tuple[Reason, str]] = {
         "or later with the containerd image store, the default of Docker 29 for an empty volume. The log of the container daemon "
         "says what is missing. Change it, or remove spec.registry.mirrorsFor.",
     ),
+    "RegistryFilesMissing": (
+        Reason.REGISTRY_FILES_MISSING,
+        "The container daemon cannot start: a ConfigMap or Secret in spec.registry, spec.caBundle or spec.network.proxy, or its "
+        "key, no longer exists or has invalid content. The log of the container daemon names it. Create or correct it. The pod "
+        "continues within five minutes, or at once if you delete it.",
+    ),
 }
-"""Reasons of the entrypoint that are not reasons of a condition."""
+"""Reasons of the entrypoint that are not reasons of a condition, or whose meaning there is another one."""
 
 _TOOL_REASONS = frozenset(
     {

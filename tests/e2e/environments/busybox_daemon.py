@@ -27,7 +27,7 @@ set -e
 programs=$(for name in dockerd containerd containerd-shim-runc-v2 runc docker docker-proxy docker-init \
   iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do command -v $name; done)
 modules=$(ls /usr/lib/*/xtables/*.so)
-libraries=$(for file in $programs $modules; do ldd $file 2>/dev/null; done | grep -o '/[^ ]*' | sort -u)
+libraries=$(for file in $programs $modules; do ldd $file 2>/dev/null || true; done | grep -o '/[^ ]*' | sort -u)
 exec tar --create --dereference --file=- $programs $modules $libraries 2>/dev/null
 """
 

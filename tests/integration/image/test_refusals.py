@@ -78,3 +78,25 @@ def test_without_privilege(start_daemon: StartDaemon) -> None:
     error = refused(start_daemon(inside=inside))
     assert (error["check"], error["reason"]) == ("Cgroups", "CgroupsNotMountable")
     assert error["docker"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"DIND_PROXY_SECRET": "login", "DIND_PROXY": "1", "NO_PROXY": "localhost"},
+            "The Secret login in the environment's namespace is not there",
+        ),
+        (
+            {"DIND_CA_BUNDLE": "ConfigMap/everything/ca.crt"},
+            "The key ca.crt of the ConfigMap everything in the environment's namespace is not there",
+        ),
+    ],
+)
+def test_what_was_deleted_while_the_pod_ran_is_missed_by_a_container_that_starts_again(
+    start_daemon: StartDaemon, asked: dict[str, str], said: str
+) -> None:
+    """The init container does not run again. Without a proxy or its authorities dockerd would run, and fail later."""
+    error = refused(start_daemon(**asked))
+    assert (error["check"], error["reason"]) == ("Registry", "RegistryFilesMissing")
+    assert said in error["message"]

@@ -80,6 +80,25 @@ def test_what_containers_were_given_for_want_of_a_limit_moves_with_it(box: Sandb
         }
 
 
+def test_a_container_that_was_being_started_during_changes_follows_them(
+    box: Sandbox, tool: Path, tmp_path: Path
+) -> None:
+    """It was given a limit of before them, and it appears after them."""
+    limit = box.groups["memory"] / "memory.limit_in_bytes"
+    group = box.groups["memory"] / "docker"
+    with daemon(box, tool, tmp_path / "log"):
+        assert holds(lambda: nested(box) == 192 * MIB)
+        for mebibytes in (512, 384):
+            limit.write_text(str(mebibytes * MIB))
+            assert holds(lambda wanted=mebibytes * MIB - RESERVE: nested(box) == wanted)
+        files = {given: group / f"id{given}" / "memory.limit_in_bytes" for given in (192, 448, 100)}
+        for given, file in files.items():
+            file.parent.mkdir()
+            file.write_text(str(given * MIB))
+        assert holds(lambda: [int(files[given].read_text()) // MIB for given in (192, 448)] == [320, 320])
+        assert int(files[100].read_text()) == 100 * MIB, "somebody chose it"
+
+
 def test_a_change_before_it_looked_for_the_first_time_counts(box: Sandbox, tool: Path, tmp_path: Path) -> None:
     """The wrapper takes a second or more between the nested limit and the daemon's start."""
     told = f"the memory limit is now {LIMIT} bytes; nested containers together have {192 * MIB}"

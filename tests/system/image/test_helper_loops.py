@@ -151,6 +151,33 @@ def test_one_that_is_killed_after_it_was_asked_to_end_leaves_nothing(box: Sandbo
     eventually(lambda: not attached(mark), "detached", 30)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_a_user_puts_in_the_place_of_the_record_delays_nothing(
+    box: Sandbox, tool: Path, mark: Path, kind: str
+) -> None:
+    """The record is on the volume, which a nested container may mount. Whoever opens a pipe waits for the other end."""
+    make = {"pipe": f"mkfifo {RECORD}", "link": f"ln -s /run/other {RECORD}; mkfifo /run/other"}[kind]
+    began = "touch /var/lib/docker/began; trap 'exit 7' TERM; sleep 600 & wait"
+    box.more += f"{make};"
+    with daemon(box, tool, began) as process:
+        eventually((mark.parent / "began").exists, "the daemon begins", 30)
+        end(process)
+        assert process.returncode == 7
+
+
+def test_the_daemon_is_asked_to_end_before_its_devices_are_looked_at(box: Sandbox, tool: Path, mark: Path) -> None:
+    """Whatever that takes: here the node of the device is a pipe, on which who opens it waits."""
+    wait = "until [ -e /var/lib/docker/now ]; do sleep 0.1; done"
+    device = f"d=$(losetup --show -f /var/lib/docker/{mark.name}/disk); {wait}; rm $d; mkfifo $d"
+    ends = "trap 'touch /var/lib/docker/ended; exit' TERM; touch /var/lib/docker/ready; sleep 600 & wait"
+    with daemon(box, tool, f"{device}; {ends}") as process:
+        eventually(lambda: record(mark) != [], "in the record", 30)
+        (mark.parent / "now").touch()
+        eventually((mark.parent / "ready").exists, "the pipe is there", 30)
+        ask_to_end(process)
+        eventually((mark.parent / "ended").exists, "the daemon was asked to end", 30)
+
+
 def test_the_user_detaches_as_ever(box: Sandbox, tool: Path, mark: Path) -> None:
     wait = "until [ -e /var/lib/docker/now ]; do sleep 0.1; done"
     script = f"d=$(losetup --show -f /var/lib/docker/{mark.name}/disk); {wait}; losetup -d $d; sleep 600"

@@ -23,6 +23,7 @@ mkdir "$host_prefix"; cd "$host_prefix"; eval "$1"
 trap 'report_unexpected $?' EXIT
 host_folder_check
 echo "owner $(cat /var/lib/docker/.dind-owner)"
+[ ! -e "$host_prefix/kept" ] || echo "written through a link"
 """
 OWN = "mkdir own other; mount --bind own /var/lib/docker"
 OWNER = "team-a/builder 1111-2222"
@@ -40,6 +41,15 @@ def check(make_sandbox: MakeSandbox, tool: Path) -> Check:
 
 def test_the_folder_of_that_name_is_taken_and_signed(check: Check) -> None:
     assert check(OWN)[:2] == (0, f"owner {OWNER}")
+
+
+@pytest.mark.parametrize(
+    "left", ["mkfifo own/.dind-owner", "ln -s /run/prefix/kept own/.dind-owner", "mkdir own/.dind-owner"]
+)
+def test_what_a_daemon_left_in_the_place_of_the_signature_is_replaced(check: Check, left: str) -> None:
+    """Its user may put anything there: a pipe, on which everybody waits, or a link to a file that is not in the folder."""
+    status, told, _ = check(f"{OWN}; {left}")
+    assert (status, told) == (0, f"owner {OWNER}")
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,16 @@ def test_docker_28_is_told_of_the_mirrors_of_each_registry(shell: str) -> None:
     }
 
 
+def test_a_mirror_stands_in_a_file_once(shell: str) -> None:
+    """TOML has no table twice; two URLs that differ only in slashes at the end are the same."""
+    mirrors = (
+        "docker.io=https://m/a/ docker.io=https://n docker.io=https://m/a docker.io=https://n/ docker.io=https://m/a//"
+    )
+    assert list(hosts(shell, "docker.io", DIND_REGISTRY_MIRRORS=mirrors)["host"]) == ["https://m/a", "https://n"]
+    done = sourced(shell, "mirror_builder_registry docker.io", DIND_REGISTRY_MIRRORS=mirrors)
+    assert tomllib.loads(done.stdout)["registry"]["docker.io"]["mirrors"] == ["m/../a/v2", "n"]
+
+
 def test_ranges_of_insecure_addresses_stay_dockerds_own_matter(shell: str) -> None:
     found = sourced(shell, "registries_with_hosts").stdout.split()
     assert found == ["ghcr.io", "r.example.com:5000"]
@@ -103,11 +113,47 @@ def test_the_environments_bundle_is_trusted_everywhere_but_over_http(shell: str)
 def test_builds_before_docker_28_use_the_mirrors_too(
     shell: str, tmp_path: Path, version: str, mirrors: list[str]
 ) -> None:
+    assert old_builds(shell, tmp_path, version, CONFIG) == {"registry-mirrors": mirrors}
+
+
+def old_builds(
+    shell: str, tmp_path: Path, version: str, config: dict[str, Any], *arguments: str, **variables: str
+) -> Any:
+    """What becomes of daemon.json."""
     file = tmp_path / "daemon.json"
-    file.write_text(json.dumps(CONFIG, separators=(",", ":")))
-    done = sourced(shell, f"docker_major={version.split('.', maxsplit=1)[0]}; mirror_old_builds {file}")
+    file.write_text(json.dumps(config, separators=(",", ":")))
+    major = version.split(".", maxsplit=1)[0]
+    done = sourced(shell, 'docker_major=$1; shift; mirror_old_builds "$@"', major, str(file), *arguments, **variables)
     assert done.returncode == 0, done.stderr
-    assert json.loads(file.read_text()) == {"registry-mirrors": mirrors}
+    return json.loads(file.read_text())
+
+
+@pytest.mark.parametrize(
+    ("insecure", "added"),
+    [
+        (None, ["[fd00::1]:80", "m:5000"]),
+        ([], ["m:5000", "[fd00::1]:80"]),
+        (["r"], ["[fd00::1]:80", "m:5000", "r"]),
+        (["r", "m:5000"], ["[fd00::1]:80", "r", "m:5000"]),
+    ],
+)
+def test_only_builds_before_docker_28_need_a_mirror_without_tls_to_be_insecure(
+    shell: str, tmp_path: Path, insecure: list[str] | None, added: list[str]
+) -> None:
+    urls = ["http://m:5000", "http://m:5000/a", "http://[fd00::1]/", "https://tls.example.com"]
+    told = {
+        "DIND_REGISTRY_MIRRORS": " ".join([*(f"docker.io={url}" for url in urls), "ghcr.io=http://other"]),
+        "DIND_REGISTRY_INSECURE": " ".join(insecure or []),
+    }
+    config = {"registry-mirrors": urls} | ({} if insecure is None else {"insecure-registries": insecure})
+    found = old_builds(shell, tmp_path, "26.1.5", config, "--debug", **told)
+    assert sorted(found["insecure-registries"]) == sorted(added)
+    assert old_builds(shell, tmp_path, "28.0.0", config, **told) == config
+    assert old_builds(shell, tmp_path, "", config, **told) == config, "a version that is unknown is the newest"
+    # dockerd takes a setting from one place.
+    for flag in ("--insecure-registry=r", "-insecure-registry"):
+        kept = old_builds(shell, tmp_path, "26.1.5", {"registry-mirrors": urls}, flag, **told)
+        assert "insecure-registries" not in kept
 
 
 REQUIRE = """
@@ -129,6 +175,9 @@ mirror_require "$file" "$@"
         ("28.5.2", {"features": {"containerd-snapshotter": True}}, [], ""),
         ("29.0.0", {"storage-driver": "overlayfs"}, [], ""),
         ("29.0.0", {}, ["--debug"], ""),
+        # Of a version that is no release: the newest.
+        ("", {}, [], ""),
+        ("", {"storage-driver": "overlay2"}, [], "with the storage driver overlay2"),
     ],
 )
 def test_mirrors_of_other_registries_need_the_containerd_image_store(

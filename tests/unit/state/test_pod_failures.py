@@ -128,6 +128,7 @@ def test_a_daemon_that_ends_well_again_and_again_fails(state: Any, restarts: int
     [
         ("ConfigInvalid", "InvalidDaemonConfig"),
         ("MirrorsUnsupported", "InvalidDaemonConfig"),
+        ("RegistryFilesMissing", "RegistryFilesMissing"),
         ("DaemonNotFound", "DaemonNotFound"),
         ("DaemonNotRunnable", "DaemonNotRunnable"),
         ("CgroupsNotMountable", "CgroupsNotMountable"),
@@ -148,6 +149,14 @@ def test_the_wrapper_names_a_reason_and_its_text_stays_behind(said: str, reason:
     assert failure.reason.value == reason
     assert EVIL not in failure.message
     assert not failure.repeats
+
+
+def test_what_a_daemon_misses_that_starts_again_is_named_in_its_log() -> None:
+    error = {"check": "Registry", "reason": "RegistryFilesMissing", "message": EVIL}
+    failure = container_failure(daemon(error=error), "daemon")
+    assert failure is not None
+    assert failure.reason is Reason.REGISTRY_FILES_MISSING
+    assert "The log of the container daemon names it" in failure.message
 
 
 def test_out_of_memory_wins_over_what_was_left() -> None:

@@ -1,6 +1,6 @@
 """The policy for fields that set keys of daemon.json, and for the Secrets of registries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from dind_operator.api.registry import RegistrySpec
@@ -13,6 +13,8 @@ KEYS: Final[Mapping[str, str]] = dict(
     sorted({"registry.mirrorsFor": "registry-mirrors", **{f: s[0].key for f, s in by_field().items()}}.items())
 )
 """Field below spec -> key of daemon.json, in the order of the checks. The same as in the chart."""
+_PLAIN: Final = "insecure-registries"
+"""Key that mirrors with http:// need, too: they are accessed without TLS, and builds before Docker 28 need them in it."""
 _UNSET: Final[tuple[Any, ...]] = (None, "Auto", [])
 
 
@@ -25,6 +27,23 @@ def keys(spec: DindEnvironmentSpec, allowed: tuple[str, ...] | None) -> Iterator
         if key not in allowed and _set(manifest, field):
             yield not_allowed("The field", f"spec.{field} ({key} in daemon.json)", allowed, "daemonConfig")
             return
+    plain = [] if _PLAIN in allowed else [field for field, urls in _mirrors(spec) if any(map(_has_no_tls, urls))]
+    if plain:
+        yield not_allowed(
+            "The field", f"spec.{plain[0]} with http:// ({_PLAIN} in daemon.json)", allowed, "daemonConfig"
+        )
+
+
+def _mirrors(spec: DindEnvironmentSpec) -> Iterator[tuple[str, Sequence[Any]]]:
+    """The fields with mirrors, in the order of the checks, and their URLs."""
+    listed = spec.daemon.config.get("registry-mirrors")
+    yield "daemon.config", listed if isinstance(listed, list) else []
+    yield "registry.mirrors", spec.registry.mirrors
+    yield "registry.mirrorsFor", [url for entry in spec.registry.mirrors_for for url in entry.mirrors]
+
+
+def _has_no_tls(url: object) -> bool:
+    return isinstance(url, str) and url.startswith("http://")
 
 
 def secrets(registry: RegistrySpec, allowed: tuple[str, ...] | None) -> Iterator[str]:

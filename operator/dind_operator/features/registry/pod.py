@@ -10,10 +10,10 @@ from typing import Any
 
 from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
-from dind_operator.api.registry import MIRROR_PATTERN, CaBundle, EnvironmentCaBundle, RegistrySpec
+from dind_operator.api.registry import INSECURE_PATTERN, MIRROR_PATTERN, CaBundle, EnvironmentCaBundle, RegistrySpec
 from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.dockerd.config_keys import Setting, by_field
-from dind_operator.dockerd.flags import is_set
+from dind_operator.dockerd.flags import flag_values, is_set
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
@@ -46,23 +46,13 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
 
 
 def daemon_settings(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
-    """Keys of daemon.json for registries. A key or flag of the user, even an empty one, disables the default mirrors.
-
-    Before version 28, builds use https for a mirror with an http URL unless it is an insecure registry, too.
-    """
+    """Keys of daemon.json for registries. A key or flag of the user, even an empty one, disables the default mirrors."""
     registry, daemon = spec.registry, spec.daemon
     own = any(is_set(setting, daemon.config, daemon.args) for setting in _MIRRORS)
     mirrors = registry.mirrors or ([] if own else list(settings.default_registry_mirrors))
-    insecure = registry.insecure_registries
-    # dockerd rejects a setting that is both a flag and a key.
-    if not is_set(_INSECURE, {}, daemon.args):
-        listed = insecure or _listed(spec, _INSECURE)
-        plain = (_plain_host(url) for url in hub_mirrors(spec, settings) if url.startswith("http://"))
-        added = [host for host in dict.fromkeys(plain) if host not in listed]
-        insecure = [*listed, *added] if added else insecure
     return {
         **({"registry-mirrors": mirrors} if mirrors else {}),
-        **({"insecure-registries": insecure} if insecure else {}),
+        **({"insecure-registries": registry.insecure_registries} if registry.insecure_registries else {}),
     }
 
 
@@ -82,10 +72,10 @@ def _listed(spec: DindEnvironmentSpec, setting: Setting) -> list[str]:
     return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
 
 
-def _plain_host(url: str) -> str:
-    """The host of an http URL, with its port: http://m.example.com/a is m.example.com:80."""
-    host = url.removeprefix("http://").partition("/")[0]
-    return host if re.search(r":[0-9]+$", host) else f"{host}:80"
+def _insecure(spec: DindEnvironmentSpec) -> list[str]:
+    """The insecure registries of dockerd, from the one place where they are set; others than the API accepts are left to dockerd."""
+    named = [*_listed(spec, _INSECURE), *flag_values(_INSECURE, spec.daemon.args)]
+    return spec.registry.insecure_registries or [host for host in named if re.fullmatch(INSECURE_PATTERN, host)]
 
 
 def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:
@@ -126,10 +116,10 @@ def mirror_variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict
     """The mirrors of all registries, as ``registry=URL``, and the insecure registries, for the files of the wrapper."""
     pairs = [f"docker.io={url}" for url in hub_mirrors(spec, settings)]
     pairs += [f"{entry.registry}={url}" for entry in spec.registry.mirrors_for for url in entry.mirrors]
-    insecure = daemon_settings(spec, settings).get("insecure-registries") or _listed(spec, _INSECURE)
+    insecure = _insecure(spec)
     return {
         **({"DIND_REGISTRY_MIRRORS": " ".join(pairs)} if pairs else {}),
-        **({"DIND_REGISTRY_INSECURE": " ".join(insecure)} if pairs and insecure else {}),
+        **({"DIND_REGISTRY_INSECURE": " ".join(insecure)} if insecure else {}),
     }
 
 

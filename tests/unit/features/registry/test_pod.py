@@ -117,23 +117,23 @@ def test_insecure_registries_are_dockerds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "insecure"),
+    ("fields", "key", "told"),
     [
-        ({"registry": {"mirrors": ["http://m.example.com/a", "https://n"]}}, ["m.example.com:80"]),
-        ({"registry": {"mirrors": ["http://m:5000"], "insecureRegistries": ["m:5000"]}}, ["m:5000"]),
-        ({"registry": {"mirrors": ["http://[fd00::1]"], "insecureRegistries": ["r"]}}, ["r", "[fd00::1]:80"]),
-        (
-            {"daemon": {"config": {"registry-mirrors": ["http://m:5000"], "insecure-registries": ["r"]}}},
-            ["r", "m:5000"],
-        ),
-        ({"daemon": {"config": {"registry-mirrors": ["https://m"], "insecure-registries": ["r"]}}}, ["r"]),
-        # dockerd takes a setting from one place.
-        ({"registry": {"mirrors": ["http://m:5000"]}, "daemon": {"args": ["--insecure-registry=r"]}}, None),
+        # What old builds need besides, the wrapper adds: only it knows the version.
+        ({"registry": {"mirrors": ["http://m"]}}, None, None),
+        ({"registry": {"mirrors": ["http://m"], "insecureRegistries": ["r"]}}, ["r"], "r"),
+        ({"registry": {"insecureRegistries": ["r:5000", "10.0.0.0/8"]}}, ["r:5000", "10.0.0.0/8"], "r:5000 10.0.0.0/8"),
+        ({"daemon": {"config": {"insecure-registries": ["r", "*", "a b"]}}}, ["r", "*", "a b"], "r"),
+        ({"daemon": {"args": ["--insecure-registry=r", "-D", "-insecure-registry", "s:1"]}}, None, "r s:1"),
+        ({"daemon": {"args": ["--insecure-registry", "--insecure-registry="]}}, None, None),
     ],
 )
-def test_builds_may_use_a_mirror_without_tls(fields: dict[str, Any], insecure: list[str] | None) -> None:
+def test_the_insecure_registries_are_dockerds_and_known_to_the_wrapper(
+    fields: dict[str, Any], key: list[str] | None, told: str | None
+) -> None:
     _, _, daemon = containers(fields)
-    assert json.loads(variables(daemon)["DIND_DAEMON_CONFIG"]).get("insecure-registries") == insecure
+    assert json.loads(variables(daemon)["DIND_DAEMON_CONFIG"]).get("insecure-registries") == key
+    assert variables(daemon).get("DIND_REGISTRY_INSECURE") == told
 
 
 def test_the_wrapper_has_the_mirrors_of_every_registry() -> None:
@@ -142,7 +142,7 @@ def test_the_wrapper_has_the_mirrors_of_every_registry() -> None:
     _, init, daemon = containers(fields)
     told = variables(daemon)
     assert told["DIND_REGISTRY_MIRRORS"] == "docker.io=http://m:5000 ghcr.io=https://m/ghcr ghcr.io=http://n"
-    assert told["DIND_REGISTRY_INSECURE"] == "r m:5000"
+    assert told["DIND_REGISTRY_INSECURE"] == "r"
     assert "DIND_REGISTRY_MIRRORS" not in variables(init)
     in_config = {"daemon": {"config": {"registry-mirrors": ["https://m", "https://user:password@m"]}}}
     assert variables(containers(in_config)[2])["DIND_REGISTRY_MIRRORS"] == "docker.io=https://m"

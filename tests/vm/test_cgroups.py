@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.cluster.own_images import BUSYBOX_IMAGE
+from tests.cluster.vm import lifecycle
 from tests.e2e.environments.conftest import load_images
 from tests.e2e.environments.test_memory import MIB, nested_limit
 from tests.environment import Environment, eventually
@@ -25,6 +26,7 @@ from tests.vm.view import Vm
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.thorough]
 
+KUBELET = "/etc/kubernetes/kubelet.json"
 SPEC: Object = {
     "daemon": {
         "resources": {"limits": {"memory": f"{LIMIT}Mi", "cpu": "1"}, "requests": {"cpu": "100m"}},
@@ -142,6 +144,31 @@ def test_a_reload_of_systemd_changes_nothing(bench: Environment, node: NodeView,
     assert fill(bench, NESTED + 64) == 137
     assert bench.daemon_process() == before
     bench.docker("kill", nested)
+
+
+def test_a_node_that_stops_the_daemon_with_a_nested_container_is_named(
+    bench: Environment, vm: Vm, vm_environments: Callable[[str], Environment]
+) -> None:
+    """docs/security.md: the kubelet's default, with systemd and this runc. A container keeps what it was created with."""
+
+    def kubelet(single: str) -> None:
+        vm.run(
+            f'sed -i \'s/"singleProcessOOMKill": .*,/"singleProcessOOMKill": {single},/\' {KUBELET}; systemctl restart kubelet'
+        )
+        lifecycle.wait(vm.instance)
+
+    before = bench.daemon_process()
+    kubelet("false")
+    try:
+        stopped = vm_environments("stopped").apply(SPEC).ready(START_SECONDS)
+        load_images(stopped)
+        assert fill(stopped, NESTED + 64) != 0
+        stopped.wait(lambda found: "singleProcessOOMKill" in str(found["status"].get("lastFailure")), "the cause", 300)
+        assert stopped.status()["lastFailure"]["reason"] == "OutOfMemory"
+        stopped.ready(START_SECONDS)
+    finally:
+        kubelet("true")
+    assert bench.daemon_process() == before
 
 
 def test_a_daemon_that_is_killed_comes_back_in_its_limits_and_nothing_of_the_old_one_stays(

@@ -305,8 +305,9 @@ class Reason(Documented):
     )
     OUT_OF_MEMORY = (
         "OutOfMemory",
-        "The kernel killed the daemon because the pod reached its memory limit.",
-        "Raise `spec.daemon.resources.limits.memory` or `spec.daemon.reserve.memory`.",
+        "The daemon was killed because the pod reached its memory limit, or the node stopped it because a nested container did.",
+        "Raise `spec.daemon.resources.limits.memory` or `spec.daemon.reserve.memory`. If the node stopped it, set "
+        "`singleProcessOOMKill: true` in the configuration of the kubelet.",
     )
     POD_FAILED = (
         "PodFailed",

@@ -12,6 +12,7 @@ from dind_operator.state import sidecar_support as sidecars
 from dind_operator.state.node_reports import CheckError, daemon_end, preflight_report
 
 KILLED_BY_SIGKILL = 137
+KILLED_BY_SIGTERM = 143
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +184,25 @@ def container_failure(status: dict[str, Any], name: str) -> Failure | None:
     code = end.get("exitCode")
     if not isinstance(code, int):
         return None
+    oom = end.get("reason") == "OOMKilled"
+    if oom and name == DAEMON_CONTAINER and _stopped_by_the_node(status, code):
+        return replace(_STOPPED_FOR_MEMORY, exit_code=code)
     if code == 0:
         return _ENDS_WELL if name == DAEMON_CONTAINER and pods.looping(status) else None
     if end.get("reason") in _NOT_STARTED:
         return not_started(name, str(end.get("message") or ""), code)
     if name == INIT_CONTAINER:
         return _preflight_failure(end.get("message"), code)
-    return _daemon_failure(end.get("message"), code, oom=end.get("reason") == "OOMKilled")
+    return _daemon_failure(end.get("message"), code, oom=oom and code == KILLED_BY_SIGKILL)
+
+
+def _stopped_by_the_node(status: dict[str, Any], code: int) -> bool:
+    """Whether a container was asked to end, started again, and something in it had been out of memory.
+
+    The runtime keeps that a nested container was out of memory as the reason of whatever end comes later.
+    """
+    again = isinstance(status.get("restartCount"), int) and status["restartCount"] > 0
+    return code == KILLED_BY_SIGTERM or (code == 0 and again and not (status.get("state") or {}).get("terminated"))
 
 
 def never_ran(status: dict[str, Any]) -> bool:
@@ -212,6 +225,15 @@ _ENDS_WELL = Failure(
     "dockerd exits repeatedly without an error (exit code 0): a probe or a process in the pod stops it. The Events of the pod and "
     "`dind-operator report` show the cause.",
     0,
+)
+
+
+_STOPPED_FOR_MEMORY = Failure(
+    Reason.OUT_OF_MEMORY,
+    "A nested container ran out of memory, and the daemon was then stopped (SIGTERM). A node with cgroup v2, systemd and runc 1.5.2 or "
+    "later stops the whole container of the daemon, unless the kubelet is configured with singleProcessOOMKill: true. Ask an "
+    "administrator to set it.",
+    KILLED_BY_SIGTERM,
 )
 
 

@@ -85,6 +85,8 @@ def kubelet(instance: Instance) -> str:
         "tlsPrivateKeyFile": f"{_KUBERNETES}/pki/kubelet.key",
         "containerRuntimeEndpoint": f"unix://{_SOCKET}",
         "cgroupDriver": "systemd",
+        # Otherwise runc 1.5.2 and later let systemd stop the whole container when a nested one is out of memory (docs/security.md).
+        "singleProcessOOMKill": True,
         "resolvConf": "/etc/resolv.conf",
         "podCIDR": instance.vm_pod_range,
         "maxPods": MAX_PODS,

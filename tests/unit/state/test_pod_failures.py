@@ -165,6 +165,27 @@ def test_out_of_memory_wins_over_what_was_left() -> None:
     assert failure.reason is Reason.OUT_OF_MEMORY
 
 
+@pytest.mark.parametrize("code", [0, 143])
+def test_a_daemon_that_the_node_stopped_for_a_nested_container_is_told_apart(code: int) -> None:
+    """What runc 1.5.2 and later ask systemd for, seen on the virtual node. The kubelet's reason is that of the nested container."""
+    before = terminated(code, "", reason="OOMKilled")
+    failure = container_failure(container("daemon", {"running": {}}, lastState=before, restartCount=1), "daemon")
+    assert failure is not None
+    assert (failure.reason, failure.exit_code) == (Reason.OUT_OF_MEMORY, code)
+    assert "singleProcessOOMKill: true" in failure.message
+
+
+def test_a_daemon_that_ended_well_did_so_whatever_was_out_of_memory_before() -> None:
+    """At the end of workloads, for one."""
+    assert container_failure(daemon(0, reason="OOMKilled"), "daemon") is None
+
+
+def test_a_daemon_that_failed_by_itself_did_so_whatever_was_out_of_memory_before() -> None:
+    failure = container_failure(daemon(1, reason="OOMKilled", tail="unknown flag: --nope"), "daemon")
+    assert failure is not None
+    assert failure.reason is Reason.INVALID_DAEMON_CONFIG
+
+
 def test_a_kill_is_told_as_one() -> None:
     failure = container_failure(daemon(137), "daemon")
     assert failure is not None

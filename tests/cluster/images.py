@@ -156,3 +156,13 @@ def nested_base_tar() -> Path:
 def nested_busybox_tar() -> Path:
     """dind.local/busybox:1, two megabytes with a shell, as an archive for `docker load`."""
     return own_images.busybox()
+
+
+def nested_builder_tar() -> Path:
+    """moby/buildkit:buildx-stable-1 for `docker load`. Without one in the cache, BuildKit is compiled first."""
+    return own_images.builder()
+
+
+def nested_reaper_tar() -> Path:
+    """dind.local/reaper:1 for `docker load`."""
+    return own_images.reaper()

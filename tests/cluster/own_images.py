@@ -1,4 +1,4 @@
-"""The small images the cluster and its tests need, made without a builder: pause, CoreDNS, busybox."""
+"""The small images the cluster and its tests need, made without a builder: pause, CoreDNS, busybox, what Docker's clients start."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.cluster import archive, tools
+from tests.cluster import archive, programs, tools
 from tests.cluster.archive import Entry
 from tests.cluster.instance import cache_root
 from tests.cluster.progress import ClusterError
 from tests.cluster.render import PAUSE_IMAGE
 
 BUSYBOX_IMAGE = "dind.local/busybox:1"
+# The name that buildx asks for.
+BUILDER_IMAGE = "moby/buildkit:buildx-stable-1"
+REAPER_IMAGE = "dind.local/reaper:1"
 _PAUSE_SOURCE = Path(__file__).with_name("pause.c")
+_REAPER = Path(__file__).with_name("reaper.sh")
 
 # Raised when the way an image is put together changes, because it is part of every key.
 _RECIPE = "3"
@@ -69,21 +73,60 @@ def dns() -> Path:
 
 def busybox() -> Path:
     """The archive of a tiny image with a shell: Debian's static busybox under all its names."""
+    program = _busybox()
+    target = image_path("busybox", key(program.read_bytes()))
+    if not target.exists():
+        archive.image_of_files(target, BUSYBOX_IMAGE, _busybox_files(program))
+    return target
+
+
+def _busybox() -> Path:
     program = Path("/bin/busybox")
     if not program.exists():
         raise ClusterError("/bin/busybox is missing: install the package busybox-static, or run `make setup`.")
-    target = image_path("busybox", key(program.read_bytes()))
+    return program
+
+
+def _busybox_files(program: Path) -> list[Entry]:
+    names = subprocess.run([str(program), "--list"], check=True, capture_output=True, text=True).stdout.split()
+    folders = [
+        Entry("/bin"),
+        Entry("/etc"),
+        Entry("/root"),
+        Entry("/tmp", mode=0o1777),
+        Entry("/mnt"),
+        Entry("/var"),
+    ]
+    links = [Entry(f"/bin/{name}", link="busybox") for name in sorted(names) if name != "busybox"]
+    return [*folders, Entry("/bin/busybox", program), *links]
+
+
+def builder() -> Path:
+    """The archive of what a builder of buildx with the driver docker-container runs: BuildKit, with the runc of the image daemon."""
+    runc = programs.folder("runc") / "bin/runc"
+    target = image_path("buildkit", key(tools.TOOLS["buildkitd"].key().encode(), runc.parents[1].name.encode()))
     if not target.exists():
-        names = subprocess.run([str(program), "--list"], check=True, capture_output=True, text=True).stdout.split()
-        entries = [
-            Entry("/bin"),
+        buildkitd = tools.tool("buildkitd")
+        found = {"buildkitd": buildkitd, "buildctl": buildkitd.with_name("buildctl"), "runc": runc}
+        folders = [
             Entry("/etc"),
-            Entry("/root"),
+            Entry("/run"),
             Entry("/tmp", mode=0o1777),
-            Entry("/mnt"),
+            Entry("/usr"),
+            Entry("/usr/bin"),
             Entry("/var"),
         ]
-        entries.append(Entry("/bin/busybox", program))
-        entries += [Entry(f"/bin/{name}", link="busybox") for name in sorted(names) if name != "busybox"]
-        archive.image_of_files(target, BUSYBOX_IMAGE, entries)
+        files = [Entry(f"/usr/bin/{name}", program) for name, program in found.items()]
+        archive.image_of_files(target, BUILDER_IMAGE, [*folders, *files], ["buildkitd"])
+    return target
+
+
+def reaper() -> Path:
+    """The archive of what Testcontainers starts beside its containers: see reaper.sh."""
+    shell = _busybox()
+    cli = programs.folder("cli") / "bin/docker"
+    target = image_path("reaper", key(shell.read_bytes(), cli.parents[1].name.encode(), _REAPER.read_bytes()))
+    if not target.exists():
+        files = [*_busybox_files(shell), Entry("/bin/docker", cli), Entry("/bin/reaper", _REAPER)]
+        archive.image_of_files(target, REAPER_IMAGE, files, ["reaper"])
     return target

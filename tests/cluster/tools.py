@@ -56,7 +56,8 @@ class Tool:
 
     Several packages are several programs in one folder, of which the first is the tool. `usual` is how long a build takes on two
     cores with nothing cached, in seconds, as measured. `archives` are C libraries that are linked into it: with any, it is built
-    with cgo and linked statically.
+    with cgo and linked statically. `module` is that of the packages if they are built in its own sources, which `go install` requires
+    of a module that excludes or replaces others.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Tool:
     ldflags: str = _STRIP
     tags: str = ""
     archives: tuple[Path, ...] = ()
+    module: str = ""
 
     def sources(self) -> list[Path]:
         """The files that it is built from, of this checkout and of the machine."""
@@ -108,6 +110,7 @@ def kubenode(version: str = versions.CHOSEN) -> Tool:
 _LIBRARIES = Path("/usr/lib") / sysconfig.get_config_var("MULTIARCH")
 
 _CONTAINERD = "github.com/containerd/containerd/v2"
+_BUILDKIT = "github.com/moby/buildkit"
 
 TOOLS = {
     tool.name: tool
@@ -148,6 +151,16 @@ TOOLS = {
             ldflags=_helm("v3", "3.22.0", *_HELM_3_KUBERNETES),
         ),
         Tool("helm4", "4.3.1", 200, packages=("helm.sh/helm/v4/cmd/helm",), ldflags=_helm("v4", "4.3.1")),
+        # What a builder of buildx with the driver docker-container runs, and what buildx starts in it: see own_images.py.
+        Tool(
+            "buildkitd",
+            "0.34.2",
+            100,
+            packages=tuple(f"{_BUILDKIT}/cmd/{name}" for name in ("buildkitd", "buildctl")),
+            module=_BUILDKIT,
+            tags="netgo osusergo static_build",
+            ldflags=f"{_STRIP} -X {_BUILDKIT}/version.Version=v0.34.2",
+        ),
         # Finds known vulnerabilities in programs: see vulnerabilities.py.
         Tool("govulncheck", "1.9.0", 30, packages=("golang.org/x/vuln/cmd/govulncheck",)),
     )
@@ -207,10 +220,28 @@ def _build(wanted: Tool) -> None:
     say(f"    {wanted.path}")
 
 
+def _sources(wanted: Tool, work: Path) -> Path:
+    """The folder of the module's sources in the module cache, which is read-only."""
+    command = ["go", "mod", "download", "-json", f"{wanted.module}@v{wanted.version}"]
+    done = subprocess.run(command, check=False, cwd=work, env=os.environ, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout or "{}")
+    if "Dir" not in found:
+        raise ClusterError(
+            f"Building {wanted.name} {wanted.version} failed: {found.get('Error', 'no answer of `go mod download`')}\n"
+            "The Go module proxy (GOPROXY) must be reachable; run the same command again to go on."
+        )
+    return Path(found["Dir"])
+
+
 def _go(wanted: Tool, work: Path) -> None:
     flags = ["-trimpath", f"-ldflags={wanted.ldflags}", *([f"-tags={wanted.tags}"] if wanted.tags else [])]
     environment = os.environ | {"CGO_ENABLED": "1" if wanted.archives else "0"}
-    if wanted.folder is not None:
+    place = wanted.folder or work
+    if wanted.module:
+        place = _sources(wanted, work)
+        flags += ["-mod=readonly", "-buildvcs=false"]
+        command = ["go", "build", *flags, "-o", f"{work}/", *wanted.packages]
+    elif wanted.folder is not None:
         flags += ["-mod=readonly", f"-modfile={wanted.modfile}"]
         command = ["go", "build", *flags, "-o", str(work / wanted.name), "."]
     else:
@@ -219,7 +250,7 @@ def _go(wanted: Tool, work: Path) -> None:
     done = subprocess.run(
         command,
         check=False,
-        cwd=wanted.folder or work,
+        cwd=place,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

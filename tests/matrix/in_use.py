@@ -16,7 +16,7 @@ from tests.matrix.parts import Condition
 
 Versions = dict[str, list[str]]
 # How people name the programs of tests/cluster/tools.py.
-_NAMES = {"kubenode": "Kubernetes", "helm3": "Helm", "helm4": "Helm"}
+_NAMES = {"kubenode": "Kubernetes", "helm3": "Helm", "helm4": "Helm", "buildkitd": "BuildKit"}
 
 
 def versions(instance: Instance, part: Condition) -> Versions:

@@ -96,6 +96,15 @@ PARTS = (
         usual=600,
     ),
     Condition(
+        "clients",
+        "Builders of buildx that run in an environment",
+        ("tests/e2e/environments/test_builders.py",),
+        MARKED,
+        node=nodes.HOST,
+        tools=("buildkitd",),
+        usual=120,
+    ),
+    Condition(
         "busy",
         "Five minutes of saturated CPU and disk, with the default probes",
         ("tests/e2e/environments/test_busy.py",),

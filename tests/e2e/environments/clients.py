@@ -28,13 +28,13 @@ def secret(environment: Environment, suffix: str) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
 
 
-def client_pod(environment: Environment, name: str, secret_name: str) -> Object:
-    """A pod with the daemon's image, for its docker CLI: no privileges, and the Secret mounted."""
+def client_pod(environment: Environment, name: str, secret_name: str, target: str = "daemon") -> Object:
+    """A pod with one of the project's images, the daemon's for its docker CLI: no privileges, and the Secret mounted."""
     values = image_values()["image"]
     host = {"secretKeyRef": {"name": f"{environment.name}-client", "key": "DOCKER_HOST"}}
     container = {
         "name": "client",
-        "image": f"{values['registry']}/daemon:{values['tag']}",
+        "image": f"{values['registry']}/{target}:{values['tag']}",
         "imagePullPolicy": "IfNotPresent",
         "command": ["sleep", "3600"],
         "env": [
@@ -58,16 +58,19 @@ def client_pod(environment: Environment, name: str, secret_name: str) -> Object:
 
 
 class Client:
-    """The docker CLI in a pod beside the environment's."""
+    """The docker CLI in a pod beside the environment's, or what else is in the image `target`."""
 
-    def __init__(self, environment: Environment, name: str, secret_name: str | None = None) -> None:
+    def __init__(
+        self, environment: Environment, name: str, secret_name: str | None = None, target: str = "daemon"
+    ) -> None:
         self._environment = environment
         self._name = name
         self._secret = secret_name or f"{environment.name}-client"
+        self._target = target
 
     def start(self) -> Client:
         cluster, namespace = self._environment.cluster, self._environment.namespace
-        cluster.apply(client_pod(self._environment, self._name, self._secret))
+        cluster.apply(client_pod(self._environment, self._name, self._secret, self._target))
         cluster.wait_condition("pod", self._name, namespace)
         return self
 
@@ -75,9 +78,9 @@ class Client:
         """Runs it; the caller looks at the exit code."""
         return self.run("docker", *arguments, timeout=timeout)
 
-    def run(self, *command: str, timeout: float = 120) -> Executed:
+    def run(self, *command: str, stdin: bytes | None = None, timeout: float = 120) -> Executed:
         environment = self._environment
-        return environment.cluster.api.execute(environment.namespace, self._name, None, command, timeout=timeout)
+        return environment.cluster.api.execute(environment.namespace, self._name, None, command, stdin, timeout)
 
     def says(self, *arguments: str) -> str:
         done = self.docker(*arguments)
@@ -105,8 +108,10 @@ class Client:
 
 
 @contextmanager
-def client(environment: Environment, name: str, secret_name: str | None = None) -> Iterator[Client]:
-    made = Client(environment, name, secret_name)
+def client(
+    environment: Environment, name: str, secret_name: str | None = None, target: str = "daemon"
+) -> Iterator[Client]:
+    made = Client(environment, name, secret_name, target)
     try:
         yield made.start()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -91,6 +92,35 @@ def test_a_library_of_the_machine_is_part_of_what_is_linked_with_it(tmp_path: Pa
     first = runc.key()
     archive.write_bytes(b"2")
     assert len({absent, first, runc.key()}) == 3
+
+
+_FAKE_GO = """#!/bin/sh
+case $1 in
+env) echo go1.26.8 ;;
+mod) echo '{answer}' ;;
+build) pwd >"{record}"; for word; do case $word in */) touch "$word/buildkitd" ;; esac; done ;;
+esac
+"""
+
+
+def test_a_module_that_go_install_refuses_is_built_in_its_own_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sources := tmp_path / "sources").mkdir()
+    (programs := tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{programs}:/bin:/usr/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def go(answer: dict[str, str]) -> None:
+        (programs / "go").write_text(_FAKE_GO.format(answer=json.dumps(answer), record=tmp_path / "place"))
+        (programs / "go").chmod(0o755)
+
+    go({"Error": "403 Forbidden"})
+    with pytest.raises(ClusterError, match=r"Building buildkitd .* failed: 403 Forbidden\nThe Go module proxy"):
+        tools.tool("buildkitd")
+    go({"Dir": str(sources)})
+    assert tools.tool("buildkitd").exists()
+    assert (tmp_path / "place").read_text().strip() == str(sources)
 
 
 def test_an_unknown_tool_is_named_with_the_known_ones() -> None:

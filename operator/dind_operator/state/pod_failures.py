@@ -230,8 +230,8 @@ _ENDS_WELL = Failure(
 
 _STOPPED_FOR_MEMORY = Failure(
     Reason.OUT_OF_MEMORY,
-    "A nested container ran out of memory, and the daemon was then stopped (SIGTERM). A node with cgroup v2, systemd and runc 1.5.2 or "
-    "later stops the whole container of the daemon, unless the kubelet is configured with singleProcessOOMKill: true. Ask an "
+    "A nested container ran out of memory, and the daemon was then stopped (SIGTERM). A node with cgroup v2, systemd and runc 1.5.2 "
+    "or later stops the whole container of the daemon, unless the kubelet is configured with singleProcessOOMKill: true. Ask an "
     "administrator to set it.",
     KILLED_BY_SIGTERM,
 )

@@ -18,7 +18,8 @@ REQUIRED: Final = "FieldValueRequired"
 VALIDATIONS: Final = "x-kubernetes-validations"
 # The longest key of a label or resource: a domain with 253 characters, a slash and a name with 63.
 KEY_MAX_LENGTH: Final = 317
-# For a field without a default from its own fields, because its absence has a meaning.
+# For a field without a default in the CustomResourceDefinition: its absence has a meaning, or the field is newer than the first
+# release, and an older operator that still runs would reject it as unknown in every stored object.
 NO_DEFAULT: Final = "x-no-default"
 
 

@@ -404,10 +404,11 @@ class NetworkSpec(ApiModel):
         "have their own /etc/hosts: use `docker run --add-host` for these.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["ip"]},
     )
-    dns_policy: DNSPolicy | None = Field(
-        default=None,
+    dns_policy: DNSPolicy = Field(
+        default=DNSPolicy.CLUSTER_FIRST,
         description="DNS policy of the pod, which nested containers inherit. ClusterFirst, the default, uses the DNS of the "
         "cluster. Default uses the nameservers of the node. None uses only dnsConfig.",
+        json_schema_extra={NO_DEFAULT: True},
     )
     dns_config: PodDNSConfig | None = Field(
         default=None,

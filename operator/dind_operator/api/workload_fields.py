@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from .cel_rules import FORBIDDEN, cel_text, positive, rule, shape, validations, value_rule
+from .cel_rules import FORBIDDEN, NO_DEFAULT, cel_text, positive, rule, shape, validations, value_rule
 from .model import ApiModel, TrueOrFalse, WholeNumber
 from .names import SUBDOMAIN_PATTERN
 from .quantity import Quantity, parse_bytes
@@ -246,8 +246,8 @@ class ScratchVolume(ApiModel):
 class Workspace(ScratchVolume):
     """Directory that the daemon and all workloads share."""
 
-    path: str | None = Field(
-        default=None,
+    path: str = Field(
+        default=WORKSPACE_PATH,
         min_length=2,
         max_length=256,
         pattern=WORKSPACE_PATTERN,
@@ -266,12 +266,13 @@ class Workspace(ScratchVolume):
                 f"path {_SYSTEM}",
                 reason=FORBIDDEN,
             ),
-        ),
+        )
+        | {NO_DEFAULT: True},
     )
 
     @model_validator(mode="after")
     def _elsewhere(self) -> Self:
-        if self.path is not None and re.match(_SYSTEM_PATTERN, self.path):
+        if re.match(_SYSTEM_PATTERN, self.path):
             raise ValueError(f"path {self.path} {_SYSTEM}")
         return self
 

@@ -242,4 +242,4 @@ class WorkloadsSpec(ApiModel):
     @property
     def workspace_path(self) -> str:
         """The path of the workspace, with the default applied."""
-        return self.workspace.path or WORKSPACE_PATH if self.workspace is not None else WORKSPACE_PATH
+        return self.workspace.path if self.workspace is not None else WORKSPACE_PATH

@@ -63,6 +63,8 @@ def _property(node: Schema, definitions: dict[str, Schema], examples: bool, *, o
     if out.get("default", 0) is None:
         del out["default"]
     allowed = not out.pop(NO_DEFAULT, False)
+    if not allowed:
+        out.pop("default", None)
     if optional and allowed and "default" not in out and _has_defaults(out):
         out["default"] = defaults(out)
     return dict(sorted(out.items(), key=_order))

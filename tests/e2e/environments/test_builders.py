@@ -87,23 +87,26 @@ def dind(kube: Cluster, namespace: str, tmp_path: Path) -> Iterator[Plugin]:
 def test_the_commands_of_kubectl_dind_builder(
     environment: Environment, dind: Plugin, node: NodeView, tmp_path: Path
 ) -> None:
-    """Twice: the second builder replaces the first. Builds pull through the mirror, and are in the pod's cgroup."""
+    """In two sessions: the second builder replaces the first. Builds pull through the mirror, and are in the pod's cgroup."""
     context = tmp_path / "context"
     context.mkdir()
     (context / "Dockerfile").write_text(BUILD)
     (context / "said").write_text("built from afar")
     script = f"""
 set -eu
-eval "$(kubectl dind env builders $ns)"
 for turn in 1 2; do
+  eval "$(kubectl dind env builders $ns)"
   commands=$(kubectl dind builder builders $ns --directory {tmp_path}/files)
   eval "$commands"
   docker buildx build --builder builders --progress=plain --load --tag=turn:$turn {context}
+  docker inspect --format 'builder {{{{.Id}}}}' buildx_buildkit_builders0
+  kubectl dind env builders --stop $ns >/dev/null
 done
 """
     done = dind.shell(script, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "CACHED" in done.stderr, "the second builder has the cache of the first"
+    assert len(set(re.findall(r"^builder ([0-9a-f]{64})$", done.stdout, re.MULTILINE))) == 2, "and is another"
     for turn in (1, 2):
         assert environment.docker("run", "--rm", f"turn:{turn}") == "BUILT FROM AFAR"
     builder = environment.docker("inspect", "--format={{.Id}}", "buildx_buildkit_builders0")

@@ -29,6 +29,7 @@ DEFAULTS_WRITTEN_OUT: dict[str, Any] = {
         "firewallBackend": "Auto",
         "ipv6": "Auto",
         "hostAliases": [],
+        "dnsPolicy": "ClusterFirst",
         "dnsConfig": {"searches": []},
     },
     "updatePolicy": "Recreate",
@@ -117,6 +118,9 @@ CHANGES: list[dict[str, Any]] = [
 
 def test_a_default_written_out_is_the_same_as_one_left_out() -> None:
     assert intent_hash(spec(DEFAULTS_WRITTEN_OUT)) == intent_hash(spec({}))
+    work = {"containers": [{"name": "work", "image": "i"}]}
+    written = spec({"workloads": {**work, "workspace": {"path": "/workspace"}}})
+    assert intent_hash(written) == intent_hash(spec({"workloads": work}))
 
 
 # As they were before there were modes: an upgrade of the operator must restart nobody.

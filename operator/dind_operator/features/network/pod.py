@@ -46,7 +46,7 @@ def pod_fields(spec: DindEnvironmentSpec) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if network.host_aliases:
         found["hostAliases"] = [alias.to_dict() for alias in network.host_aliases]
-    if network.dns_policy not in (None, DNSPolicy.CLUSTER_FIRST):
+    if network.dns_policy is not DNSPolicy.CLUSTER_FIRST:
         found["dnsPolicy"] = network.dns_policy.value
     if network.dns_config is not None and (config := network.dns_config.to_dict()):
         found["dnsConfig"] = config

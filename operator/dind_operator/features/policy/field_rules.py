@@ -43,7 +43,7 @@ def _mirrors(spec: DindEnvironmentSpec) -> Iterator[tuple[str, Sequence[Any]]]:
 
 
 def _has_no_tls(url: object) -> bool:
-    return isinstance(url, str) and url.startswith("http://")
+    return isinstance(url, str) and url.casefold().startswith("http://")
 
 
 def secrets(registry: RegistrySpec, allowed: tuple[str, ...] | None) -> Iterator[str]:

@@ -262,7 +262,7 @@ def _name_resolution(request: Request) -> Iterator[str]:
     network, allowed = request.spec.network, request.rules.name_resolution
     used = {
         "hostAliases": bool(network.host_aliases),
-        "dnsPolicy": network.dns_policy not in (None, DNSPolicy.CLUSTER_FIRST),
+        "dnsPolicy": network.dns_policy is not DNSPolicy.CLUSTER_FIRST,
         "dnsConfig": network.dns_config is not None,
     }
     bad = [] if allowed is None else [field for field, found in used.items() if found and field not in allowed]

@@ -60,14 +60,13 @@ def builder(kubectl: Kubectl, name: str, directory: Path | None) -> None:
         print_info(f"{name} has neither mirrors nor certificate authorities: the builder needs no configuration.")
     # buildx does not accept TLS files from variables. The context is a copy of the variables and the files.
     context = f"dind-{name}"
-    # One from an earlier call has the files and the address of then. Its cache stays.
-    print(f"{shlex.join(['docker', 'buildx', 'rm', '--keep-state', name])} 2>/dev/null || true")
-    for command in (
-        ["docker", "context", "rm", "--force", context],
-        ["docker", "context", "create", context],
-        [*create, context],
-    ):
+    for command in (["docker", "context", "rm", "--force", context], ["docker", "context", "create", context]):
         print(shlex.join(command))
+    # A builder of an earlier call has the settings of then: its container goes, its cache stays. That needs the context of now. A
+    # builder of this name elsewhere is the user's own, which `create` refuses to replace.
+    found = f"docker buildx inspect {shlex.quote(name)} 2>/dev/null | grep -q ' {context}$'"
+    print(f"{found} && {shlex.join(['docker', 'buildx', 'rm', '--keep-state', name])} || true")
+    print(shlex.join([*create, context]))
 
 
 def _check_connected(kubectl: Kubectl, name: str) -> None:

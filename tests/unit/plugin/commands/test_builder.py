@@ -54,16 +54,15 @@ def test_the_files_are_written_and_the_command_is_printed(
     has(kubectl, CONFIG)
     assert main(["builder", "one"]) == 0
     file = place / "buildkitd.toml"
-    first, *others = capsys.readouterr().out.splitlines()
-    assert first == "docker buildx rm --keep-state one 2>/dev/null || true", "a second call replaces the builder"
-    assert [shlex.split(line) for line in others] == [
-        ["docker", "context", "rm", "--force", "dind-one"],
-        ["docker", "context", "create", "dind-one"],
-        [
-            *["docker", "buildx", "create", "--name", "one", "--driver", "docker-container", "--config"],
-            str(file),
-            "dind-one",
-        ],
+    *context, removal, creation = capsys.readouterr().out.splitlines()
+    assert context == ["docker context rm --force dind-one", "docker context create dind-one"]
+    assert removal == (
+        "docker buildx inspect one 2>/dev/null | grep -q ' dind-one$' && docker buildx rm --keep-state one || true"
+    ), "the builder of an earlier call, and no other of this name"
+    assert shlex.split(creation) == [
+        *["docker", "buildx", "create", "--name", "one", "--driver", "docker-container", "--config"],
+        str(file),
+        "dind-one",
     ]
     authority = place / "ca-1.crt"
     assert authority.read_text() == "the authority\n"

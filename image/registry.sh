@@ -22,22 +22,21 @@ registry_check() {
 	[ -s "$registry_credentials" ] || fail Registry RegistryFilesMissing "The key $registry_key of the $registry_object in the \
 environment's namespace is not there, or empty. spec.registry.pullSecret needs a Secret of type \
 kubernetes.io/dockerconfigjson: make it with kubectl create secret docker-registry; the pod then goes on within five minutes."
-	registry_logins=$(cat "$registry_credentials")
+	registry_logins=$(tr -d '[:space:]' <"$registry_credentials")
 	# The docker CLI would ask that program for every registry, which is not here, and fail; "auths" then has names alone.
 	case $registry_logins in
 	*'"credsStore"'*)
-		registry_store=${registry_logins#*'"credsStore"'}
-		registry_store=${registry_store#*:}
-		registry_store=${registry_store#"${registry_store%%[! 	
-]*}"}
-		[ "${registry_store#'""'}" != "$registry_store" ] || registry_elsewhere credsStore
+		case $registry_logins in
+		*'"credsStore":""'*) ;;
+		*) registry_elsewhere credsStore ;;
+		esac
 		;;
 	esac
 	case $registry_logins in
 	*'"auths"'*)
 		case $registry_logins in
 		# Programs for some registries do no harm beside the credentials of others.
-		*'"auth"'* | *'"username"'* | *'"identitytoken"'*) ;;
+		*'"auth":"'[!\"]* | *'"username":"'[!\"]* | *'"identitytoken":"'[!\"]* | *'"registrytoken":"'[!\"]*) ;;
 		*'"credHelpers"'*) registry_elsewhere credHelpers ;;
 		esac
 		;;

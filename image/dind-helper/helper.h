@@ -44,6 +44,8 @@ struct periods {
     long pull_again_min, pull_again_max;
     /* Between two tries to start a container, where dockerd could not. */
     long check_again;
+    /* For so long a container that was given a limit before a change may take to start: then it is given the new one. */
+    long start;
 };
 struct periods periods(void);
 

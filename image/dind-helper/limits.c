@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #define READ_MS 2000
-/* For so long a container that was given a limit before a change may take to start: then it is given the new one. */
-#define START_MS 60000
 /* Changes within that time; of more the oldest are forgotten. */
 #define CHANGES 4
 #define ROOT "/sys/fs/cgroup"
@@ -127,7 +125,7 @@ static void apply(const struct hierarchy *tree, const char *group, unsigned long
     }
     write_swap(tree, group, reserve);
     memmove(before + 1, before, (CHANGES - 1) * sizeof *before);
-    before[0] = (struct before){.limit = was, .until = now_ms() + START_MS};
+    before[0] = (struct before){.limit = was, .until = now_ms() + periods().start};
     apply_before(tree, group, before);
     fprintf(stderr, "dind: the memory limit is now %llu bytes; nested containers together have %llu\n", limit, limit - reserve);
 }

@@ -28,5 +28,6 @@ struct periods periods(void) {
         .pull_again_min = minute / 30,
         .pull_again_max = minute,
         .check_again = minute,
+        .start = minute,
     };
 }

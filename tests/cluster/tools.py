@@ -235,7 +235,7 @@ def _sources(wanted: Tool, work: Path) -> Path:
 
 def _go(wanted: Tool, work: Path) -> None:
     flags = ["-trimpath", f"-ldflags={wanted.ldflags}", *([f"-tags={wanted.tags}"] if wanted.tags else [])]
-    environment = os.environ | {"CGO_ENABLED": "1" if wanted.archives else "0"}
+    environment = os.environ | {"GOWORK": "off", "CGO_ENABLED": "1" if wanted.archives else "0"}
     place = wanted.folder or work
     if wanted.module:
         place = _sources(wanted, work)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -112,6 +112,8 @@ class Confined:
 @pytest.fixture(scope="module")
 def confined(operator: Installation, benches: Benches, vm: Vm) -> Confined:
     loader = Loader(operator, SETTINGS, vm)
+    if loader.pods():  # of a run that was cut off
+        loader.remove()
     loader.forget()
     told = benches.start("Privileged").wait_reason("AppArmorUnavailable", START_SECONDS)["message"]
     loader.load()
@@ -120,6 +122,17 @@ def confined(operator: Installation, benches: Benches, vm: Vm) -> Confined:
     environment = benches["Privileged"]
     loader.start_removing()
     return Confined(environment, told, loader, logs)
+
+
+@pytest.fixture
+def bench(benches: Benches, request: pytest.FixtureRequest) -> Callable[[str], Environment]:
+    """That of a mode, with what the mode needs of the node."""
+
+    def find(mode: str) -> Environment:
+        request.getfixturevalue("confined" if mode == "Privileged" else "runtime_classes")
+        return benches[mode]
+
+    return find
 
 
 @PRIVILEGED
@@ -139,12 +152,8 @@ def test_the_loader_serves_a_node_with_apparmor_and_one_without(confined: Confin
 
 
 @pytest.mark.parametrize("mode", EACH_MODE)
-def test_run_build_and_limits(benches: Benches, vm_node: NodeView, mode: str, request: pytest.FixtureRequest) -> None:
-    if mode == "Privileged":
-        request.getfixturevalue("confined")
-    else:
-        request.getfixturevalue("runtime_classes")
-    environment = benches[mode]
+def test_run_build_and_limits(benches: Benches, bench: Callable[[str], Environment], mode: str) -> None:
+    environment = bench(mode)
     if mode == "Capabilities":
         # The next one starts while this one is used. At the same time both would take longer than a daemon has.
         benches.start("UserNamespace")
@@ -163,12 +172,14 @@ def test_run_build_and_limits(benches: Benches, vm_node: NodeView, mode: str, re
 
 
 @pytest.mark.parametrize("mode", EACH_MODE)
-def test_who_runs_out_of_memory_is_told_and_nobody_else(benches: Benches, vm_node: NodeView, mode: str) -> None:
+def test_who_runs_out_of_memory_is_told_and_nobody_else(
+    bench: Callable[[str], Environment], vm_node: NodeView, mode: str
+) -> None:
     """Nested groups are the pod's, the reserve keeps the daemon alive, and Docker knows which container was killed.
 
     (On cgroup version 1 it takes every container for killed that ran meanwhile.)
     """
-    environment = benches[mode]
+    environment = bench(mode)
     before, innocent = script(
         environment,
         f"""

@@ -75,11 +75,13 @@ def test_what_apparmor_denies_is_in_the_nodes_log(vm: Vm) -> None:
     profile = "profile probe { file, audit deny /var/probe w, }"
     vm.run(f"echo '{profile}' | apparmor_parser --replace")
     write = "echo x >/var/probe"
-    vm.run(write)
-    assert "ermission denied" in vm.fails(f"aa-exec -p probe -- sh -c '{write}'")
-    [denied] = [line for line in vm.run("dmesg").splitlines() if 'profile="probe"' in line and "DENIED" in line]
-    assert 'name="/var/probe"' in denied
-    vm.run("echo 'profile probe {}' | apparmor_parser --remove && rm /var/probe")
+    try:
+        vm.run(write)
+        assert "ermission denied" in vm.fails(f"aa-exec -p probe -- sh -c '{write}'")
+        denied = [line for line in vm.run("dmesg").splitlines() if 'profile="probe"' in line and "DENIED" in line]
+        assert 'name="/var/probe"' in denied[-1]
+    finally:
+        vm.run("echo 'profile probe {}' | apparmor_parser --remove; rm -f /var/probe")
 
 
 def test_the_nodes_pods_the_machine_and_services_reach_each_other(vm: Vm, kubectl: Cluster, namespace: str) -> None:

@@ -232,7 +232,7 @@ _STOPPED_FOR_MEMORY = Failure(
     Reason.OUT_OF_MEMORY,
     "A nested container ran out of memory, and the daemon was then stopped (SIGTERM). A node with cgroup v2, systemd and runc 1.5.2 "
     "or later stops the whole container of the daemon, unless the kubelet is configured with singleProcessOOMKill: true. Ask an "
-    "administrator to set it.",
+    "administrator to set it. If it is set, a probe or a process in the pod stopped the daemon: the Events of the pod show which.",
     KILLED_BY_SIGTERM,
 )
 

@@ -39,22 +39,22 @@ def build(environment: Environment, *options: str) -> str:
 
 def test_stages_and_two_architectures(bench: Environment) -> None:
     """An image of both in the image store, a directory and an archive. Nothing was registered that runs the other one's programs."""
-    build(bench, BOTH, "--tag=both:1")
-    for name in PLATFORMS:
-        platform = f"--platform=linux/{name}"
-        shown = bench.docker("image", "inspect", platform, "--format={{.Os}}/{{.Architecture}}", "both:1")
-        assert shown == f"linux/{name}"
-        kept = bench.docker("create", platform, "both:1")
-        assert bench.run("sh", "-c", f"docker cp {kept}:/made - | tar -xO") == made_for(name)
-        bench.docker("rm", kept)
-    bench.docker("rmi", "both:1")
     try:
+        build(bench, BOTH, "--tag=both:1")
+        for name in PLATFORMS:
+            platform = f"--platform=linux/{name}"
+            shown = bench.docker("image", "inspect", platform, "--format={{.Os}}/{{.Architecture}}", "both:1")
+            assert shown == f"linux/{name}"
+            bench.docker("create", platform, f"--name=both-{name}", "both:1")
+            assert bench.run("sh", "-c", f"docker cp both-{name}:/made - | tar -xO") == made_for(name)
         build(bench, BOTH, f"--output=type=local,dest={LOCAL}", f"--output=type=oci,dest={LOCAL}.tar")
         for name in PLATFORMS:
             assert bench.run("cat", f"{LOCAL}/linux_{name}/made") == made_for(name)
         assert "index.json" in bench.run("tar", "-tf", f"{LOCAL}.tar").split()
     finally:
         bench.run("rm", "-rf", LOCAL, f"{LOCAL}.tar")
+        bench.attempt("docker", "rm", "--force", *(f"both-{name}" for name in PLATFORMS))
+        bench.attempt("docker", "rmi", "both:1")
 
 
 def test_the_older_image_store_holds_one_architecture(environments: Environments) -> None:

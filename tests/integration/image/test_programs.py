@@ -25,7 +25,13 @@ PROGRAMS = (
     *("git", "iptables", "ip6tables", "nft", "ps", "xz"),
 )
 # Complaints of dockerd and containerd about a program, a group or a setting. (They also warn about what the node lacks.)
-COMPLAINTS = ("not found in $PATH", "could not change group", "nft", "unknown key", "level=error")
+COMPLAINTS = (
+    "not found in $PATH",
+    "could not change group",
+    "failed to find nft tool",
+    "Failed to find nft tool",
+    "unknown key",
+)
 
 
 @pytest.fixture

@@ -23,14 +23,16 @@ def box(tmp_path: Path, hierarchies_stay: None) -> Iterator[Sandbox]:
 
 
 @contextmanager
-def daemon(box: Sandbox, tool: Path, log: Path, reserve: int = RESERVE, limit: int = LIMIT) -> Iterator[None]:
-    """`limit` is the one that the wrapper made the nested limit from."""
+def daemon(
+    box: Sandbox, tool: Path, log: Path, reserve: int = RESERVE, limit: int = LIMIT, minute: int = 60
+) -> Iterator[None]:
+    """`limit` is the one that the wrapper made the nested limit from; a minute has as many seconds."""
     known = ["--group", "/docker", "--limit", str(limit), "--reserve", str(reserve)]
     command = [tool / "dind-helper", "init", *known, "--", "sleep", "60"]
     with log.open("w") as stderr:
         process = box.start(
             *(tool / "cgroups-mount", "mount", "--", *command),
-            env={"DIND_RESERVE_BYTES": str(reserve)},
+            env={"DIND_RESERVE_BYTES": str(reserve), "DIND_MINUTE_SECONDS": str(minute)},
             stderr=stderr,
         )
     try:
@@ -97,6 +99,21 @@ def test_a_container_that_was_being_started_during_changes_follows_them(
             file.write_text(str(given * MIB))
         assert holds(lambda: [int(files[given].read_text()) // MIB for given in (192, 448)] == [320, 320])
         assert int(files[100].read_text()) == 100 * MIB, "somebody chose it"
+
+
+def test_a_limit_of_a_minute_ago_is_somebodys_choice(box: Sandbox, tool: Path, tmp_path: Path) -> None:
+    limit = box.groups["memory"] / "memory.limit_in_bytes"
+    chosen = box.groups["memory"] / "docker" / "chosen" / "memory.limit_in_bytes"
+    with daemon(box, tool, tmp_path / "log", minute=1):
+        assert holds(lambda: nested(box) == 192 * MIB)
+        limit.write_text(str(512 * MIB))
+        assert holds(lambda: nested(box) == 448 * MIB)
+        time.sleep(2)
+        chosen.parent.mkdir()
+        chosen.write_text(str(192 * MIB))
+        limit.write_text(str(768 * MIB))
+        assert holds(lambda: f"nested containers together have {704 * MIB}" in (tmp_path / "log").read_text())
+        assert int(chosen.read_text()) == 192 * MIB
 
 
 def test_a_change_before_it_looked_for_the_first_time_counts(box: Sandbox, tool: Path, tmp_path: Path) -> None:

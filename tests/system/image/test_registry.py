@@ -64,6 +64,10 @@ def test_programs_that_concern_other_registries_or_none_do_no_harm(
             files(credentials='{"credHelpers":{"gcr.io":"gcloud"},"auths":{}}'),
             'The key .dockerconfigjson of the Secret login has "credHelpers"',
         ),
+        (
+            files(credentials='{"auths":{"gcr.io":{"auth": ""}},"credHelpers":{"gcr.io":"gcloud"}}'),
+            'of the Secret login has "credHelpers"',
+        ),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(

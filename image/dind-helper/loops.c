@@ -39,12 +39,17 @@ struct device {
     /* Of this attachment; 0 while it is not attached, or not looked at. */
     unsigned long long key, device, inode;
     int ours;
+    /* The kernel told of it: older ones do so only, and their key may be that of the attachment before. */
+    int told;
 };
 
 struct watcher {
     const char *record;
     struct device known[NUMBERS];
-    /* Of overlays, as they are mounted and as they were before: a container's is unmounted when it has ended. */
+    /*
+     * Of overlays, as they are mounted and, until all devices were looked at once, as they were before: a container's is unmounted
+     * when it has ended. Later its number may be that of another pod's.
+     */
     dev_t *layers, *before;
     size_t count, count_before;
 };
@@ -330,7 +335,8 @@ static int look_at(struct watcher *watcher, int number) {
     }
     path[strcspn(path, "\n")] = 0;
     known->key = key_of(number, path);
-    if (known->key == was.key)
+    known->told = 0;
+    if (known->key == was.key && !was.told)
         return 0;
     fd = status_of(number, &info);
     if (fd < 0) {
@@ -338,9 +344,9 @@ static int look_at(struct watcher *watcher, int number) {
         return was.ours;
     }
     close(fd);
-    /* It stands in the record already, and who attached it may be gone. */
-    known->ours = (was.ours && was.device == info.lo_device && was.inode == info.lo_inode) || in_some_layers(watcher, &info) ||
-                  in_some_root(path, &info) || in_some_volume(watcher, path, &info);
+    /* It stands in the record already, and who attached it may be gone. Without a key it is of the record of a container before. */
+    known->ours = (was.ours && was.device == info.lo_device && was.inode == info.lo_inode && (!was.key || was.key == known->key)) ||
+                  in_some_layers(watcher, &info) || in_some_root(path, &info) || in_some_volume(watcher, path, &info);
     known->device = info.lo_device;
     known->inode = info.lo_inode;
     return known->ours ? !was.ours || was.device != known->device || was.inode != known->inode : was.ours;
@@ -358,6 +364,7 @@ static void look(struct watcher *watcher) {
     closedir(dir);
     if (changed)
         record_write(watcher);
+    watcher->count_before = 0;
 }
 
 /* The kernel tells the network namespaces that belong to no user namespace of attached devices; not all versions do. */
@@ -386,7 +393,7 @@ static int drain(struct watcher *watcher, int fd) {
             continue;
         seen = 1;
         if ((number = number_of(at + strlen("/block/"))) >= 0)
-            watcher->known[number].key = 0;
+            watcher->known[number].told = 1;
     }
     return seen;
 }

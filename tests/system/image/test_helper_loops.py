@@ -239,3 +239,52 @@ def test_those_of_others_are_left_alone(box: Sandbox, tool: Path, mark: Path, tm
         assert attached(other) == [Path(name).name]
     finally:
         subprocess.run(["losetup", "--detach", name], check=True)
+
+
+def overlay(folder: Path) -> int:
+    """Mounts an overlay in a folder, and returns the number of its device, which the kernel gave."""
+    for name in ("lower", "upper", "work", "merged"):
+        (folder / name).mkdir(parents=True)
+    layers = f"lowerdir={folder / 'lower'},upperdir={folder / 'upper'},workdir={folder / 'work'}"
+    subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", folder / "merged"], check=True)
+    return (folder / "merged").stat().st_dev
+
+
+def test_a_device_in_the_layers_of_another_pod_with_the_number_of_old_ones(
+    box: Sandbox, tool: Path, mark: Path, tmp_path: Path
+) -> None:
+    """The kernel gives a number of an overlay again when it is unmounted, to whoever is next."""
+    layers = "cd /var/lib/docker; mkdir -p l u w m; mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay m;"
+    number = "stat -c %d m >numbers; mv numbers number; until [ -e ended ]; do sleep 0.1; done; umount m;"
+    later = f"touch unmounted; until [ -e now ]; do sleep 0.1; done; {attach(mark)}"
+    mounted: list[Path] = []
+    name = ""
+    try:
+        with daemon(box, tool, f"{layers} {number} {later}") as process:
+            eventually((mark.parent / "number").exists, "its overlay", 30)
+            (mark.parent / "ended").touch()
+            eventually((mark.parent / "unmounted").exists, "its end", 30)
+            wanted = int((mark.parent / "number").read_text())
+            for turn in range(64):
+                mounted.append(tmp_path / f"pod{turn}")
+                if overlay(mounted[-1]) == wanted:
+                    break
+            else:
+                pytest.fail("the number was not given again")
+            disk = mounted[-1] / "merged" / "disk"
+            with disk.open("wb") as file:
+                file.truncate(1 << 20)
+            name = subprocess.run(
+                ["losetup", "--find", "--show", disk], check=True, capture_output=True, text=True
+            ).stdout.strip()
+            # One of its own after it: when that stands in the record, both were looked at.
+            (mark.parent / "now").touch()
+            eventually(lambda: record(mark) != [], "its own in the record", 30)
+            assert Path(name).name not in record(mark)
+            end(process)
+        assert subprocess.run(["losetup", name], check=False, capture_output=True).returncode == 0, "still attached"
+    finally:
+        if name:
+            subprocess.run(["losetup", "--detach", name], check=False)
+        for folder in mounted:
+            subprocess.run(["umount", folder / "merged"], check=False)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster import docker_releases
 from tests.cluster.instance import Instance
 from tests.demo.environment import NAMESPACE
 from tests.e2e.conftest import Installations
@@ -63,7 +64,7 @@ def check(output: str) -> None:
     assert "Hello from Debian GNU/Linux 13" in output
     assert "This image was built and run inside Kubernetes." in output.partition("Inside: the image that was built")[2]
     # The object and the report.
-    assert re.search(r"^builder +Running +True +26\.", output, re.MULTILINE), output
+    assert re.search(rf"^builder +Running +True +{re.escape(docker_releases.OWN)}\.", output, re.MULTILINE), output
     assert re.search(r"^dind-operator [0-9.]+ report", output, re.MULTILINE), output
     # Nine steps, numbered, each with its time.
     assert re.findall(r"^\[([0-9])/9\]", output, re.MULTILINE) == [str(number) for number in range(1, 10)]

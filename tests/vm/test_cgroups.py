@@ -156,6 +156,8 @@ def test_a_node_that_stops_the_daemon_with_a_nested_container_is_named(
             f'sed -i \'s/"singleProcessOOMKill": .*,/"singleProcessOOMKill": {single},/\' {KUBELET}; systemctl restart kubelet'
         )
         lifecycle.wait(vm.instance)
+        # What it says of itself is of before, until it has looked again.
+        eventually(lambda: bench.attempt("true").returncode == 0, "the kubelet answers again", 120, bench.story)
 
     before = bench.daemon_process()
     kubelet("false")

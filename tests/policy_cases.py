@@ -253,7 +253,6 @@ CASES = [
         for field, fields in (
             ("registry.mirrors", lambda url: {"registry": {"mirrors": ["https://n", url]}}),
             ("registry.mirrorsFor", lambda url: {"registry": {"mirrorsFor": [{"registry": "r", "mirrors": [url]}]}}),
-            ("daemon.config", lambda url: daemon(config={"registry-mirrors": [url]})),
             ("daemon.config", lambda url: daemon(config={"registry-mirrors": [url.upper()]})),
         )
     ),

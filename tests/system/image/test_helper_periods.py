@@ -21,8 +21,8 @@ int main(void) {
 }
 """
 # Milliseconds: a check of volume and use, idle, its first and its last repetition, the first and the longest pause between pulls,
-# and another try to start a container.
-REAL = [5_000, 60_000, 60_000, 600_000, 2_000, 60_000, 60_000]
+# another try to start a container, and how long a container may take to start.
+REAL = [5_000, 60_000, 60_000, 600_000, 2_000, 60_000, 60_000, 60_000]
 
 Periods = Callable[[str | None], list[int]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -212,6 +212,8 @@ def test_a_device_of_a_volume_of_a_container_that_has_ended(box: Sandbox, tool: 
     ended = (
         f"mkdir -p /run/at/{mark.name}; mount --bind {there} /run/at/{mark.name}; losetup -f /run/at/{mark.name}/disk"
     )
+    # It attaches before the helper has made nodes, and other tests use more devices than there are nodes.
+    box.more += "for n in $(seq 8 99); do mknod /dev/loop$n b 7 $n; done; "
     # "folder" is mounted in the daemon's container itself, as a workspace is.
     box.more += f"mkdir -p /run/workspace {there}; mount --bind /var/lib/docker/folder /run/workspace || :; "
     box.more += f"unshare --mount sh -euc '{ended}'"
@@ -221,70 +223,80 @@ def test_a_device_of_a_volume_of_a_container_that_has_ended(box: Sandbox, tool: 
     eventually(lambda: not attached(mark), "detached", 30)
 
 
-def test_those_of_others_are_left_alone(box: Sandbox, tool: Path, mark: Path, tmp_path: Path) -> None:
-    """The same daemon sees both; one file is the machine's."""
-    (other := tmp_path / "other" / "folder").mkdir(parents=True)
-    with (other / "disk").open("wb") as disk:
-        disk.truncate(1 << 20)
-    # As from another pod: its file is not in this one.
-    box.more += f"mount -t tmpfs tmpfs {other};"
-    name = subprocess.run(
-        ["losetup", "--find", "--show", other / "disk"], check=True, capture_output=True, text=True
-    ).stdout.strip()
+@contextmanager
+def another_pod(script: str) -> Iterator[str]:
+    """Runs a script in a mount namespace of its own, and gives the last line that it printed. No other test sees its mounts."""
+    command = ["unshare", "--mount", "--propagation=private", "sh", "-euc", f"{script}; read end"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        with daemon(box, tool, attach(mark)) as process:
-            eventually(lambda: record(mark) != [], "in the record", 30)
-            end(process)
-        eventually(lambda: not attached(mark), "the own one is detached", 30)
-        assert attached(other) == [Path(name).name]
+        yield process.stdout.readline().strip()
     finally:
-        subprocess.run(["losetup", "--detach", name], check=True)
+        process.communicate("\n", timeout=60)
 
 
-def overlay(folder: Path) -> int:
-    """Mounts an overlay in a folder, and returns the number of its device, which the kernel gave."""
-    for name in ("lower", "upper", "work", "merged"):
-        (folder / name).mkdir(parents=True)
-    layers = f"lowerdir={folder / 'lower'},upperdir={folder / 'upper'},workdir={folder / 'work'}"
-    subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", folder / "merged"], check=True)
-    return (folder / "merged").stat().st_dev
+def is_attached(device: str, file: str) -> bool:
+    backing = BLOCKS / Path(device).name / "loop" / "backing_file"
+    return backing.exists() and file in backing.read_text()
+
+
+def test_those_of_others_are_left_alone(box: Sandbox, tool: Path, mark: Path, tmp_path: Path) -> None:
+    """The same daemon sees both; one file is another pod's."""
+    (other := tmp_path / "other").mkdir()
+    file = f"{mark.name}-other"
+    script = f"mount -t tmpfs tmpfs {other}; truncate -s 1M {other}/{file}; losetup --find --show {other}/{file}"
+    with another_pod(script) as device:
+        try:
+            with daemon(box, tool, attach(mark)) as process:
+                eventually(lambda: record(mark) != [], "in the record", 30)
+                end(process)
+            eventually(lambda: not attached(mark), "the own one is detached", 30)
+            assert is_attached(device, file)
+        finally:
+            subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def test_a_device_in_the_layers_of_another_pod_with_the_number_of_old_ones(
     box: Sandbox, tool: Path, mark: Path, tmp_path: Path
 ) -> None:
     """The kernel gives a number of an overlay again when it is unmounted, to whoever is next."""
-    layers = "cd /var/lib/docker; mkdir -p l u w m; mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay m;"
-    number = "stat -c %d m >numbers; mv numbers number; until [ -e ended ]; do sleep 0.1; done; umount m;"
-    later = f"touch unmounted; until [ -e now ]; do sleep 0.1; done; {attach(mark)}"
-    mounted: list[Path] = []
-    name = ""
-    try:
-        with daemon(box, tool, f"{layers} {number} {later}") as process:
-            eventually((mark.parent / "number").exists, "its overlay", 30)
-            (mark.parent / "ended").touch()
-            eventually((mark.parent / "unmounted").exists, "its end", 30)
-            wanted = int((mark.parent / "number").read_text())
-            for turn in range(64):
-                mounted.append(tmp_path / f"pod{turn}")
-                if overlay(mounted[-1]) == wanted:
-                    break
-            else:
-                pytest.fail("the number was not given again")
-            disk = mounted[-1] / "merged" / "disk"
-            with disk.open("wb") as file:
-                file.truncate(1 << 20)
-            name = subprocess.run(
-                ["losetup", "--find", "--show", disk], check=True, capture_output=True, text=True
-            ).stdout.strip()
+    volume, file = mark.parent, f"{mark.name}-other"
+    mount = "mkdir -p l u$n w$n m/$n; mount -t overlay -o lowerdir=l,upperdir=u$n,workdir=w$n overlay m/$n"
+    # Several: other tests are given such numbers, too.
+    each = "for n in 1 2 3 4 5 6 7 8; do"
+    script = f"""
+cd /var/lib/docker
+mkdir m; mount -t tmpfs tmpfs m
+{each} {mount}; stat -c %d m/$n >>numbers; done
+touch mounted; until [ -e ended ]; do sleep 0.1; done
+umount -l m
+touch unmounted; until [ -e now ]; do sleep 0.1; done
+{attach(mark)}
+"""
+    device = ""
+    with ExitStack() as pods, daemon(box, tool, script) as process:
+        eventually((volume / "mounted").exists, "its overlays", 30)
+        (volume / "ended").touch()
+        eventually((volume / "unmounted").exists, "their end", 30)
+        wanted = " ".join((volume / "numbers").read_text().split())
+        for turn in range(64):
+            (folder := tmp_path / f"pod{turn}").mkdir()
+            device = pods.enter_context(
+                another_pod(
+                    f"cd {folder}; n=''; {mount}; truncate -s 1M m/{file}; "
+                    f'case " {wanted} " in *" $(stat -c %d m/) "*) losetup --find --show m/{file} ;; *) echo ;; esac'
+                )
+            )
+            if device:
+                break
+        else:
+            pytest.fail("none of the numbers was given again")
+        try:
             # One of its own after it: when that stands in the record, both were looked at.
-            (mark.parent / "now").touch()
+            (volume / "now").touch()
             eventually(lambda: record(mark) != [], "its own in the record", 30)
-            assert Path(name).name not in record(mark)
+            assert Path(device).name not in record(mark)
             end(process)
-        assert subprocess.run(["losetup", name], check=False, capture_output=True).returncode == 0, "still attached"
-    finally:
-        if name:
-            subprocess.run(["losetup", "--detach", name], check=False)
-        for folder in mounted:
-            subprocess.run(["umount", folder / "merged"], check=False)
+            assert is_attached(device, file)
+        finally:
+            subprocess.run(["losetup", "--detach", device], check=False)

@@ -6,16 +6,28 @@
 #   apparmor-loader  keeps the AppArmor profiles in the kernels of the nodes. Optional
 # A proxy's certificate authority for pip: --secret id=ca,src=BUNDLE (optional).
 
-# --- the static helper, and a shell for an image that has nothing else ---
+# --- the program of the pod, and a shell for an image that has nothing else ---
+# `docker build` compiles it. Whoever has it already gives the stage's content as a build context: --build-context node=FOLDER, with
+# FOLDER/dind-node made by node/build.
+FROM debian:trixie-slim AS node
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates golang-go \
+ && rm -rf /var/lib/apt/lists/*
+COPY image/daemon/versions /src/image/daemon/
+COPY node /src/node
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi; \
+    export GOPATH=/tmp/go GOCACHE=/tmp/go-build \
+ && sh /src/node/build /dind-node \
+ && chmod -R u+w /tmp/go && rm -rf /tmp/go /tmp/go-build
+
 FROM debian:trixie-slim AS tool
 RUN apt-get update \
- && apt-get install -y --no-install-recommends busybox-static gcc libc6-dev make musl-tools \
+ && apt-get install -y --no-install-recommends busybox-static \
  && rm -rf /var/lib/apt/lists/*
-COPY image/dind-helper /src
-RUN make -C /src
-COPY image/lib.sh image/modes.sh image/cgroups.sh image/storage.sh image/cli.sh image/network.sh image/registry.sh image/mirrors.sh image/proxy.sh image/preflight.sh image/cgroups-mount image/entrypoint image/runc-wrapper /tool/usr/local/lib/dind/
-RUN cp /src/dind-helper /tool/usr/local/lib/dind/ \
- && chmod 755 /tool/usr/local/lib/dind/*
+COPY image/lib.sh image/modes.sh image/cgroups.sh image/storage.sh image/cli.sh image/network.sh image/registry.sh image/mirrors.sh image/proxy.sh image/preflight.sh image/cgroups-mount image/entrypoint /tool/usr/local/lib/dind/
+COPY --from=node /dind-node /tool/usr/local/lib/dind/
+RUN chmod 755 /tool/usr/local/lib/dind/*
 # Only what the scripts call: the fewer programs in a privileged container the better.
 RUN mkdir -p /node-tool/bin /node-tool/tmp \
  && cp -a /tool/. /node-tool/ \

@@ -33,7 +33,7 @@ lint: setup ## Check format, lint, types, import layers and shell scripts
 	$(PY) -m ruff check operator tests
 	MYPY_CACHE_DIR=$(CACHE)/mypy $(PY) -m mypy
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
-	shellcheck .ci/run image/daemon/build tests/cluster/*.sh tests/cluster/vm/*.sh
+	shellcheck .ci/run image/daemon/build node/build node/check tests/cluster/*.sh tests/cluster/vm/*.sh
 
 .PHONY: crds
 crds: venv ## Generate crds/ from the models (a test fails when they differ)
@@ -82,11 +82,15 @@ TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 
 # Unit tests need no root, no program that is built and no package of Debian; one worker for each core.
 # System tests wait more than they compute, so there are more workers than cores.
-.PHONY: unit system integration e2e e2e-serial e2e-vm e2e-vm-short test
+.PHONY: unit node system integration e2e e2e-serial e2e-vm e2e-vm-short test
 unit: venv ## Run the unit tests: without root, network and built tools (DIND_TEST_THOROUGH=1: more examples of each property)
 	$(TIER) $(or $(TESTS),tests/unit) -q --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-system: setup ## Run the tests of the scripts, the helper, the AppArmor profile and the chart (root, gcc, Helm; no cluster)
+# FUZZTIME=60s: each fuzz target for so long.
+node: setup ## Run the Go tests of dind-node, the program of the pod, and its fuzz targets for some seconds each
+	@node/check
+
+system: setup ## Run the tests of the scripts, dind-node, the AppArmor profile and the chart (root, Go, Helm; no cluster)
 	@$(PY) -m tests.cluster tool helm4 >/dev/null
 	$(TIER) $(or $(TESTS),tests/system -m "not matrix") -q --numprocesses=10 --dist=worksteal
 

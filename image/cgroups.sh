@@ -28,7 +28,7 @@ cgroup_detect() {
 	cgroup_controllers=${cgroup_controllers# }
 }
 
-# A private cgroup namespace must exist already (dind-helper cgroupns). Mounts in this mount namespace.
+# A private cgroup namespace must exist already (dind-node cgroupns). Mounts in this mount namespace.
 cgroup_mount() {
 	mode_require
 	doing Cgroups CgroupsNotMountable "Mounting cgroups on $cgroup_root"

@@ -20,7 +20,7 @@ say() {
 
 # A string as JSON, quotes included; "null" for none: TEXT [MAXIMUM]. Escaped it is cut to 256 bytes or MAXIMUM.
 json() {
-	if [ -n "${1-}" ]; then "$lib/dind-helper" json-escape --max "${2:-256}" "$1"; else printf null; fi
+	if [ -n "${1-}" ]; then "$lib/dind-node" json-escape --max "${2:-256}" "$1"; else printf null; fi
 }
 
 # The error member of both reports: CHECK REASON MESSAGE. What the kernel or dockerd said is part of the message; with

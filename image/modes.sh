@@ -89,28 +89,15 @@ proc_sys_writable() {
 	(: >>/proc/sys/net/ipv4/ip_forward) 2>/dev/null
 }
 
-# DIR: puts runc-wrapper, which has its reasons, there and first in PATH, where one of them holds; a proxy is one, and a limit. Nested containers get an
-# oom_score_adj of 0 from dockerd; where the pod's own is higher, only CAP_SYS_RESOURCE on the node may go below it. Tried in
-# a process of its own: what is lowered stays lowered.
+# DIR: puts dind-node there under the name runc, and DIR first in PATH, where it has a reason: a limit of nested containers, a proxy, a user
+# namespace, or what may not be had here.
 mode_choose_runc() {
-	read -r own </proc/self/oom_score_adj
-	if [ "$own" -gt 0 ] && ! sh -c 'echo 0 >/proc/self/oom_score_adj' 2>/dev/null; then
-		say "nested containers have this container's oom_score_adj, $own: it may not be lowered here"
-	elif in_user_namespace; then
-		:
-	elif [ -e "$1/proxy.sed" ] || [ -n "${nested_limit-}" ]; then
-		mkdir -p "$1"
-		: >"$1/oom-score-can-be-lowered"
-	else
-		return 0
-	fi
+	doing Daemon ConfigNotWritable "Preparing the wrapper of runc"
+	nested_file=''
 	if [ -n "${nested_limit-}" ]; then
-		DIND_NESTED_MEMORY=$cgroup_root/docker/memory.max
-		[ "$cgroup_version" = 2 ] || DIND_NESTED_MEMORY=$cgroup_root/memory/docker/memory.limit_in_bytes
-		# For the wrapper, which reads it anew each time: a pod may be given more while it runs.
-		export DIND_NESTED_MEMORY
+		nested_file=$cgroup_root/docker/memory.max
+		[ "$cgroup_version" = 2 ] || nested_file=$cgroup_root/memory/docker/memory.limit_in_bytes
 	fi
-	mkdir -p "$1"
-	ln -sf "$lib/runc-wrapper" "$1/runc"
-	PATH=$1:$PATH
+	wrapper=$("$lib/dind-node" runc-settings ${DIND_PROXY:+--proxy} ${nested_file:+--memory "$nested_file"} "$1")
+	PATH=${wrapper:+$wrapper:}$PATH
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# The daemon's networks: which packet filter it speaks to, and what dind-helper chooses from what is around the pod.
-# DIND_NETWORK has what was chosen in the spec, as words of `dind-helper network`; without an operator it is read off dockerd's
+# The daemon's networks: which packet filter it speaks to, and what dind-node chooses from what is around the pod.
+# DIND_NETWORK has what was chosen in the spec, as words of `dind-node network`; without an operator it is read off dockerd's
 # arguments and configuration which settings are the user's own. Sourced after lib.sh by the init container, to check and to
 # report before any daemon starts, and by the daemon's wrapper, to do it.
 
@@ -72,7 +72,7 @@ network_choose() {
 	set -- $network_words ${major:+docker=$major} ${ip6tables_works:+ip6tables=1} \
 		${service:+service=$service} ${DIND_NODE_ADDRESS:+node=$DIND_NODE_ADDRESS}
 	network_status=0
-	out=$("$lib/dind-helper" network "$@") || network_status=$?
+	out=$("$lib/dind-node" network "$@") || network_status=$?
 	case $network_status in
 	0) ;;
 	3) fail Network NetworkCollision "$out" ;;
@@ -86,73 +86,29 @@ $network_forward, where their questions are handed on"
 
 # --- the packet filter ---
 
-# iptables speaks to one of two kernel interfaces, and modules cannot be loaded from here. When the image's own choice does
-# not work and the older one does, links to that come first in PATH. The test is the nat table: dockerd's first.
+# ARGUMENTS: dockerd's. Sets PATH so that iptables is the one of its kinds that works here, and ip6tables_works.
 firewall_choose() {
 	doing Network FirewallUnavailable "Choosing the packet filter's interface"
-	if command -v iptables >/dev/null; then
-		case $firewall_backend in
-		Nft) firewall_take nft nf_tables ;;
-		Legacy) firewall_take legacy legacy ;;
-		*) firewall_find ;;
-		esac
-	elif [ "$firewall_backend" != Auto ]; then
-		fail Network FirewallUnavailable "network.firewallBackend is $firewall_backend, and the daemon's image has no iptables \
-in PATH ($PATH). Use another daemon.image, or leave firewallBackend out."
-	fi
-	! ip6tables -w 5 -t nat -S >/dev/null 2>&1 || ip6tables_works=1
+	kubelet='' six=''
+	[ ! -e "$termination_log" ] || kubelet=kubelet=1
 	case " $network_words " in
-	*" ipv6=on "*) [ -n "$ip6tables_works" ] || fail Network FirewallUnavailable "network.ipv6 is Enabled, and ip6tables does not \
-work here: $(ip6tables -w 5 -t nat -S 2>&1 || :). The node's kernel must have its nat table; or leave ipv6 out." ;;
+	*" ipv6=on "*) six=ipv6=on ;;
 	esac
-}
-
-# Puts the programs of one kind first in PATH: nft or legacy.
-firewall_links() {
-	# Where Alpine's docker images keep the older programs.
-	folder=/usr/local/sbin/.iptables-legacy
-	if [ "$1" != legacy ] || [ ! -x "$folder/iptables" ]; then
-		folder=${private:?}/iptables-$1
-		mkdir -p "$folder"
-		for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
-			family=${name%%-*}
-			program=$(command -v "$family-$1${name#"$family"}") || continue
-			ln -sf "$program" "$folder/$name"
-		done
-	fi
-	PATH=$folder:$PATH
-}
-
-# What was asked for, and nothing else: KIND NAME, as iptables calls itself.
-firewall_take() {
-	case $(iptables -V 2>&1) in
-	*"$2"*) ;;
-	*) firewall_links "$1" ;;
+	firewall_status=0
+	out=$("$lib/dind-node" firewall "backend=$firewall_backend" "folder=${private:?}" "docker=${docker_major:-}" $six $kubelet -- "$@") ||
+		firewall_status=$?
+	case $firewall_status in
+	0) ;;
+	3) fail Network FirewallUnavailable "$out" ;;
+	*) exit "$firewall_status" ;;
 	esac
-	# One of before there were two names none of them: it is the older.
-	case $1:$(iptables -V 2>&1) in
-	nft:*nf_tables* | "legacy:"*"(legacy)"* | "legacy:iptables v"*[0-9]) ;;
-	*) fail Network FirewallUnavailable "network.firewallBackend is $firewall_backend, and the daemon's image has no iptables-$1 \
-in PATH ($PATH). Use another daemon.image, or leave firewallBackend out." ;;
+	firewall_path=$(network_line path)
+	PATH=${firewall_path:+$firewall_path:}$PATH
+	case "
+$out
+" in
+	*"
+ip6tables
+"*) ip6tables_works=1 ;;
 	esac
-	out=$(iptables -w 5 -t nat -S 2>&1) || fail Network FirewallUnavailable "network.firewallBackend is $firewall_backend, and \
-iptables-$1 does not work here: $out. The node's kernel must have that interface; choose the other one, or leave firewallBackend out."
-	say "using iptables-$1, as network.firewallBackend asks"
-}
-
-firewall_find() {
-	! iptables -w 5 -t nat -S >/dev/null 2>&1 || return 0
-	before=$PATH
-	firewall_links legacy
-	if iptables -w 5 -t nat -S >/dev/null 2>&1; then
-		say "iptables of the image does not work with this kernel, iptables-legacy does: using that"
-		return 0
-	fi
-	PATH=$before
-	if capable 12; then
-		say "neither iptables nor iptables-legacy of the image works here: dockerd will say why"
-	else
-		say "iptables does not work here, because this container lacks the capability NET_ADMIN, and dockerd will not start \
-without. $(remedy "Check security.mode and the node's policy." "Start it with --privileged, or with --cap-add=NET_ADMIN.")"
-	fi
 }

@@ -4,7 +4,7 @@
 # Sourced by cgroups-mount after lib.sh, cgroups.sh, storage.sh, network.sh, registry.sh and proxy.sh.
 
 # What the daemon's container needs of this folder. busybox is not among them: the daemon's image has its own sh.
-tool_files='dind-helper lib.sh modes.sh cgroups.sh storage.sh cli.sh network.sh registry.sh mirrors.sh proxy.sh preflight.sh cgroups-mount entrypoint runc-wrapper'
+tool_files='dind-node lib.sh modes.sh cgroups.sh storage.sh cli.sh network.sh registry.sh mirrors.sh proxy.sh preflight.sh cgroups-mount entrypoint'
 
 # What is known so far; a report of a failure shows the rest as null.
 report_apparmor=false report_profile='' report_filesystem='' report_overlay=false report_driver=$storage_driver
@@ -131,7 +131,7 @@ inotify_needed=8
 preflight_inotify() {
 	# Not by read, which asks for one byte after the other: of a number in /proc/sys there is only a first.
 	inotify_limit=$(cat /proc/sys/fs/inotify/max_user_instances) || return 0
-	inotify_free=$("$lib/dind-helper" inotify "$inotify_needed") || return 0
+	inotify_free=$("$lib/dind-node" inotify "$inotify_needed") || return 0
 	report_inotify="{\"limit\":$inotify_limit,\"free\":$inotify_free}"
 	[ "$inotify_free" -lt "$inotify_needed" ] || return 0
 	say "only $inotify_free of the node's $inotify_limit inotify instances are free, and all pods of the node share them: \

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The HTTP proxy of the environment. dockerd and all that it starts have it in their variables, which the pod sets. Nested containers and
-# builds would have it only from clients that send it, so runc-wrapper writes it into each of them. The ranges of nested networks,
+# builds would have it only from clients that send it, so the wrapper of runc writes it into each of them. The ranges of nested networks,
 # which only the pod knows, are accessed without it.
 # Sourced by cgroups-mount and entrypoint after lib.sh.
 
@@ -23,21 +23,11 @@ to begin with http:// or https:// and to have no white space or line break: corr
 	done
 }
 
-# DIRECTORY of runc-wrapper: exports the variables with the ranges of nested networks, and leaves there what runc-wrapper does.
+# Exports the variables with the ranges of nested networks. The wrapper of runc gives them to nested containers (mode_choose_runc).
 proxy_nested() {
 	[ -n "${DIND_PROXY-}" ] || return 0
-	doing Network NetworkSetupFailed "Preparing the proxy of nested containers"
 	for range in $(proxy_ranges); do NO_PROXY="${NO_PROXY-},$range"; done
 	export NO_PROXY no_proxy="$NO_PROXY"
-	entries=''
-	for pair in ${HTTP_PROXY:+"HTTP_PROXY=$HTTP_PROXY" "http_proxy=$HTTP_PROXY"} \
-		${HTTPS_PROXY:+"HTTPS_PROXY=$HTTPS_PROXY" "https_proxy=$HTTPS_PROXY"} "NO_PROXY=$NO_PROXY" "no_proxy=$NO_PROXY"; do
-		entries="$entries$(json "$pair" 32768),"
-	done
-	entries=$(printf '%s' "$entries" | sed 's/[\\&|]/\\&/g')
-	mkdir -p "$1"
-	# May hold a password. Only the key itself is followed by a quote and a colon, and the first is that of the process.
-	(umask 077 && printf '%s\n' 's|\("env":[[:space:]]*\[\)"|\1'"$entries"'"|' >"$1/proxy.sed")
 }
 
 # The bridge and the pools of the report.

@@ -76,7 +76,7 @@ a symbolic link there, or was one just now. Have the link removed on the node, o
 host_folder_free() {
 	[ -n "$host_folder" ] || return 0
 	doing Storage HostPathInUse "Asking for the folder of the node"
-	! out=$("$lib/dind-helper" lock "$docker_volume" 2>&1) || return 0
+	! out=$("$lib/dind-node" lock "$docker_volume" 2>&1) || return 0
 	owner=''
 	[ ! -f "$docker_volume/.dind-owner" ] || read -r owner <"$docker_volume/.dind-owner" || :
 	# Whoever has the folder can write there what they like.

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import programs
+
 IMAGE = Path(__file__).parents[1] / "image"
 SHELLS = ("dash", "busybox")
 CGROUPS = Path("/sys/fs/cgroup")
@@ -44,12 +46,11 @@ exec "$@"
 
 
 def install_tool(folder: Path) -> Path:
-    """The files of image/ as they are in the node-tool image, the helper built with the machine's own compiler."""
+    """The files of image/ as they are in the node-tool image, and the program of node/."""
     folder.mkdir(parents=True, exist_ok=True)
-    for script in (*(IMAGE / name for name in ("cgroups-mount", "entrypoint", "runc-wrapper")), *IMAGE.glob("*.sh")):
+    for script in (*(IMAGE / name for name in ("cgroups-mount", "entrypoint")), *IMAGE.glob("*.sh")):
         shutil.copy2(script, folder / script.name)
-    out = folder / "dind-helper"
-    subprocess.run(["make", "-s", "-C", IMAGE / "dind-helper", "CC=gcc", f"OUT={out}"], check=True)
+    shutil.copy2(programs.node(IMAGE.parent) / "dind-node", folder)
     return folder
 
 

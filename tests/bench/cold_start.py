@@ -18,7 +18,7 @@ from tests.cluster.progress import say
 from dind_operator.api import names
 from dind_operator.pod.variables import SOCKET
 
-HELPER = "/usr/local/lib/dind/dind-helper"
+HELPER = "/usr/local/lib/dind/dind-node"
 """The probes' program where the daemon's image has it; the environment uses the copy that its init container brought."""
 WAIT_SECONDS = 120
 

@@ -92,7 +92,9 @@ def _build(root: Path, target: str, bases: Sequence[Path], archive: Path) -> Non
         if programs.STAGE in needed:
             context = Path(folder) / "context"
             programs.gather(root, context)
-            contexts = [f"--build-context={programs.STAGE}={context}"]
+            contexts.append(f"--build-context={programs.STAGE}={context}")
+        if programs.NODE_STAGE in needed:
+            contexts.append(f"--build-context={programs.NODE_STAGE}={programs.node(root)}")
         _buildah(
             log,
             *("build", "--isolation=chroot", "--layers", "--pull-never", "--format=docker", f"--target={target}"),

@@ -1,4 +1,4 @@
-"""The programs of the image `daemon`, built from Go modules on this machine by the image's own script, and kept in the cache.
+"""The programs of the images, built from Go modules on this machine by the images' own scripts, and kept in the cache.
 
 The Dockerfile compiles them in a stage, which takes ten minutes whenever something before it changes. Given as a build
 context they replace that stage. A project's folder is named after its version and all it is made from.
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster import tools
@@ -22,6 +23,8 @@ from tests.cluster.record import checkout
 
 # The stage of the Dockerfile, and where in it the programs are.
 STAGE = "programs"
+# The stage that dind-node is in.
+NODE_STAGE = "node"
 
 # Project: its line in the file of versions, and how long a build takes on two cores with nothing cached, in seconds.
 PROJECTS: dict[str, tuple[str, float]] = {
@@ -67,24 +70,49 @@ def gather(root: Path, target: Path) -> None:
         shutil.copytree(folder(project, root), target / STAGE, dirs_exist_ok=True)
 
 
+def node(root: Path | None = None) -> Path:
+    """The folder with dind-node, the program of the pod, which is built first if one of its sources is new."""
+    root = root or Path(checkout())
+    sources = [file for file in sorted((root / "node").rglob("*")) if _part_of_node(file)]
+    digest = hashlib.sha256(versions(root)["GO"].encode())
+    for file in sources:
+        digest.update(f"\0{file.relative_to(root)}\0".encode() + file.read_bytes())
+    final = cache_root() / "programs" / f"dind-node-{digest.hexdigest()[:12]}"
+    if not final.exists():
+        with exclusive(cache_root() / "locks" / "tools.lock", "the tools"):
+            if not final.exists():
+                with step("Building dind-node (once; cached by its sources)", 10.0):
+                    _make(final, lambda work: [str(root / "node/build"), str(work / "dind-node")])
+    return final
+
+
+def _part_of_node(file: Path) -> bool:
+    return file.name in ("build", "go.mod", "go.sum") or (file.suffix == ".go" and not file.name.endswith("_test.go"))
+
+
 def _build(root: Path, project: str, version: str, final: Path) -> None:
-    tools.check_go(f"{project} {version}")
-    final.parent.mkdir(parents=True, exist_ok=True)
     with step(f"Building {project} {version} for the image daemon (once; cached by version)", PROJECTS[project][1]):
-        work = Path(tempfile.mkdtemp(prefix=f".{project}-", dir=final.parent))
-        try:
-            work.chmod(0o755)
-            command = [str(root / "image/daemon/build"), str(work), project]
-            done = subprocess.run(
-                command, check=False, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-            if done.returncode != 0:
-                last = "\n".join("    " + line for line in done.stdout.splitlines()[-20:])
-                raise ClusterError(
-                    f"Building {project} {version} failed. The last lines of image/daemon/build:\n{last}\n"
-                    "The Go module proxy (GOPROXY) must be reachable; run the same command again to go on."
-                )
-            work.rename(final)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        _make(final, lambda work: [str(root / "image/daemon/build"), str(work), project])
     say(f"    {final}")
+
+
+def _make(final: Path, command: Callable[[Path], list[str]]) -> None:
+    """Runs a script that fills a folder, which then becomes `final` as a whole."""
+    tools.check_go(final.name)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+    try:
+        work.chmod(0o755)
+        script = command(work)
+        done = subprocess.run(
+            script, check=False, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if done.returncode != 0:
+            last = "\n".join("    " + line for line in done.stdout.splitlines()[-20:])
+            raise ClusterError(
+                f"Building {final.name} failed. The last lines of {script[0]}:\n{last}\n"
+                "The Go module proxy (GOPROXY) must be reachable; run the same command again to go on."
+            )
+        work.rename(final)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -61,6 +61,7 @@ def play(gate: Gate) -> None:
     gate.run("setup", NODES="host,vm" if virtual else "host")
     gate.run("lint")
     gate.run("unit")
+    gate.run("node")
     gate.run("tools")
     gate.run("system")
     gate.run("integration")

@@ -23,7 +23,7 @@ from dind_operator.pod.variables import BUILD_VARIABLE, CREDENTIALS_VARIABLE, IN
 
 TOOL_MOUNT = "/dind"
 MINUTE_VARIABLE = "DIND_MINUTE_SECONDS"
-"""As in image/dind-helper/periods.c."""
+"""As in node/internal/periods."""
 
 _ANNOTATIONS = {
     # An evicted daemon loses its builds and its cache.

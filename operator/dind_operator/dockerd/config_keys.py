@@ -30,7 +30,7 @@ class Setting:
     ``key``: in daemon.json, empty for a flag without one. ``flags``: long flags, if they are not spelled as the key. ``short``: the
     one-letter flag. ``owned``: the operator sets it; the text says what users do instead. ``field``: the field of `spec` that sets
     it; then only one of the two may be set. ``decides``: values that the pod otherwise chooses and that the user chooses with this
-    setting, in the words of `dind-helper network`.
+    setting, in the words of `dind-node network`.
     """
 
     key: str = ""

@@ -93,7 +93,7 @@ def flag_values(setting: Setting, args: Sequence[str]) -> list[str]:
 
 
 def decided(config: Mapping[str, Any], args: Sequence[str]) -> list[str]:
-    """What daemon.json and the arguments decide of what the pod otherwise chooses, in the words of `dind-helper network`."""
+    """What daemon.json and the arguments decide of what the pod otherwise chooses, in the words of `dind-node network`."""
     return [word for word, settings in _DECIDING if any(is_set(setting, config, args) for setting in settings)]
 
 

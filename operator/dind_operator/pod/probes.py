@@ -49,7 +49,7 @@ def _probe(
     period = tuning.period_seconds or default.period
     # The helper exits a second before the timeout of the kubelet, so that its message is reported.
     gives_up = max(1, timeout - 1)
-    command = ["/dind/dind-helper", "ping", "--timeout", str(gives_up)]
+    command = ["/dind/dind-node", "ping", "--timeout", str(gives_up)]
     if waits:
         # Less than the period, so that failures are counted once in each period.
         command += ["--wait", f"{min(period, gives_up) - START_SECONDS:.1f}"]

@@ -34,7 +34,7 @@ class Periods:
 
     @property
     def min_step(self) -> timedelta:
-        """Minimum time after which the helper repeats its report of idleness (image/dind-helper/periods.c)."""
+        """Minimum time after which the helper repeats its report of idleness (node/internal/periods)."""
         return self.minute
 
     @property

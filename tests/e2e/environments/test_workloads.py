@@ -155,7 +155,7 @@ def test_report_and_kubectl_find_both_shapes_alike(operator: Installation, envir
     # Without a name kubectl means the daemon, as without workloads.
     where = f"--namespace={environment.namespace}"
     assert "dind-report" in environment.cluster("logs", environment.name, where)
-    assert environment.cluster("exec", environment.name, where, "--", "cat", "/proc/1/comm").strip() == "dind-helper"
+    assert environment.cluster("exec", environment.name, where, "--", "cat", "/proc/1/comm").strip() == "dind-node"
     assert environment.cluster("exec", environment.name, where, "--container=work", "--", "docker", "version").strip()
     # A container of a tenant that is stuck is told, and the daemon goes on.
     stuck = environments("stuck").apply(workloads(workload("true", image="dind.local/none:1", imagePullPolicy="Never")))

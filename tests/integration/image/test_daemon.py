@@ -45,7 +45,7 @@ def test_a_daemon_in_a_pod(start_daemon: StartDaemon, userland: str) -> None:
     assert daemon.run("cat", "/sys/fs/cgroup/memory/docker/memory.limit_in_bytes") == str(384 * MIB)
     # The helper knows from the wrapper which limit that was made from.
     assert "the memory limit is now" not in daemon.log.read_text()
-    assert daemon.run("/dind/dind-helper", "ping", "/run/dind/docker.sock") == ""
+    assert daemon.run("/dind/dind-node", "ping", "/run/dind/docker.sock") == ""
     # The configuration as it was given, for root's eyes only, and not in anyone's environment.
     written = daemon.run("cat", "/run/dind-private/daemon.json")
     assert written.endswith(config.removeprefix("{"))

@@ -29,7 +29,7 @@ def test_the_node_tool_is_small_and_holds_nothing_but_the_tool_and_its_shell() -
     assert archive.stat().st_size <= 5_000_000
     config, layers = read(archive)
     files = {name.lstrip("./") for layer in layers for name in layer.getnames() if not layer.getmember(name).isdir()}
-    tool = {"dind-helper", "cgroups-mount", "entrypoint", "runc-wrapper", *(path.name for path in IMAGE.glob("*.sh"))}
+    tool = {"dind-node", "cgroups-mount", "entrypoint", *(path.name for path in IMAGE.glob("*.sh"))}
     assert {name for name in files if not name.startswith("bin/")} == {f"usr/local/lib/dind/{name}" for name in tool}
     assert {"bin/busybox", "bin/sh", "bin/mount"} <= files
     assert config["config"]["Entrypoint"] == ["/usr/local/lib/dind/cgroups-mount"]

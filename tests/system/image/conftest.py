@@ -22,14 +22,14 @@ def tool(tmp_path_factory: pytest.TempPathFactory, run_directory: Path) -> Path:
     """The directory of the installed files. Each worker has a copy of its own, because some tests change it."""
     built = run_directory / "tool"
     with exclusive(run_directory / "tool.lock", "the helper"):
-        if not (built / "dind-helper").exists():
+        if not (built / "dind-node").exists():
             install_tool(built)
     return Path(shutil.copytree(built, tmp_path_factory.mktemp("tool"), dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="session")
 def helper(tool: Path) -> Path:
-    return tool / "dind-helper"
+    return tool / "dind-node"
 
 
 @pytest.fixture(params=SHELLS)

@@ -26,7 +26,7 @@ def in_v2(make_sandbox: MakeSandbox, tool: Path) -> Callable[[str], str]:
     """Runs shell with the functions sourced, in a sandbox whose group the caller can look at; returns all output."""
 
     def run(script: str) -> str:
-        done = make_sandbox().run(tool / "dind-helper", "cgroupns", "--", "sh", "-c", SOURCE + script, tool)
+        done = make_sandbox().run(tool / "dind-node", "cgroupns", "--", "sh", "-c", SOURCE + script, tool)
         return done.stdout + done.stderr
 
     return run

@@ -55,7 +55,7 @@ class Daemon:
 
     def __init__(self, box: Sandbox, tool: Path, folder: Path) -> None:
         self.box = box
-        self.helper = tool / "dind-helper"
+        self.helper = tool / "dind-node"
         self._log = folder / "log"
         (script := folder / "dockerd.py").write_text(_DOCKERD)
         command = [tool / "cgroups-mount", "mount", "--", sys.executable, script, self.helper]

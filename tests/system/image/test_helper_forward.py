@@ -51,7 +51,7 @@ def resolver():
             pid, name, _, parent = status.read_text().split()[:4]
         except OSError:
             continue
-        if (name, parent) == ("(dind-helper)", str(os.getppid())):
+        if (name, parent) == ("(dind-node)", str(os.getppid())):
             return int(pid)
 
 def answer():

@@ -106,7 +106,7 @@ def test_a_child_that_is_killed(init: Init, message: Path, number: signal.Signal
 
 def test_a_program_that_is_not_there(init: Init, message: Path) -> None:
     assert finish(init("/no/dockerd"))[0] == 127
-    assert read(message)["tail"] == "dind-helper: cannot run /no/dockerd: No such file or directory\n"
+    assert read(message)["tail"] == "dind-node: cannot run /no/dockerd: no such file or directory\n"
 
 
 def test_a_long_log_is_passed_on_whole_and_its_last_lines_are_kept(init: Init, message: Path) -> None:
@@ -180,7 +180,7 @@ def test_orphans_are_reaped(init: Init) -> None:
     )
     status, out, _ = finish(init("sh", "-c", script))
     assert status == 0
-    assert b"dind-helper" in out
+    assert b"dind-node" in out
     assert b" Z " not in out
 
 
@@ -229,13 +229,32 @@ def test_a_log_that_is_read_slowly_and_may_not_block_loses_nothing(helper: Path)
             assert len(log.read()) == 1 << 20
 
 
-def test_where_no_thread_can_be_made_it_says_so_and_ends(make_sandbox: Callable[..., Sandbox], helper: Path) -> None:
-    """Without the thread nobody would read the daemon's log, and a full pipe would stop the daemon."""
+def test_where_no_thread_can_be_made_at_its_start_it_ends(make_sandbox: Callable[..., Sandbox], helper: Path) -> None:
+    """Without one nobody would read the daemon's log, and a full pipe would stop the daemon."""
     box = make_sandbox()
     (box.groups["pids"] / "pids.max").write_text("2")
     done = box.run(helper, "init", "--", "sleep", "5")
-    assert done.returncode == 125
-    assert "dind-helper init: Resource temporarily unavailable" in done.stderr
+    assert done.returncode == 2
+    assert "failed to create new OS thread" in done.stderr
+
+
+def test_processes_that_use_up_all_that_the_pod_may_have_do_not_end_it(
+    make_sandbox: Callable[..., Sandbox], helper: Path
+) -> None:
+    """It has the threads that it may want before anything can take them."""
+    box = make_sandbox()
+    script = """
+        echo 40 >"$0/pids.max"
+        (while sleep 30 & do :; done) 2>/dev/null
+        [ "$(cat "$0/pids.current")" -ge 39 ] && echo full
+        for time in 1 2 3 4 5 6 7 8; do echo "line $time" >&2; kill -USR1 "$PPID"; done
+        exit 9
+    """
+    done = box.run(
+        helper, "init", "--report", "/no/socket", "--", "sh", "-c", "trap : USR1;" + script, box.groups["pids"]
+    )
+    assert (done.returncode, done.stdout) == (9, "full\n")
+    assert "OS thread" not in done.stderr
 
 
 def test_wrong_usage(helper: Path) -> None:
@@ -248,10 +267,10 @@ BESIDE = """
 beside() {
     for process in /proc/[0-9]*; do
         read -r pid name _ parent _ <$process/stat || continue
-        [ "$name" != "(dind-helper)" ] || [ "$parent" != 1 ] || echo $pid
+        [ "$name" != "(dind-node)" ] || [ "$parent" != 1 ] || echo $pid
     done
 } 2>/dev/null
-someone() { until [ -n "$(beside)" ]; do sleep 0.05; done; beside; }
+someone() { until who=$(beside) && [ -n "$who" ]; do sleep 0.05; done; echo $who; }
 """
 
 
@@ -272,7 +291,7 @@ def test_what_is_killed_beside_the_child_is_started_again_each_time(helper: Path
     """
     done = with_resolver(helper, "127.0.0.9", script)
     assert (done.returncode, done.stdout) == (9, "again\nagain\n")
-    told = "dind: what resolves for nested containers was ended by signal 9, and is started again"
+    told = "dind: the process that looks after the daemon was ended by signal 9, and is started again"
     assert done.stderr.splitlines() == [told, told]
 
 

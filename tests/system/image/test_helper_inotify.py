@@ -33,7 +33,7 @@ def test_it_counts_what_can_be_had(helper: Path, limit: int, wanted: int, told: 
 def test_anything_else_is_a_usage_error(helper: Path, arguments: list[str]) -> None:
     done = subprocess.run([helper, "inotify", *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "usage: dind-helper inotify COUNT" in done.stderr
+    assert "usage: dind-node inotify COUNT" in done.stderr
 
 
 def test_a_node_that_runs_out_of_them_is_reported_and_no_obstacle(
@@ -41,15 +41,15 @@ def test_a_node_that_runs_out_of_them_is_reported_and_no_obstacle(
 ) -> None:
     """The helper of the sandbox counts where only three are left."""
     few = shutil.copytree(tool, tmp_path / "few")
-    (few / "dind-helper").rename(few / "helper")
+    (few / "dind-node").rename(few / "helper")
     enter = f"{shutil.which('unshare')} --user --map-root-user sh"
-    (few / "dind-helper").write_text(
+    (few / "dind-node").write_text(
         f"""#!/bin/sh
 [ "$1" = inotify ] || exec {few}/helper "$@"
 exec {enter} -euc '{LIMITED.format(3)}; exec "$@"' sh {few}/helper "$@"
 """
     )
-    (few / "dind-helper").chmod(0o755)
+    (few / "dind-node").chmod(0o755)
     status, report, said = preflight(make_sandbox(), tool=few)
     limit = json.loads(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
     assert (status, report["inotify"]) == (0, {"limit": limit, "free": 3})

@@ -28,7 +28,7 @@ def daemon(
 ) -> Iterator[None]:
     """`limit` is the one that the wrapper made the nested limit from; a minute has as many seconds."""
     known = ["--group", "/docker", "--limit", str(limit), "--reserve", str(reserve)]
-    command = [tool / "dind-helper", "init", *known, "--", "sleep", "60"]
+    command = [tool / "dind-node", "init", *known, "--", "sleep", "60"]
     with log.open("w") as stderr:
         process = box.start(
             *(tool / "cgroups-mount", "mount", "--", *command),

@@ -71,14 +71,14 @@ def test_the_socket_comes_from_the_environment(helper: Path, serve: Serve) -> No
 
 def test_no_socket(helper: Path, tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
-    assert ping(helper, path)[:2] == (1, f"docker daemon: cannot connect to {path}: No such file or directory\n")
+    assert ping(helper, path)[:2] == (1, f"docker daemon: cannot connect to {path}: no such file or directory\n")
 
 
 def test_nobody_listens_any_more(helper: Path, tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
-    assert ping(helper, path)[:2] == (1, f"docker daemon: cannot connect to {path}: Connection refused\n")
+    assert ping(helper, path)[:2] == (1, f"docker daemon: cannot connect to {path}: connection refused\n")
 
 
 def test_a_daemon_that_hangs_ends_by_the_probes_own_clock(helper: Path, serve: Serve) -> None:
@@ -101,7 +101,7 @@ def test_a_full_queue_of_connections_does_not_block(helper: Path, tmp_path: Path
             except BlockingIOError:
                 break
         status, text, seconds = ping(helper, "--timeout", "0.3", path)
-    assert (status, text) == (1, f"docker daemon: cannot connect to {path}: Connection timed out\n")
+    assert (status, text) == (1, f"docker daemon: cannot connect to {path}: connection timed out\n")
     assert seconds < 1.5
 
 
@@ -153,7 +153,7 @@ def test_waiting_ends_as_soon_as_the_daemon_answers(helper: Path, serve: Serve, 
 def test_waiting_in_vain_gives_the_last_reason(helper: Path, tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
     status, text, seconds = ping(helper, "--wait", "0.4", path)
-    assert (status, text) == (1, f"docker daemon: cannot connect to {path}: No such file or directory\n")
+    assert (status, text) == (1, f"docker daemon: cannot connect to {path}: no such file or directory\n")
     assert 0.35 <= seconds < 2
 
 

@@ -116,4 +116,4 @@ def test_the_helper_locks_for_as_long_as_its_child_lives_and_no_longer(helper: P
 
 def test_what_cannot_be_locked_is_told_apart_from_what_is_locked(helper: Path, tmp_path: Path) -> None:
     done = subprocess.run([helper, "lock", tmp_path / "none"], check=False, capture_output=True, text=True)
-    assert (done.returncode, "No such file" in done.stderr) == (125, True)
+    assert (done.returncode, "no such file" in done.stderr) == (125, True)

@@ -1,158 +1,152 @@
-"""What is asked of runc: less where this container may not do it, and a limit on memory."""
+"""dind-node under the name runc, as the containerd shim calls it: what it changes, and that runc is called with it."""
 
 from __future__ import annotations
 
 import json
+import os
+import resource
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sandbox import IMAGE, applets
 
-_BUNDLE = {
+_BUNDLE: dict[str, Any] = {
     "ociVersion": "1.2.0",
     "process": {"env": ['TEXT="oomScoreAdj":-7'], "args": ['{"oomScoreAdj": 3}'], "oomScoreAdj": 0},
-    "hostname": "x",
+    "linux": {"resources": {"memory": {}, "devices": [{"allow": False, "access": "rwm"}]}, "seccomp": {"n": 2**64 - 1}},
+    "mounts": [{"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec"]}],
 }
 
 
-def run(tmp_path: Path, shell: str, own: int, config: str, *arguments: str, **variables: str) -> tuple[str, str]:
-    """Calls it as the containerd shim does, from a process with that score. Returns the file afterwards and runc's arguments."""
-    wrapper, real, bundle = tmp_path / "private/runc-wrapper", tmp_path / "bin", tmp_path / "bundle"
-    for folder in (wrapper, real, bundle):
-        folder.mkdir(parents=True, exist_ok=True)
-    if not (wrapper / "runc").is_symlink():
-        (wrapper / "runc").symlink_to(IMAGE / "runc-wrapper")
-    (real / "runc").write_text('#!/bin/sh\necho "$@"\n')
-    (real / "runc").chmod(0o755)
-    if shell == "busybox":
-        applets(real, ["sed"])
-    (bundle / "config.json").write_text(config)
-    line = (
-        f'echo {own} >/proc/self/oom_score_adj; exec {shell} {"sh " if shell == "busybox" else ""}{wrapper}/runc "$@"'
-    )
+class Wrapper:
+    """The link in a folder of its own, first in PATH, and behind it a runc that prints its arguments and its PATH."""
+
+    def __init__(self, helper: Path, folder: Path) -> None:
+        self.folder, self.real, self.bundle = folder / "runc-wrapper", folder / "bin", folder / "bundle"
+        for each in (self.folder, self.real, self.bundle):
+            each.mkdir()
+        (self.folder / "runc").symlink_to(helper)
+        (self.real / "runc").write_text('#!/bin/sh\necho "$@"\necho "$PATH"\n')
+        (self.real / "runc").chmod(0o755)
+        self.settings()
+
+    def settings(self, **found: Any) -> None:
+        (self.folder / "settings.json").write_text(json.dumps(found))
+
+    def call(self, *arguments: str, config: str | None = None, score: int = 0, enter: str = "") -> list[str]:
+        if config is not None:
+            (self.bundle / "config.json").write_text(config)
+        line = f'echo {score} >/proc/self/oom_score_adj; exec {enter} runc "$@"'
+        done = subprocess.run(
+            ["sh", "-c", line, "sh", *arguments],
+            env={"PATH": f"{self.folder}:{self.real}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    def create(self, config: Any, **more: Any) -> Any:
+        called = ["--root", "/r", "--log", "/l", "create", "--bundle", str(self.bundle), "--pid-file", "/p", "id"]
+        assert self.call(*called, config=json.dumps(config), **more)[0] == " ".join(called)
+        return json.loads((self.bundle / "config.json").read_text())
+
+
+@pytest.fixture
+def wrapper(helper: Path, tmp_path: Path) -> Wrapper:
+    return Wrapper(helper, tmp_path)
+
+
+def test_a_score_that_may_not_be_lowered_is_kept(wrapper: Wrapper) -> None:
+    wrapper.settings(keepOOMScore=True)
+    expected = {**_BUNDLE, "process": {**_BUNDLE["process"], "oomScoreAdj": 870}}
+    assert wrapper.create(_BUNDLE, score=870) == expected
+
+
+def test_a_container_gets_the_limit_of_all_and_the_proxy(wrapper: Wrapper, tmp_path: Path) -> None:
+    (file := tmp_path / "limit").write_text("402653184\n")
+    wrapper.settings(memoryLimitFile=str(file), proxy=["HTTP_PROXY=http://a&<b>"])
+    after = wrapper.create(_BUNDLE)
+    assert after["linux"] == {
+        **_BUNDLE["linux"],
+        "resources": {**_BUNDLE["linux"]["resources"], "memory": {"limit": 402653184}},
+    }
+    assert after["process"]["env"] == ["HTTP_PROXY=http://a&<b>", *_BUNDLE["process"]["env"]]
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in a user namespace", "outside of any"])
+def test_sysfs_is_asked_for_read_only_in_a_user_namespace_alone(wrapper: Wrapper, inside: bool) -> None:
+    """What `docker run --privileged` makes of it: the option `ro` is taken away."""
+    after = wrapper.create(_BUNDLE, enter="unshare --user --map-root-user" if inside else "")
+    assert after["mounts"][0]["options"] == (["ro"] if inside else []) + ["nosuid", "noexec"]
+
+
+def test_a_ulimit_above_what_may_be_had_is_lowered(wrapper: Wrapper) -> None:
+    """Without CAP_SYS_RESOURCE on the node, here in a user namespace, runc would fail at it and no container start."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    asked = [
+        {"type": "RLIMIT_NOFILE", "hard": most + 1, "soft": most + 1},
+        {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+    ]
+    config = {"process": {"rlimits": asked}}
+    after = wrapper.create(config, enter="unshare --user --map-root-user")
+    assert after["process"]["rlimits"] == [{"type": "RLIMIT_NOFILE", "hard": most, "soft": most}, asked[1]]
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["delete", "--force", "id"], ["exec", "--process", "/f", "id"]])
+def test_other_commands_are_passed_on_without_the_folder_in_path(wrapper: Wrapper, arguments: list[str]) -> None:
+    assert wrapper.call(*arguments) == [" ".join(arguments), f"{wrapper.real}:/usr/bin:/bin"]
+
+
+def test_a_process_that_enters_a_container_has_the_proxy(wrapper: Wrapper, tmp_path: Path) -> None:
+    wrapper.settings(proxy=["HTTP_PROXY=http://p"], keepOOMScore=True)
+    (file := tmp_path / "process.json").write_text('{"env": ["A=B"]}')
+    wrapper.call("exec", "--process", str(file), "id")
+    assert json.loads(file.read_text()) == {"env": ["HTTP_PROXY=http://p", "A=B"]}
+
+
+@pytest.mark.parametrize("settings", ["", "{", '{"other": 1}', None])
+def test_nothing_that_is_wrong_here_keeps_a_container_from_starting(wrapper: Wrapper, settings: str | None) -> None:
+    file = wrapper.folder / "settings.json"
+    file.unlink() if settings is None else file.write_text(settings)
+    assert wrapper.create(_BUNDLE, score=870) == _BUNDLE
+
+
+@pytest.mark.parametrize("config", ["", "{", "null"])
+def test_what_is_no_configuration_is_left_to_runc(wrapper: Wrapper, config: str) -> None:
+    wrapper.settings(proxy=["A=B"])
+    wrapper.call("create", "--bundle", str(wrapper.bundle), "id", config=config)
+    assert (wrapper.bundle / "config.json").read_text() == config
+
+
+def installed(helper: Path, folder: Path, *arguments: str, enter: str = "", **variables: str) -> tuple[str, Any]:
+    """What `runc-settings` prints and writes; the hard limit of files is what a container is given at most."""
     done = subprocess.run(
-        ["sh", "-c", line, "sh", *arguments],
-        env={"PATH": f"{wrapper}:{real}:/usr/bin:/bin", **variables},
+        [*enter.split(), helper, "runc-settings", *arguments, folder],
+        env={"PATH": os.environ["PATH"], **variables},
         capture_output=True,
         text=True,
         check=True,
     )
-    return (bundle / "config.json").read_text(), done.stdout.strip()
+    file = folder / "settings.json"
+    if file.exists():
+        assert file.stat().st_mode & 0o077 == 0, "it may contain a password"
+        assert (folder / "runc").resolve() == helper.resolve()
+    return done.stdout.strip(), json.loads(file.read_text()) if file.exists() else None
 
 
-def create(tmp_path: Path) -> list[str]:
-    return ["--root", "/r", "--log", "/l", "create", "--bundle", str(tmp_path / "bundle"), "--pid-file", "/p", "id"]
+def test_it_is_installed_for_a_limit_and_for_a_proxy(helper: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    given = {"HTTPS_PROXY": 'http://us|er:p&a\\ss"w@p:3128/', "NO_PROXY": ".svc"}
+    printed, settings = installed(helper, folder, "--proxy", "--memory", "/sys/fs/cgroup/x", **given)
+    assert printed == str(folder)
+    variables = [f"{spelled}={value}" for name, value in given.items() for spelled in (name, name.lower())]
+    assert settings == {"memoryLimitFile": "/sys/fs/cgroup/x", "proxy": variables}
 
 
-@pytest.mark.parametrize("space", [(",", ":"), (", ", ": ")], ids=["tight", "spaced"])
-def test_a_lower_score_than_ones_own_becomes_ones_own_and_nothing_else_changes(
-    tmp_path: Path, shell: str, space: tuple[str, str]
-) -> None:
-    arguments = create(tmp_path)
-    after, called = run(tmp_path, shell, 870, json.dumps(_BUNDLE, separators=space), *arguments)
-    assert json.loads(after) == {**_BUNDLE, "process": {**_BUNDLE["process"], "oomScoreAdj": 870}}  # type: ignore[dict-item]
-    assert called == " ".join(arguments)
-
-
-@pytest.mark.parametrize(("asked", "given"), [(-500, 870), (870, 870), (1000, 1000)])
-def test_only_what_is_lower_is_raised(tmp_path: Path, shell: str, asked: int, given: int) -> None:
-    config = json.dumps({"process": {"oomScoreAdj": asked}})
-    after, _ = run(tmp_path, shell, 870, config, "run", f"--bundle={tmp_path / 'bundle'}", "id")
-    assert json.loads(after) == {"process": {"oomScoreAdj": given}}
-
-
-@pytest.mark.parametrize("arguments", [["--version"], ["delete", "--force", "id"], ["exec", "--process", "/f", "id"]])
-def test_other_commands_are_passed_on(tmp_path: Path, shell: str, arguments: list[str]) -> None:
-    config = json.dumps(_BUNDLE)
-    assert run(tmp_path, shell, 870, config, *arguments) == (config, " ".join(arguments))
-
-
-def test_a_bundle_without_a_score_stays_as_it_is(tmp_path: Path, shell: str) -> None:
-    config = json.dumps({"process": {"args": ["true"]}})
-    assert run(tmp_path, shell, 870, config, "create", "-b", str(tmp_path / "bundle"), "id")[0] == config
-
-
-LIMIT = 402653184
-DEVICES = [{"allow": False, "access": "rwm"}]
-RESOURCES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "as of docker run": ({"devices": DEVICES, "memory": {}, "cpu": {"shares": 0}}, {"memory": {"limit": LIMIT}}),
-    "with a limit": ({"memory": {"limit": 67108864, "swap": 134217728}, "devices": DEVICES}, {}),
-    "with another setting": (
-        {"memory": {"swappiness": 0, "disableOOMKiller": False}},
-        {"memory": {"limit": LIMIT, "swappiness": 0, "disableOOMKiller": False}},
-    ),
-    "as of a build": ({"devices": DEVICES, "pids": {"limit": 0}}, {"memory": {"limit": LIMIT}}),
-    "none at all": ({}, {"memory": {"limit": LIMIT}}),
-}
-
-
-@pytest.mark.parametrize("space", [(",", ":"), (", ", ": ")], ids=["tight", "spaced"])
-@pytest.mark.parametrize("which", list(RESOURCES))
-def test_without_a_limit_of_its_own_a_container_gets_what_all_may_have(
-    tmp_path: Path, shell: str, space: tuple[str, str], which: str
-) -> None:
-    """So that programs which read the limit of their cgroup see what there is."""
-    asked, changed = RESOURCES[which]
-    process = {"env": ['"memory":{}', '"resources":{}'], "args": ['{"memory": {"limit": 1}}'], "oomScoreAdj": 0}
-    config = {"process": process, "linux": {"resources": asked, "cgroupsPath": "/docker/id"}}
-    (file := tmp_path / "limit").write_text(f"{LIMIT}\n")
-    text = json.dumps(config, separators=space)
-    after, _ = run(tmp_path, shell, 0, text, *create(tmp_path), DIND_NESTED_MEMORY=str(file))
-    assert json.loads(after) == {**config, "linux": {"resources": {**asked, **changed}, "cgroupsPath": "/docker/id"}}
-
-
-def test_a_score_that_can_be_lowered_is_lowered(tmp_path: Path, shell: str) -> None:
-    """The wrapper is there for another reason than the score."""
-    config = json.dumps(_BUNDLE)
-    assert run(tmp_path, shell, 870, config, *create(tmp_path))[0] != config
-    (tmp_path / "private/runc-wrapper/oom-score-can-be-lowered").touch()
-    assert run(tmp_path, shell, 870, config, *create(tmp_path))[0] == config
-
-
-def test_where_all_containers_together_have_no_limit_none_gets_one(tmp_path: Path, shell: str) -> None:
-    config = json.dumps({"linux": {"resources": {"memory": {}}}})
-    (file := tmp_path / "limit").write_text("max\n")
-    assert run(tmp_path, shell, 0, config, *create(tmp_path), DIND_NESTED_MEMORY=str(file))[0] == config
-    assert run(tmp_path, shell, 0, config, *create(tmp_path))[0] == config
-
-
-MOUNTS = [
-    {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
-    {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev"]},
-    {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw", "nosuid"]},
-]
-
-
-@pytest.mark.parametrize("inside", [True, False], ids=["in a user namespace", "outside of any"])
-def test_sysfs_is_asked_for_read_only_in_a_user_namespace_alone(tmp_path: Path, shell: str, inside: bool) -> None:
-    """What `docker run --privileged` makes of it: the option `ro` is taken away."""
-    (bundle := tmp_path / "bundle").mkdir()
-    (bundle / "config.json").write_text(json.dumps({"mounts": MOUNTS}, separators=(",", ":")))
-    (folder := tmp_path / "runc-wrapper").mkdir()
-    (folder / "runc").symlink_to(IMAGE / "runc-wrapper")
-    (real := tmp_path / "bin").mkdir()
-    (real / "runc").write_text("#!/bin/sh\nexit 0\n")
-    (real / "runc").chmod(0o755)
-    if shell == "busybox":
-        applets(real, ["sed"])
-    enter = ["unshare", "--user", "--map-root-user"] if inside else []
-    subprocess.run(
-        [
-            *enter,
-            *([shell, "sh"] if shell == "busybox" else [shell]),
-            folder / "runc",
-            "create",
-            "--bundle",
-            bundle,
-            "id",
-        ],
-        env={"PATH": f"{folder}:{real}:/usr/bin:/bin"},
-        check=True,
-    )
-    after = json.loads((bundle / "config.json").read_text())["mounts"]
-    expected = [dict(item) for item in MOUNTS]
-    if inside:
-        expected[1]["options"] = ["ro", "nosuid", "noexec", "nodev"]
-    assert after == expected
+def test_it_is_installed_in_a_user_namespace(helper: Path, tmp_path: Path) -> None:
+    """A pod of class Guaranteed has a score below what dockerd asks for; sysfs must be asked for read-only all the same."""
+    printed, settings = installed(helper, tmp_path / "w", enter="unshare --user --map-root-user")
+    assert (printed, settings) == (str(tmp_path / "w"), {"keepOOMScore": True})

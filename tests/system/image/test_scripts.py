@@ -11,7 +11,7 @@ import pytest
 from tests.sandbox import IMAGE, Sandbox
 
 LOADER = IMAGE / "apparmor" / "loader"
-TOOL = [IMAGE / "entrypoint", IMAGE / "cgroups-mount", IMAGE / "runc-wrapper"]
+TOOL = [IMAGE / "entrypoint", IMAGE / "cgroups-mount"]
 ENTRIES = [*TOOL, LOADER]
 SCRIPTS = [*TOOL, *sorted(IMAGE.glob("*.sh"))]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.gate import __main__ as gate
 
-CHEAP = ["setup", "lint", "unit", "tools", "system", "integration", "cluster"]
+CHEAP = ["setup", "lint", "unit", "node", "tools", "system", "integration", "cluster"]
 
 
 class Recorder(gate.Gate):

@@ -6,7 +6,7 @@ import tomllib
 
 from tests.sandbox import IMAGE
 
-TOOL = [IMAGE / "entrypoint", IMAGE / "cgroups-mount", IMAGE / "runc-wrapper"]
+TOOL = [IMAGE / "entrypoint", IMAGE / "cgroups-mount"]
 SCRIPTS = [*TOOL, *sorted(IMAGE.glob("*.sh"))]
 
 
@@ -20,6 +20,6 @@ def test_every_file_of_the_tool_is_copied_into_the_image_and_installed() -> None
     dockerfile = (IMAGE.parent / "Dockerfile").read_text()
     preflight = (IMAGE / "preflight.sh").read_text()
     installed = preflight.split("tool_files='")[1].split("'")[0].split()
-    assert sorted(installed) == sorted([path.name for path in SCRIPTS] + ["dind-helper"])
+    assert sorted(installed) == sorted([path.name for path in SCRIPTS] + ["dind-node"])
     for path in SCRIPTS:
         assert f"image/{path.name} " in dockerfile

@@ -31,7 +31,7 @@ def test_the_slow_probes_ask_once(name: str) -> None:
 
 def test_all_three_ask_the_daemon_by_the_static_helper() -> None:
     for probe in built().values():
-        assert probe["exec"]["command"][:2] == ["/dind/dind-helper", "ping"]
+        assert probe["exec"]["command"][:2] == ["/dind/dind-node", "ping"]
 
 
 def test_startup_asks_every_second() -> None:

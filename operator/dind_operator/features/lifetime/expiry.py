@@ -32,7 +32,7 @@ _STEADY = timedelta(seconds=30)
 """Two polls compute slightly different idle times, because of their delays. A smaller difference than this is not written to
 status."""
 _STEP_PART = 12
-"""The helper logs the idle time again after each further twelfth of it (image/dind-helper/activity.c)."""
+"""The helper logs the idle time again after each further twelfth of it (node/internal/activity)."""
 _YEARS = range(2000, 9000)
 """Valid years of an extension. Computations with other times can overflow."""
 

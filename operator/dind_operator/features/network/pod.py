@@ -16,7 +16,7 @@ from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 
 NETWORK_VARIABLE = "DIND_NETWORK"
-"""Arguments of `dind-helper network`, separated by spaces; no argument contains a space."""
+"""Arguments of `dind-node network`, separated by spaces; no argument contains a space."""
 FIREWALL_VARIABLE = "DIND_FIREWALL_BACKEND"
 NODE_VARIABLE = "DIND_NODE_ADDRESS"
 MAX_POOLS = 16

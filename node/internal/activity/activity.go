@@ -1,0 +1,268 @@
+// Package activity says whether the daemon is used: by a nested container or a build step, which have groups below the daemon's own, or by a call of
+// the Docker API, which begins with a connection. Nothing is put between a client and dockerd: the kernel is asked.
+//
+// It sets the access time of a socket's file when somebody connects to it. So the file is marked with a time long ago, and when the mark is gone
+// somebody has called, however short it was (docker.Mark). This program puts its own mark back: neither its questions nor the probes, which are this
+// program, too, are use. A call that is under way counts as long as it lasts, too.
+//
+// What is told is how long the daemon has been unused: a duration, so that no reader has to compare two clocks.
+package activity
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dind.dev/node/internal/docker"
+	"dind.dev/node/internal/periods"
+)
+
+const (
+	// stepPart: the time is told again when it has grown by this part (the same in features/lifetime/expiry.py).
+	stepPart = 12
+	root     = "/sys/fs/cgroup"
+	// depth: runc makes one level for a container; more may be made inside.
+	depth = 16
+	// tlsPort is the port of the daemon's endpoint, where it has one.
+	tlsPort = "0948"
+)
+
+// Watch is what was seen of the daemon's use.
+type Watch struct {
+	Socket, Group string
+	begun, idle   bool
+	// seen: connections leave a trace here. A file system may keep no times.
+	seen bool
+	sign bool
+	used time.Time
+	next time.Time
+	// opens is how many connections were accepted in the pod's network.
+	opens uint64
+}
+
+// Step looks once, and prints a `dind-activity` line when the daemon is used no more, from time to time while that lasts, and when it is used again.
+func (w *Watch) Step() {
+	now := time.Now()
+	if !w.begun {
+		w.begin(now)
+		return
+	}
+	if !w.seen {
+		return
+	}
+	if w.isUsed() {
+		w.used = now
+	}
+	w.tell(now)
+}
+
+// tell prints a line if there is something new.
+func (w *Watch) tell(now time.Time) {
+	wait := periods.Get()
+	idle := now.Sub(w.used) >= wait.IdleAfter
+	if idle == w.idle && (!idle || now.Before(w.next)) {
+		return
+	}
+	w.idle = idle
+	w.next = now.Add(min(max(now.Sub(w.used)/stepPart, wait.IdleStepMin), wait.IdleStepMax))
+	w.say(now)
+}
+
+// begin: what is used from the start is not yet known to be; the first word is that it is used.
+func (w *Watch) begin(now time.Time) {
+	seen, known := traces(w.Socket)
+	if !known {
+		return
+	}
+	w.seen, w.begun = seen, true
+	docker.Mark(w.Socket)
+	w.isUsed()
+	w.used = now
+	w.say(now)
+}
+
+func (w *Watch) say(now time.Time) {
+	seconds := int64(0)
+	if w.idle {
+		seconds = int64(now.Sub(w.used) / time.Second)
+	}
+	fmt.Fprintf(os.Stdout, "dind-activity {\"version\":1,\"idle\":%t,\"idleSeconds\":%d,\"seen\":%t}\n", w.idle, seconds, w.seen)
+}
+
+// traces says whether connections leave a trace here, and whether that could be tried.
+func traces(socket string) (seen, known bool) {
+	if err := docker.Mark(socket); err != nil {
+		return false, !errors.Is(err, fs.ErrNotExist)
+	}
+	if !docker.Unused(socket) {
+		return false, true
+	}
+	if !touch(socket) {
+		return false, false
+	}
+	return !docker.Unused(socket), true
+}
+
+// touch connects and hangs up at once; dockerd takes no notice of it.
+func touch(path string) bool {
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(socket)
+	return unix.Connect(socket, &unix.SockaddrUnix{Name: path}) == nil
+}
+
+// isUsed asks all of it each time, because asking resets the marks.
+func (w *Watch) isUsed() bool {
+	opens := accepted()
+	opened := opens != w.opens
+	w.opens = opens
+	called := w.called()
+	return opened || called || containers(w.Group) || connected("/proc/net/tcp") || connected("/proc/net/tcp6")
+}
+
+// called: while a probe is under way it looks like any other call: it is connected, and for a moment the mark is gone until the probe puts it back. So a
+// call counts when there are signs of one at two checks in a row. No call is missed: the mark of a short one stays away.
+func (w *Watch) called() bool {
+	_, err := os.Stat(w.Socket)
+	gone := err == nil && !docker.Unused(w.Socket)
+	sign := gone || calls(w.Socket)
+	again := sign && w.sign
+	w.sign = sign
+	if gone && again {
+		docker.Mark(w.Socket)
+	}
+	return again
+}
+
+// eachLine calls found with the lines of a file until it returns true; false if it never does. Lines above 64 KiB end it.
+func eachLine(path string, found func(line string) bool) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return scan(file, found)
+}
+
+func scan(text io.Reader, found func(line string) bool) bool {
+	lines := bufio.NewScanner(text)
+	for lines.Scan() {
+		if found(lines.Text()) {
+			return true
+		}
+	}
+	return false
+}
+
+// containers says whether something runs in the group of nested containers.
+func containers(group string) bool {
+	if _, err := os.Stat(root + group + "/cgroup.events"); err == nil {
+		return eachLine(root+group+"/cgroup.events", func(line string) bool { return line == "populated 1" })
+	}
+	// Version 1 has no count of what is below.
+	return populated(root+"/pids"+group, depth)
+}
+
+func populated(folder string, depth int) bool {
+	if hasProcesses(folder) {
+		return true
+	}
+	if depth == 0 {
+		return false
+	}
+	entries, _ := os.ReadDir(folder)
+	for _, entry := range entries {
+		if entry.IsDir() && populated(folder+"/"+entry.Name(), depth-1) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasProcesses(folder string) bool {
+	file, err := os.Open(folder + "/cgroup.procs")
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	var first [1]byte
+	length, _ := file.Read(first[:])
+	return length > 0
+}
+
+// calls are connections to the socket that are open, as the side of dockerd shows them: connected, by the name that it was bound to.
+func calls(socket string) bool {
+	return eachLine("/proc/net/unix", func(line string) bool { return isCall(line, socket) })
+}
+
+func isCall(line, socket string) bool {
+	// The last field is a name, which may have blanks.
+	if !strings.HasSuffix(line, " "+socket) {
+		return false
+	}
+	fields := strings.Fields(line)
+	return len(fields) > 6 && fields[5] == "03"
+}
+
+// connected is the same for the daemon's endpoint.
+func connected(table string) bool {
+	return eachLine(table, isConnection)
+}
+
+func isConnection(line string) bool {
+	fields := strings.Fields(line)
+	return len(fields) > 3 && fields[3] == "01" && strings.HasSuffix(fields[1], ":"+tlsPort)
+}
+
+// accepted is how many connections were accepted in the pod's network, ever: by dockerd, what it publishes, and workloads beside it.
+func accepted() uint64 {
+	file, err := os.Open("/proc/net/snmp")
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	return passiveOpens(file)
+}
+
+func passiveOpens(text io.Reader) uint64 {
+	var names []string
+	var count uint64
+	scan(text, func(line string) bool {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "Tcp:" {
+			return false
+		}
+		if names == nil {
+			names = fields
+			return false
+		}
+		for i, name := range names {
+			if name == "PassiveOpens" && i < len(fields) {
+				count, _ = strconv.ParseUint(fields[i], 10, 64)
+			}
+		}
+		return true
+	})
+	return count
+}
+
+// Main runs `dind-node activity SOCKET CGROUP`.
+func Main(arguments []string) int {
+	if len(arguments) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: dind-node activity SOCKET CGROUP")
+		return 2
+	}
+	for watch, look := (Watch{Socket: arguments[0], Group: arguments[1]}), periods.Get().Look; ; time.Sleep(look) {
+		watch.Step()
+	}
+}

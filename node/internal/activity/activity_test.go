@@ -1,0 +1,81 @@
+package activity
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCalls(t *testing.T) {
+	const socket = "/run/dind/docker.sock"
+	for line, want := range map[string]bool{
+		"ffff8880: 00000003 00000000 00000000 0001 03 123 /run/dind/docker.sock":   true,
+		"ffff8880: 00000002 00000000 00010000 0001 01 123 /run/dind/docker.sock":   false,
+		"ffff8880: 00000003 00000000 00000000 0001 03 123 /x/run/dind/docker.sock": false,
+		"ffff8880: 00000003 00000000 00000000 0001 03 123":                         false,
+		"Num       RefCount Protocol Flags    Type St Inode Path":                  false,
+		" /run/dind/docker.sock": false,
+	} {
+		if got := isCall(line, socket); got != want {
+			t.Errorf("%q: %v", line, got)
+		}
+	}
+}
+
+func TestConnections(t *testing.T) {
+	for line, want := range map[string]bool{
+		"  0: 0100007F:0948 0200007F:9C40 01 00000000:00000000 00:00000000 00000000  0 0 1": true,
+		"  0: 0100007F:0948 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0 0 1": false,
+		"  0: 0100007F:9C40 0200007F:0948 01 00000000:00000000 00:00000000 00000000  0 0 1": false,
+		"  sl  local_address rem_address   st":                                              false,
+		"":                                                                                  false,
+	} {
+		if got := isConnection(line); got != want {
+			t.Errorf("%q: %v", line, got)
+		}
+	}
+}
+
+func TestPassiveOpens(t *testing.T) {
+	text := "Ip: Forwarding DefaultTTL\nIp: 1 64\nTcp: RtoAlgorithm ActiveOpens PassiveOpens AttemptFails\nTcp: 1 17 42 3\nUdp: x\n"
+	if got := passiveOpens(strings.NewReader(text)); got != 42 {
+		t.Error(got)
+	}
+	for _, text := range []string{"", "Tcp: PassiveOpens", "Tcp: PassiveOpens\nTcp:", "Tcp: PassiveOpens\nTcp: x"} {
+		if got := passiveOpens(strings.NewReader(text)); got != 0 {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
+
+func TestIdlenessIsToldAgainWhenItHasGrownByAPart(t *testing.T) {
+	start := time.Unix(1e9, 0)
+	w := Watch{begun: true, seen: true, used: start}
+	var told []time.Duration
+	for minutes := range 24 * 60 {
+		before := w.next
+		w.tell(start.Add(time.Duration(minutes) * time.Minute))
+		if w.next != before {
+			told = append(told, time.Duration(minutes)*time.Minute)
+		}
+	}
+	if told[0] != time.Minute || told[1] != 2*time.Minute || len(told) < 24*60/12 || len(told) > 24*60/8 {
+		t.Error(told)
+	}
+	if last := told[len(told)-1] - told[len(told)-2]; last != 10*time.Minute {
+		t.Error(last)
+	}
+	w.used = start.Add(24 * time.Hour)
+	w.tell(w.used)
+	if w.idle {
+		t.Error("it is used again")
+	}
+}
+
+func FuzzTables(f *testing.F) {
+	f.Add("  0: 0100007F:0948 0200007F:9C40 01\nTcp: PassiveOpens\nTcp: 1")
+	f.Fuzz(func(t *testing.T, text string) {
+		passiveOpens(strings.NewReader(text))
+		scan(strings.NewReader(text), func(line string) bool { return isConnection(line) && isCall(line, "/s") })
+	})
+}

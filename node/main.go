@@ -1,0 +1,69 @@
+// Command dind-node is what runs in the pod: in the init container and in the daemon's own. It is static and copied into containers of
+// any distribution, so it uses nothing but the kernel.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"dind.dev/node/internal/activity"
+	"dind.dev/node/internal/cgroupns"
+	"dind.dev/node/internal/firewall"
+	"dind.dev/node/internal/inotify"
+	"dind.dev/node/internal/isolation"
+	"dind.dev/node/internal/jsontext"
+	"dind.dev/node/internal/network"
+	"dind.dev/node/internal/preload"
+	"dind.dev/node/internal/probe"
+	"dind.dev/node/internal/runc"
+	"dind.dev/node/internal/supervise"
+	"dind.dev/node/internal/volume"
+)
+
+const exitUsage = 2
+
+// commands by name, with their usage. `tasks` is started by init alone.
+var commands = []struct {
+	name, usage string
+	run         func([]string) int
+}{
+	{"cgroupns", "[--mount] -- COMMAND...", cgroupns.Main},
+	{"ping", "[--timeout SECONDS] [--wait SECONDS] [--after FILE] [SOCKET]", probe.Main},
+	{"init", "[OPTION...] -- COMMAND...", supervise.Main},
+	{"tasks", "", supervise.TasksMain},
+	{"json-escape", "[--max BYTES] TEXT", jsontext.Main},
+	{"pause", "", isolation.PauseMain},
+	{"volume", "DIRECTORY", volume.Main},
+	{"lock", "DIRECTORY", volume.LockMain},
+	{"activity", "SOCKET CGROUP", activity.Main},
+	{"network", "[WORD=VALUE...]", network.Main},
+	{"preload", "MARKER CREDENTIALS SOCKET IMAGE...", preload.Main},
+	{"inotify", "COUNT", inotify.Main},
+	{"firewall", "[WORD=VALUE...] [-- ARGUMENT...]", firewall.Main},
+	{"runc-settings", "[--proxy] [--memory FILE] FOLDER", runc.SettingsMain},
+}
+
+func main() {
+	os.Exit(run(os.Args))
+}
+
+func run(arguments []string) int {
+	// dockerd and containerd start this program under that name.
+	if len(arguments) > 0 && filepath.Base(arguments[0]) == "runc" {
+		return runc.Main(arguments)
+	}
+	for _, command := range commands {
+		if len(arguments) > 1 && arguments[1] == command.name {
+			return command.run(arguments[2:])
+		}
+	}
+	text := ""
+	for i, command := range commands {
+		if command.name != "tasks" {
+			text += fmt.Sprintf("%-6s dind-node %s %s\n", map[bool]string{true: "usage:"}[i == 0], command.name, command.usage)
+		}
+	}
+	fmt.Fprint(os.Stderr, text)
+	return exitUsage
+}

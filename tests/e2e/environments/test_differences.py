@@ -36,6 +36,18 @@ def test_loop_devices_can_be_had_and_are_detached_with_the_environment(
     eventually(lambda: not attached(), "no device stays attached", 120)
 
 
+def test_a_ulimit_above_what_may_be_had_is_the_most_that_may_be_had(environments: Environments) -> None:
+    """As Compose files of search engines have it. Containers of this cluster's nodes lack CAP_SYS_RESOURCE, as in a pod without `privileged`."""
+    environment = environments("ulimits").apply({}).ready()
+    load_images(environment)
+    most = environment.run("sh", "-c", "ulimit -H -l").strip()
+    assert most != "unlimited"
+    look = (BUSYBOX_IMAGE, "sh", "-c", "ulimit -H -l; ulimit -H -c")
+    shown = environment.docker("run", "--rm", "--ulimit=memlock=-1:-1", "--ulimit=core=0:0", *look)
+    assert shown.split() == [most, "0"]
+    assert "the limit RLIMIT_MEMLOCK of a container is lowered" in environment.log()
+
+
 def test_a_swarm_of_one_daemon(environments: Environments) -> None:
     """Services, and an overlay network where their names are found. (A virtual address needs IPVS in the node's kernel.)"""
     environment = environments("swarm").apply({}).ready()

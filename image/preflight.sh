@@ -186,7 +186,7 @@ preflight_install() {
 	for name in $tool_files; do
 		temporary=$1/.$name.new
 		out=$({ cp "$lib/$name" "$temporary" && chmod 755 "$temporary" && mv -f "$temporary" "$1/$name"; } 2>&1) ||
-			fail Install NodeToolInstallFailed "The tool could not be copied to $1: $out. The volume needs about 200 KiB free \
+			fail Install NodeToolInstallFailed "The tool could not be copied to $1: $out. The volume needs about 4 MiB free \
 and must be mounted read-write in the init container."
 	done
 }

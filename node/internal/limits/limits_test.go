@@ -79,3 +79,14 @@ func TestOnlyTheLastChangesAreRemembered(t *testing.T) {
 		t.Error(len(f.before))
 	}
 }
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"max\n", "1048576\n", "9223372036854771712\n", "-1", ""} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if got := parse(text); got >= noLimit {
+			t.Errorf("%q: %d", text, got)
+		}
+	})
+}

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -426,13 +427,28 @@ func (f file) below(folder, path string) bool {
 
 // inSomeRoot says whether the file is where a process of this container has it.
 func (f file) inSomeRoot(path string) bool {
-	entries, _ := os.ReadDir("/proc")
-	for _, entry := range entries {
-		if name := entry.Name(); name[0] >= '0' && name[0] <= '9' && f.is("/proc/"+name+"/root", path) {
+	return someEntry("/proc", func(name string) bool { return numeric(name) && f.is("/proc/"+name+"/root", path) })
+}
+
+func numeric(name string) bool { return name[0] >= '0' && name[0] <= '9' }
+
+// someEntry says whether an entry of the directory is as wanted. A user may have made a million: they are never all in memory.
+func someEntry(directory string, wanted func(name string) bool) bool {
+	descriptor, err := unix.Open(directory, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	listed := os.NewFile(uintptr(descriptor), directory)
+	defer listed.Close()
+	for {
+		names, err := listed.Readdirnames(128)
+		if slices.ContainsFunc(names, wanted) {
 			return true
 		}
+		if err != nil || len(names) == 0 {
+			return false
+		}
 	}
-	return false
 }
 
 // inSomeVolume: of a container that has ended since, its volumes, and what is mounted here, of which it may have had a part.
@@ -442,11 +458,8 @@ func (w *watcher) inSomeVolume(f file, path string) bool {
 		return true
 	}
 	// With userns-remap all is in a folder that is called by the range.
-	entries, _ := os.ReadDir(data)
-	for _, entry := range entries {
-		if name := entry.Name(); name[0] >= '0' && name[0] <= '9' && f.inVolumesOf(filepath.Join(data, name), path) {
-			return true
-		}
+	if someEntry(data, func(name string) bool { return numeric(name) && f.inVolumesOf(filepath.Join(data, name), path) }) {
+		return true
 	}
 	for _, each := range mounts.Table() {
 		if each.Point != "/" && f.below(each.Point, path) {
@@ -458,11 +471,5 @@ func (w *watcher) inSomeVolume(f file, path string) bool {
 
 func (f file) inVolumesOf(data, path string) bool {
 	volumes := filepath.Join(data, "volumes")
-	entries, _ := os.ReadDir(volumes)
-	for _, entry := range entries {
-		if f.below(filepath.Join(volumes, entry.Name(), "_data"), path) {
-			return true
-		}
-	}
-	return false
+	return someEntry(volumes, func(name string) bool { return f.below(filepath.Join(volumes, name, "_data"), path) })
 }

@@ -22,7 +22,8 @@ func parse(text string) []Mount {
 	var found []Mount
 	for _, line := range strings.Split(text, "\n") {
 		left, right, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(left)
+		// A point may have any character but a space, which is written as \040.
+		fields := strings.Split(left, " ")
 		if !ok || len(fields) < 5 {
 			continue
 		}

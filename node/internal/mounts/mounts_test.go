@@ -10,6 +10,7 @@ const table = `22 1 0:21 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=
 25 22 0:24 / /var/lib/docker rw - xfs /dev/sdb rw
 half a line
 26 22 0:25 / /var/lib/docker2 rw - btrfs x rw
+27 22 0:26 / /a b rw - zfs x rw
 `
 
 func TestFilesystem(t *testing.T) {
@@ -21,6 +22,7 @@ func TestFilesystem(t *testing.T) {
 		"/var/lib/docker/x":           "xfs",
 		"/var/lib/docker/my folder/x": "tmpfs",
 		"/var/lib/docker/my folder2":  "xfs",
+		"/a b/c":                      "zfs",
 		"/var/lib/docker2":            "btrfs",
 	} {
 		if got := filesystem(mounts, path); got != want {

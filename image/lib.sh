@@ -38,13 +38,6 @@ remedy() {
 	if [ -e "$termination_log" ]; then printf '%s' "$1"; else printf '%s' "$2"; fi
 }
 
-# Whether this process has a capability, by its number in capabilities(7).
-capable() {
-	while read -r name value; do
-		[ "$name" != CapEff: ] || return $(((0x$value >> $1 & 1) == 0))
-	done </proc/self/status
-}
-
 # What is being done, so that a command failing unexpectedly is reported in its terms: CHECK REASON WHAT
 doing() {
 	doing_check=$1 doing_reason=$2 doing_what=$3

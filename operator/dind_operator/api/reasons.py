@@ -344,8 +344,8 @@ class Reason(Documented):
         "FirewallUnavailable",
         "The iptables setup for `spec.network.firewallBackend` or `spec.network.ipv6` does not work with this image on this node, or "
         "the kernel lacks a table that this version of Docker needs.",
-        "Follow the remedy in the message: remove `firewallBackend` and `ipv6` from `spec.network`, choose the other backend or other "
-        "nodes with `spec.scheduling`, or load the kernel module of the table on the node.",
+        "Follow the remedy in the message: remove `firewallBackend` and `ipv6` from `spec.network`, choose the other backend, or "
+        "other nodes with `spec.scheduling`, or load the kernel module of the table on the node.",
     )
 
     # Isolation of nested containers

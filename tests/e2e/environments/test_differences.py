@@ -37,7 +37,7 @@ def test_loop_devices_can_be_had_and_are_detached_with_the_environment(
 
 
 def test_a_ulimit_above_what_may_be_had_is_the_most_that_may_be_had(environments: Environments) -> None:
-    """As Compose files of search engines have it. Containers of this cluster's nodes lack CAP_SYS_RESOURCE, as in a pod without `privileged`."""
+    """As Compose files of search engines have it. All containers of this cluster lack CAP_SYS_RESOURCE on the node."""
     environment = environments("ulimits").apply({}).ready()
     load_images(environment)
     most = environment.run("sh", "-c", "ulimit -H -l").strip()

@@ -278,8 +278,8 @@ touch unmounted; until [ -e now ]; do sleep 0.1; done
         (volume / "ended").touch()
         eventually((volume / "unmounted").exists, "their end", 30)
         wanted = " ".join((volume / "numbers").read_text().split())
-        # The kernel gives the lowest that is free, so this pod takes all below. An overlay takes two numbers and shows the first: with one more
-        # between them, of a tmpfs, it shows both odd and even ones.
+        # The kernel gives the lowest that is free, so this pod takes all below. An overlay takes two numbers and shows the first:
+        # with one more between them, of a tmpfs, both odd and even ones are shown.
         script = (
             f"cd {tmp_path}; mkdir t; found=''; for n in $(seq 500); do mount -t tmpfs tmpfs t; {mount}; "
             f'case " {wanted} " in *" $(stat -c %d m/$n) "*) '

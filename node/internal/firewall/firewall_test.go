@@ -33,6 +33,11 @@ func image(t *testing.T, own, brokenNft, brokenLegacy string) string {
 		program(t, folder, family+"-nft", versions["nft"], brokenNft)
 		program(t, folder, family+"-legacy", versions["legacy"], brokenLegacy)
 		program(t, folder, family+"-nft-save", versions["nft"], brokenNft)
+		for _, end := range []string{"-restore", "-nft-restore", "-legacy-restore"} {
+			if err := os.WriteFile(filepath.Join(folder, family+end), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := os.Symlink(family+"-"+own, filepath.Join(folder, family)); err != nil {
 			t.Fatal(err)
 		}
@@ -103,6 +108,26 @@ func TestEachRuleIsDeletedAgain(t *testing.T) {
 	text := string(calls)
 	if strings.Count(text, " -A ") != 6 || strings.Count(text, " -D ") != 6 {
 		t.Error(text)
+	}
+}
+
+func TestAllTablesAreTriedInOneCallWhereTheImageCanDoThat(t *testing.T) {
+	folder := image(t, "nft", "", "")
+	for _, family := range []string{"iptables", "ip6tables"} {
+		text := "#!/bin/sh\ncat >" + filepath.Join(folder, family+"-input") + "\n"
+		if err := os.WriteFile(filepath.Join(folder, family+"-restore"), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if choice, err := Choose(Asked{Backend: "Auto", Folder: t.TempDir()}); err != nil || !choice.IPv6 || choice.Path != "" {
+		t.Error(choice, err)
+	}
+	if calls, err := os.ReadFile(filepath.Join(folder, "calls")); err == nil {
+		t.Error(string(calls))
+	}
+	input, _ := os.ReadFile(filepath.Join(folder, "iptables-input"))
+	if strings.Count(string(input), "COMMIT") != 6 || !strings.Contains(string(input), "*raw\n-D PREROUTING -i lo -j RETURN\nCOMMIT\n") {
+		t.Error(string(input))
 	}
 }
 

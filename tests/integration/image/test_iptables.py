@@ -16,19 +16,32 @@ ALPINE = (
 RULES = "xtables-legacy-multi iptables -t nat -S | grep -c -- '-N DOCKER' || :"
 
 
-def refusing(kind: str, pattern: str) -> str:
-    """Shell that puts a script before the programs of a kind: it refuses calls with the pattern, as a kernel may."""
+def refusing(kind: str, pattern: str, input_pattern: str) -> str:
+    """Shell that puts a script before the programs of a kind: it refuses calls, or input, with a pattern, as a kernel may."""
     real = f"/usr/sbin/{kind}-real"
     names = " ".join(f"{family}{end}" for family in ("iptables", "ip6tables") for end in ("", "-save", "-restore"))
-    script = (
-        f'#!/bin/sh\ncase " $* " in {pattern}) echo "Permission denied" >&2; exit 4;; esac\n'
-        f'exec {real}/$(echo ${{0##*/}} | sed s/-{kind}//) "$@"\\n'
-    )
+    script = f"""#!/bin/sh
+refuse() {{ echo "Permission denied" >&2; exit 4; }}
+case " $* " in {pattern}) refuse ;; esac
+name=$(echo ${{0##*/}} | sed s/-{kind}//)
+case $name in
+*-restore)
+    input=$(cat)
+    case $input in {input_pattern}) refuse ;; esac
+    printf "%s\\n" "$input" | {real}/$name "$@"
+    ;;
+*) exec {real}/$name "$@" ;;
+esac
+"""
     return (
         f"mkdir {real}; for n in {names}; do cp /usr/sbin/xtables-{kind}-multi {real}/multi; "
         f"ln -sf multi {real}/$n; done; rm /usr/sbin/xtables-{kind}-multi; "
-        f"printf %b {shlex.quote(script)} >/usr/sbin/xtables-{kind}-multi; chmod 755 /usr/sbin/xtables-{kind}-multi; "
+        f"printf %s {shlex.quote(script)} >/usr/sbin/xtables-{kind}-multi; chmod 755 /usr/sbin/xtables-{kind}-multi; "
     )
+
+
+def without_raw() -> str:
+    return "".join(refusing(kind, '*" raw "*', '*"*raw"*') for kind in ("nft", "legacy"))
 
 
 def test_the_images_own_choice_when_it_works(start_daemon: StartDaemon) -> None:
@@ -61,7 +74,7 @@ def test_neither_works(start_daemon: StartDaemon) -> None:
 
 def test_one_that_lists_and_cannot_append_is_not_taken(start_daemon: StartDaemon) -> None:
     """As on nodes whose kernel has nf_tables without a module that dockerd's rules need."""
-    daemon = start_daemon(inside=refusing("nft", '*" -A "*|*" -I "*'))
+    daemon = start_daemon(inside=refusing("nft", '*" -A "*|*" -I "*', '*"-A "*'))
     daemon.wait_ready()
     assert "iptables-legacy does: using that" in daemon.log.read_text()
     assert daemon.run("sh", "-c", RULES) == "1"
@@ -69,8 +82,7 @@ def test_one_that_lists_and_cannot_append_is_not_taken(start_daemon: StartDaemon
 
 def test_without_the_table_raw_both_ways_out_are_named_and_one_is_taken(start_daemon: StartDaemon) -> None:
     """Docker 28 and later would start, be ready, and fail at the first container."""
-    without = refusing("nft", '*" raw "*') + refusing("legacy", '*" raw "*')
-    daemon = start_daemon(inside=without)
+    daemon = start_daemon(inside=without_raw())
     assert daemon.wait() == 1
     error = daemon.message()["error"]
     assert (error["check"], error["reason"]) == ("Network", "FirewallUnavailable")
@@ -79,7 +91,6 @@ def test_without_the_table_raw_both_ways_out_are_named_and_one_is_taken(start_da
 
 
 def test_with_the_variable_for_it_docker_does_without_the_table_raw(start_daemon: StartDaemon) -> None:
-    without = refusing("nft", '*" raw "*') + refusing("legacy", '*" raw "*')
-    daemon = start_daemon(inside=without, DOCKER_INSECURE_NO_IPTABLES_RAW="1")
+    daemon = start_daemon(inside=without_raw(), DOCKER_INSECURE_NO_IPTABLES_RAW="1")
     daemon.wait_ready()
     assert "using" not in daemon.log.read_text().partition("Starting up")[0]

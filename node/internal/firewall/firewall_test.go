@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -138,6 +139,23 @@ func TestAnImageWithoutIptables(t *testing.T) {
 	}
 	if _, err := Choose(Asked{Backend: "Nft"}); err == nil || !strings.Contains(err.Error(), "has no iptables in PATH") {
 		t.Error(err)
+	}
+}
+
+func TestCapabilitiesAreThoseOfThisProcess(t *testing.T) {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "CapEff:")
+	effective, err := strconv.ParseUint(strings.Fields(rest)[0], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number := range 64 {
+		if got, want := capable(number), effective>>number&1 == 1; got != want {
+			t.Errorf("capability %d: %v", number, got)
+		}
 	}
 }
 

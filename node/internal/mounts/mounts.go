@@ -24,7 +24,7 @@ func parse(text string) []Mount {
 		left, right, ok := strings.Cut(line, " - ")
 		// A point may have any character but a space, which is written as \040.
 		fields := strings.Split(left, " ")
-		if !ok || len(fields) < 5 {
+		if !ok || len(fields) < 5 || fields[4] == "" {
 			continue
 		}
 		kind, _, _ := strings.Cut(right, " ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,15 +57,6 @@ def test_no_termination_message_is_made_where_the_kubelet_put_no_file(sh: Sh) ->
 def test_a_remedy_is_a_field_only_where_a_kubelet_reads(sh: Sh) -> None:
     assert sh("remedy field flag") == "flag"
     assert sh(": >/run/log; remedy field flag") == "field"
-
-
-@pytest.mark.parametrize(("name", "number"), [("chown", 0), ("net_admin", 12), ("syslog", 34)])
-def test_a_capability_that_the_process_has_or_lacks(sh: Sh, name: str, number: int) -> None:
-    ask = f"capable {number} && echo has || echo lacks"
-    assert sh(ask) == "has\n"
-    # By its path: busybox's shell has a setpriv of its own, which drops nothing.
-    dropped = f"{shutil.which('setpriv')} --bounding-set=-{name} --inh-caps=-{name}"
-    assert sh(f'{dropped} sh -c \'lib=$0; . "$lib/lib.sh"; {ask}\' "$lib"') == "lacks\n"
 
 
 def test_an_error_fits_whatever_its_message_holds(sh: Sh) -> None:

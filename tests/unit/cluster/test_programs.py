@@ -62,6 +62,30 @@ def test_the_dockerfile_runs_the_script_in_the_stage_that_a_context_replaces() -
     assert [line.split()[2] for line in copies] == [f"/{programs.STAGE}/bin/", f"/{programs.STAGE}/cli-plugins/"]
 
 
+def test_the_dockerfile_builds_the_program_of_the_pod_in_the_stage_that_a_context_replaces() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    stage = dockerfile.stages(text)[programs.NODE_STAGE]
+    assert stage.sources == ["image/daemon/versions", "node"]
+    assert any("sh /src/node/build /dind-node" in line for line in stage.text)
+    for target in ("node-tool", "daemon"):
+        copies = [line for each in dockerfile.closure(text, target) for line in each.text if "--from=node " in line]
+        assert [line.split()[2] for line in copies] == ["/dind-node"]
+
+
+def test_the_program_of_the_pod_is_built_again_when_a_source_changes_and_not_for_a_test(checkout: Path) -> None:
+    (folder := checkout / "node/internal/x").mkdir(parents=True)
+    (script := checkout / "node/build").write_text('#!/bin/sh\necho node >>"$(dirname "$0")/../built"\necho x >"$1"\n')
+    script.chmod(0o755)
+    (folder / "x.go").write_text("package x")
+    first = programs.node(checkout)
+    assert (first / "dind-node").read_text() == "x\n"
+    (folder / "x_test.go").write_text("package x")
+    assert programs.node(checkout) == first
+    (folder / "x.go").write_text("package x // changed")
+    assert programs.node(checkout) != first
+    assert built(checkout) == ["node", "node"]
+
+
 def test_all_are_built_once_and_gathered_as_the_stage_has_them(checkout: Path) -> None:
     for name in ("one", "two"):
         programs.gather(checkout, checkout / name)

@@ -253,7 +253,10 @@ func (f filter) works(program string) error {
 	// Of the same backend, and so beside it.
 	restore := f.program(program + "-restore")
 	if restore != "" && filepath.Dir(restore) == filepath.Dir(f.program(program)) && f.restore(restore) == nil {
-		return nil
+		// dockerd calls the other program.
+		if _, err := f.run(program, "-w", "5", "-t", "nat", "-S"); err == nil {
+			return nil
+		}
 	}
 	for _, each := range rules {
 		if each.table == "raw" && !f.raw {

@@ -123,12 +123,29 @@ func TestAllTablesAreTriedInOneCallWhereTheImageCanDoThat(t *testing.T) {
 	if choice, err := Choose(Asked{Backend: "Auto", Folder: t.TempDir()}); err != nil || !choice.IPv6 || choice.Path != "" {
 		t.Error(choice, err)
 	}
-	if calls, err := os.ReadFile(filepath.Join(folder, "calls")); err == nil {
-		t.Error(string(calls))
+	calls, _ := os.ReadFile(filepath.Join(folder, "calls"))
+	if text := string(calls); strings.Count(text, " -S") != 2 || strings.Contains(text, " -A ") {
+		t.Error(text)
 	}
 	input, _ := os.ReadFile(filepath.Join(folder, "iptables-input"))
 	if strings.Count(string(input), "COMMIT") != 6 || !strings.Contains(string(input), "*raw\n-D PREROUTING -i lo -j RETURN\nCOMMIT\n") {
 		t.Error(string(input))
+	}
+	// What dockerd calls is the other program.
+	for _, family := range []string{"iptables", "ip6tables"} {
+		os.Remove(filepath.Join(folder, family))
+		if err := os.Symlink("/bin/false", filepath.Join(folder, family)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	choice, err := Choose(Asked{Backend: "Auto", Folder: t.TempDir()})
+	if err != nil || choice.Path == "" {
+		t.Error(choice, err)
+	}
+	os.Remove(filepath.Join(folder, "iptables"))
+	os.Symlink("iptables-nft", filepath.Join(folder, "iptables"))
+	if choice, err := Choose(Asked{Backend: "Auto", Folder: t.TempDir()}); err != nil || choice.Path != "" || choice.IPv6 {
+		t.Error(choice, err)
 	}
 }
 

@@ -10,11 +10,13 @@ package activity
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,8 +33,12 @@ const (
 	root     = "/sys/fs/cgroup"
 	// depth: runc makes one level for a container; more may be made inside.
 	depth = 16
-	// tlsPort is the port of the daemon's endpoint, where it has one.
-	tlsPort = "0948"
+)
+
+var (
+	// tlsPort is the port of the daemon's endpoint, where it has one, at the end of a local address.
+	tlsPort   = []byte(":0948")
+	populated = []byte("populated 1")
 )
 
 // Watch is what was seen of the daemon's use.
@@ -46,6 +52,8 @@ type Watch struct {
 	next time.Time
 	// opens is how many connections were accepted in the pod's network.
 	opens uint64
+	// buffer is for all files that are read by lines: this is done for ever, and the tables of sockets can be long.
+	buffer []byte
 }
 
 // Step looks once, and prints a `dind-activity` line when the daemon is used no more, from time to time while that lasts, and when it is used again.
@@ -123,11 +131,12 @@ func touch(path string) bool {
 
 // isUsed asks all of it each time, because asking resets the marks.
 func (w *Watch) isUsed() bool {
-	opens := accepted()
+	opens := w.accepted()
 	opened := opens != w.opens
 	w.opens = opens
 	called := w.called()
-	return opened || called || containers(w.Group) || connected("/proc/net/tcp") || connected("/proc/net/tcp6")
+	return opened || called || w.containers() || w.eachLine("/proc/net/tcp", isConnection) ||
+		w.eachLine("/proc/net/tcp6", isConnection)
 }
 
 // called: while a probe is under way it looks like any other call: it is connected, and for a moment the mark is gone until the probe puts it back. So a
@@ -135,7 +144,7 @@ func (w *Watch) isUsed() bool {
 func (w *Watch) called() bool {
 	_, err := os.Stat(w.Socket)
 	gone := err == nil && !docker.Unused(w.Socket)
-	sign := gone || calls(w.Socket)
+	sign := gone || w.calls()
 	again := sign && w.sign
 	w.sign = sign
 	if gone && again {
@@ -145,19 +154,23 @@ func (w *Watch) called() bool {
 }
 
 // eachLine calls found with the lines of a file until it returns true; false if it never does. Lines above 64 KiB end it.
-func eachLine(path string, found func(line string) bool) bool {
+func (w *Watch) eachLine(path string, found func(line []byte) bool) bool {
 	file, err := os.Open(path)
 	if err != nil {
 		return false
 	}
 	defer file.Close()
-	return scan(file, found)
+	if w.buffer == nil {
+		w.buffer = make([]byte, 4096)
+	}
+	return scan(file, w.buffer, found)
 }
 
-func scan(text io.Reader, found func(line string) bool) bool {
+func scan(text io.Reader, buffer []byte, found func(line []byte) bool) bool {
 	lines := bufio.NewScanner(text)
+	lines.Buffer(buffer, bufio.MaxScanTokenSize)
 	for lines.Scan() {
-		if found(lines.Text()) {
+		if found(lines.Bytes()) {
 			return true
 		}
 	}
@@ -165,15 +178,16 @@ func scan(text io.Reader, found func(line string) bool) bool {
 }
 
 // containers says whether something runs in the group of nested containers.
-func containers(group string) bool {
-	if _, err := os.Stat(root + group + "/cgroup.events"); err == nil {
-		return eachLine(root+group+"/cgroup.events", func(line string) bool { return line == "populated 1" })
+func (w *Watch) containers() bool {
+	events := root + w.Group + "/cgroup.events"
+	if _, err := os.Stat(events); err == nil {
+		return w.eachLine(events, func(line []byte) bool { return bytes.Equal(line, populated) })
 	}
 	// Version 1 has no count of what is below.
-	return populated(root+"/pids"+group, depth)
+	return hasBelow(root+"/pids"+w.Group, depth)
 }
 
-func populated(folder string, depth int) bool {
+func hasBelow(folder string, depth int) bool {
 	if hasProcesses(folder) {
 		return true
 	}
@@ -182,7 +196,7 @@ func populated(folder string, depth int) bool {
 	}
 	entries, _ := os.ReadDir(folder)
 	for _, entry := range entries {
-		if entry.IsDir() && populated(folder+"/"+entry.Name(), depth-1) {
+		if entry.IsDir() && hasBelow(folder+"/"+entry.Name(), depth-1) {
 			return true
 		}
 	}
@@ -201,59 +215,51 @@ func hasProcesses(folder string) bool {
 }
 
 // calls are connections to the socket that are open, as the side of dockerd shows them: connected, by the name that it was bound to.
-func calls(socket string) bool {
-	return eachLine("/proc/net/unix", func(line string) bool { return isCall(line, socket) })
+func (w *Watch) calls() bool {
+	return w.eachLine("/proc/net/unix", func(line []byte) bool { return isCall(line, w.Socket) })
 }
 
-func isCall(line, socket string) bool {
+func isCall(line []byte, socket string) bool {
 	// The last field is a name, which may have blanks.
-	if !strings.HasSuffix(line, " "+socket) {
+	before := len(line) - len(socket)
+	if before < 1 || line[before-1] != ' ' || string(line[before:]) != socket {
 		return false
 	}
-	fields := strings.Fields(line)
-	return len(fields) > 6 && fields[5] == "03"
+	fields := bytes.Fields(line)
+	return len(fields) > 6 && string(fields[5]) == "03"
 }
 
-// connected is the same for the daemon's endpoint.
-func connected(table string) bool {
-	return eachLine(table, isConnection)
-}
-
-func isConnection(line string) bool {
-	fields := strings.Fields(line)
-	return len(fields) > 3 && fields[3] == "01" && strings.HasSuffix(fields[1], ":"+tlsPort)
+// isConnection is the same for the daemon's endpoint.
+func isConnection(line []byte) bool {
+	// Nearly all lines are of others, and are not taken apart.
+	if !bytes.Contains(line, tlsPort) {
+		return false
+	}
+	fields := bytes.Fields(line)
+	return len(fields) > 3 && string(fields[3]) == "01" && bytes.HasSuffix(fields[1], tlsPort)
 }
 
 // accepted is how many connections were accepted in the pod's network, ever: by dockerd, what it publishes, and workloads beside it.
-func accepted() uint64 {
-	file, err := os.Open("/proc/net/snmp")
-	if err != nil {
-		return 0
-	}
-	defer file.Close()
-	return passiveOpens(file)
+func (w *Watch) accepted() uint64 {
+	place, count := -1, uint64(0)
+	w.eachLine("/proc/net/snmp", func(line []byte) bool { return passiveOpens(line, &place, &count) })
+	return count
 }
 
-func passiveOpens(text io.Reader) uint64 {
-	var names []string
-	var count uint64
-	scan(text, func(line string) bool {
-		fields := strings.Fields(line)
-		if len(fields) == 0 || fields[0] != "Tcp:" {
-			return false
-		}
-		if names == nil {
-			names = fields
-			return false
-		}
-		for i, name := range names {
-			if name == "PassiveOpens" && i < len(fields) {
-				count, _ = strconv.ParseUint(fields[i], 10, 64)
-			}
-		}
-		return true
-	})
-	return count
+// passiveOpens takes the lines of the table in their order: one of TCP has the names, the next one the numbers. True after that one.
+func passiveOpens(line []byte, place *int, count *uint64) bool {
+	if !bytes.HasPrefix(line, []byte("Tcp:")) {
+		return false
+	}
+	fields := strings.Fields(string(line))
+	if *place < 0 {
+		*place = max(slices.Index(fields, "PassiveOpens"), 0)
+		return false
+	}
+	if *place < len(fields) {
+		*count, _ = strconv.ParseUint(fields[*place], 10, 64)
+	}
+	return true
 }
 
 // Main runs `dind-node activity SOCKET CGROUP`.

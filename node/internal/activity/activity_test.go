@@ -16,7 +16,7 @@ func TestCalls(t *testing.T) {
 		"Num       RefCount Protocol Flags    Type St Inode Path":                  false,
 		" /run/dind/docker.sock": false,
 	} {
-		if got := isCall(line, socket); got != want {
+		if got := isCall([]byte(line), socket); got != want {
 			t.Errorf("%q: %v", line, got)
 		}
 	}
@@ -30,19 +30,36 @@ func TestConnections(t *testing.T) {
 		"  sl  local_address rem_address   st":                                              false,
 		"":                                                                                  false,
 	} {
-		if got := isConnection(line); got != want {
+		if got := isConnection([]byte(line)); got != want {
 			t.Errorf("%q: %v", line, got)
 		}
 	}
 }
 
+func TestLinesOfOthersTakeNoMemory(t *testing.T) {
+	const line = "  0: 0100007F:9C40 0200007F:1F90 01 /run/x.sock\n"
+	text, buffer := strings.Repeat(line, 1000), make([]byte, 4096)
+	took := testing.AllocsPerRun(10, func() {
+		scan(strings.NewReader(text), buffer, func(line []byte) bool { return isConnection(line) || isCall(line, "/run/docker.sock") })
+	})
+	if took > 10 {
+		t.Error(took)
+	}
+}
+
+func opens(text string) (count uint64) {
+	place := -1
+	scan(strings.NewReader(text), make([]byte, 64), func(line []byte) bool { return passiveOpens(line, &place, &count) })
+	return count
+}
+
 func TestPassiveOpens(t *testing.T) {
 	text := "Ip: Forwarding DefaultTTL\nIp: 1 64\nTcp: RtoAlgorithm ActiveOpens PassiveOpens AttemptFails\nTcp: 1 17 42 3\nUdp: x\n"
-	if got := passiveOpens(strings.NewReader(text)); got != 42 {
+	if got := opens(text); got != 42 {
 		t.Error(got)
 	}
 	for _, text := range []string{"", "Tcp: PassiveOpens", "Tcp: PassiveOpens\nTcp:", "Tcp: PassiveOpens\nTcp: x"} {
-		if got := passiveOpens(strings.NewReader(text)); got != 0 {
+		if got := opens(text); got != 0 {
 			t.Errorf("%q: %d", text, got)
 		}
 	}
@@ -75,7 +92,7 @@ func TestIdlenessIsToldAgainWhenItHasGrownByAPart(t *testing.T) {
 func FuzzTables(f *testing.F) {
 	f.Add("  0: 0100007F:0948 0200007F:9C40 01\nTcp: PassiveOpens\nTcp: 1")
 	f.Fuzz(func(t *testing.T, text string) {
-		passiveOpens(strings.NewReader(text))
-		scan(strings.NewReader(text), func(line string) bool { return isConnection(line) && isCall(line, "/s") })
+		opens(text)
+		scan(strings.NewReader(text), make([]byte, 64), func(line []byte) bool { return isConnection(line) && isCall(line, "/s") })
 	})
 }

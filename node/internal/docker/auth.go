@@ -1,8 +1,10 @@
 package docker
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -12,8 +14,8 @@ const (
 	hub = "docker.io"
 	// hubAddress is what Docker Hub is called in files of `docker login` and by the API.
 	hubAddress = "https://index.docker.io/v1/"
-	// credentialsMax is more than a Secret holds.
-	credentialsMax = 2 << 20
+	// credentialsMax is what a Secret holds.
+	credentialsMax = 1 << 20
 )
 
 // login is an entry of a file as `docker login` and Secrets of type kubernetes.io/dockerconfigjson have it.
@@ -23,6 +25,35 @@ type login struct {
 	Password      string `json:"password,omitempty"`
 	IdentityToken string `json:"identitytoken,omitempty"`
 	ServerAddress string `json:"serveraddress,omitempty"`
+}
+
+// entries are the members of "auths" as they are in the file: several may be of one registry, and the first with credentials is taken each time.
+type entries []struct {
+	name  string
+	value json.RawMessage
+}
+
+func (e *entries) UnmarshalJSON(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return errors.New("no object")
+	}
+	*e = nil
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return err
+		}
+		*e = append(*e, struct {
+			name  string
+			value json.RawMessage
+		}{name.(string), value})
+	}
+	return nil
 }
 
 // Auth returns the value of the header X-Registry-Auth for a registry (host[:port], docker.io for Docker Hub), false if the file has no credentials
@@ -42,14 +73,14 @@ func Auth(file, registry string) (string, bool) {
 
 func auth(text []byte, registry string) (string, bool) {
 	var file struct {
-		Auths map[string]json.RawMessage `json:"auths"`
+		Auths entries `json:"auths"`
 	}
 	if json.Unmarshal(text, &file) != nil {
 		return "", false
 	}
-	for name, entry := range file.Auths {
+	for _, entry := range file.Auths {
 		var found login
-		if !strings.EqualFold(hostOf(name), registry) || json.Unmarshal(entry, &found) != nil {
+		if !strings.EqualFold(hostOf(entry.name), registry) || json.Unmarshal(entry.value, &found) != nil {
 			continue
 		}
 		if wanted, ok := found.asWanted(); ok {

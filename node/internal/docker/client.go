@@ -98,6 +98,22 @@ func (c Client) Stream(request Request, idle time.Duration, line func([]byte)) (
 	}
 }
 
+// once reads until the first error and returns that from then on. The kernel says only once that a connection was reset, and it ends like any
+// other after that; readers of lines drop an error that comes with a part of a line, and read again.
+type once struct {
+	from   io.Reader
+	failed error
+}
+
+func (o *once) Read(to []byte) (int, error) {
+	if o.failed != nil {
+		return 0, o.failed
+	}
+	length, err := o.from.Read(to)
+	o.failed = err
+	return length, err
+}
+
 // patient puts the deadline off with each call.
 type patient struct {
 	net.Conn
@@ -128,12 +144,14 @@ func (c Client) connect(deadline time.Time) (net.Conn, error) {
 			}
 			return connection, nil
 		}
-		if errors.Is(err, syscall.EAGAIN) && time.Now().Before(deadline) {
-			// A unix socket whose queue is full says so at once.
-			time.Sleep(retry)
-			continue
+		if !errors.Is(err, syscall.EAGAIN) {
+			return nil, fmt.Errorf("cannot connect to %s: %s", c.Socket, reason(err))
 		}
-		return nil, fmt.Errorf("cannot connect to %s: %s", c.Socket, reason(err))
+		// A unix socket whose queue is full says so at once.
+		if !time.Now().Before(deadline) {
+			return nil, fmt.Errorf("cannot connect to %s: %s", c.Socket, syscall.ETIMEDOUT.Error())
+		}
+		time.Sleep(retry)
 	}
 }
 
@@ -145,7 +163,7 @@ func exchange(connection io.ReadWriter, request Request) (int, io.Reader, error)
 	if _, err := connection.Write(request.Body); err != nil && len(request.Body) > 0 {
 		return 0, nil, err
 	}
-	limited := &io.LimitedReader{R: connection, N: maxHeaders}
+	limited := &io.LimitedReader{R: &once{from: connection}, N: maxHeaders}
 	buffered := bufio.NewReader(limited)
 	reader := textproto.NewReader(buffered)
 	line, err := reader.ReadLine()

@@ -122,12 +122,15 @@ func TestOneClientCannotKeepAllOthersWaiting(t *testing.T) {
 	defer silent.Close()
 	go f.serveUDP(udp)
 	greedy, modest := client(t, "127.0.0.2", f), client(t, "127.0.0.3", f)
-	for i := range 3 * maxQuestions {
-		fmt.Fprintf(greedy, "%d", i)
+	// The kernel drops what the socket has no room for, so each asks again, as resolvers do.
+	waitFor(t, func() bool { fmt.Fprint(greedy, "again"); return held(&f.questions, "127.0.0.2") == maxQuestions/part })
+	for range 2 * maxQuestions {
+		fmt.Fprint(greedy, "more")
 	}
-	waitFor(t, func() bool { return held(&f.questions, "127.0.0.2") == maxQuestions/part })
-	modest.Write([]byte("x"))
-	waitFor(t, func() bool { return held(&f.questions, "127.0.0.3") == 1 })
+	waitFor(t, func() bool { modest.Write([]byte("x")); return held(&f.questions, "127.0.0.3") > 0 })
+	if got := held(&f.questions, "127.0.0.2"); got != maxQuestions/part {
+		t.Error(got)
+	}
 }
 
 func held(p *places, client string) int {

@@ -162,12 +162,13 @@ func (s *state) pull(whole, name, tag string) string {
 	if header, found := docker.Auth(s.Credentials, registryOf(whole)); found {
 		request.Header = map[string]string{"X-Registry-Auth": header}
 	}
-	failed, last := "", ""
+	failed := ""
+	var last []byte
 	status, err := s.client.Stream(request, idle, func(line []byte) {
 		if failed == "" && bytes.Contains(line, []byte(`"errorDetail"`)) {
 			failed = string(line)
 		}
-		last = string(line)
+		last = append(last[:0], line...)
 	})
 	switch {
 	case err != nil:
@@ -175,7 +176,7 @@ func (s *state) pull(whole, name, tag string) string {
 	case failed != "":
 		return kindOf(failed)
 	case status != 200:
-		return kindOf(last)
+		return kindOf(string(last))
 	}
 	return ""
 }

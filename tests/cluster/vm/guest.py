@@ -191,7 +191,11 @@ def system(instance: Instance, mtu: int, resolv_conf: str) -> Files:
     for name, unit in _units(instance).items():
         files[f"etc/systemd/system/{name}.service"] = unit
         files[f"{wants}/{name}.service"] = GuestFile(link=f"/etc/systemd/system/{name}.service")
-    files["etc/systemd/system/containerd.service.d/node.conf"] = _text("[Service]\nEnvironment=GOGC=400\n")
+    # A quota that limits nothing, so that there is one from the start. With the first and without the last, the kernel changes code
+    # of its scheduler while it runs, at which the emulated processors crashed once. Each check of a pod sets and removes one.
+    files["etc/systemd/system/containerd.service.d/node.conf"] = _text(
+        "[Service]\nEnvironment=GOGC=400\nCPUQuota=1000%\n"
+    )
     for unit_name in _MASKED:
         files[f"etc/systemd/system/{unit_name}"] = GuestFile(link=_NULL)
     return files

@@ -6,7 +6,7 @@
 #   apparmor-loader  keeps the AppArmor profiles in the kernels of the nodes. Optional
 # A proxy's certificate authority for pip: --secret id=ca,src=BUNDLE (optional).
 
-# --- the program of the pod, and a shell for an image that has nothing else ---
+# --- the program of the pod ---
 # `docker build` compiles it. Whoever has it already gives the stage's content as a build context: --build-context node=FOLDER, with
 # FOLDER/dind-node made by node/build.
 FROM debian:trixie-slim AS node
@@ -21,29 +21,21 @@ RUN --mount=type=secret,id=ca \
  && sh /src/node/build /dind-node \
  && chmod -R u+w /tmp/go && rm -rf /tmp/go /tmp/go-build
 
+# Its other names are commands of their own.
 FROM debian:trixie-slim AS tool
-RUN apt-get update \
- && apt-get install -y --no-install-recommends busybox-static \
- && rm -rf /var/lib/apt/lists/*
-COPY image/lib.sh image/modes.sh image/cgroups.sh image/storage.sh image/cli.sh image/network.sh image/registry.sh image/mirrors.sh image/proxy.sh image/preflight.sh image/cgroups-mount image/entrypoint /tool/usr/local/lib/dind/
 COPY --from=node /dind-node /tool/usr/local/lib/dind/
-RUN chmod 755 /tool/usr/local/lib/dind/*
-# Only what the scripts call: the fewer programs in a privileged container the better.
-RUN mkdir -p /node-tool/bin /node-tool/tmp \
- && cp -a /tool/. /node-tool/ \
- && cp "$(command -v busybox)" /node-tool/bin/busybox \
- && for applet in cat chmod cp dirname ln mkdir mount mv rm rmdir sh sleep true umount uname; do \
-      ln -s busybox "/node-tool/bin/$applet"; \
-    done
+RUN chmod 755 /tool/usr/local/lib/dind/dind-node \
+ && ln -s dind-node /tool/usr/local/lib/dind/entrypoint \
+ && ln -s dind-node /tool/usr/local/lib/dind/cgroups-mount
 
 FROM scratch AS node-tool
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="dind-operator node tool" \
       org.opencontainers.image.description="Mounts and proves cgroups for a nested Docker daemon, and installs its wrapper" \
       org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.licenses="Apache-2.0 AND MIT AND GPL-2.0-only"
-COPY --from=tool /node-tool/ /
-ENV PATH=/usr/local/lib/dind:/bin
+      org.opencontainers.image.licenses="Apache-2.0 AND BSD-3-Clause"
+COPY --from=tool /tool/ /
+ENV PATH=/usr/local/lib/dind
 ENTRYPOINT ["/usr/local/lib/dind/cgroups-mount"]
 CMD ["preflight", "--install", "/dind"]
 

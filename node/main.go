@@ -6,33 +6,40 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"dind.dev/node/internal/activity"
 	"dind.dev/node/internal/cgroupns"
 	"dind.dev/node/internal/firewall"
 	"dind.dev/node/internal/inotify"
 	"dind.dev/node/internal/isolation"
-	"dind.dev/node/internal/jsontext"
 	"dind.dev/node/internal/network"
+	"dind.dev/node/internal/preflight"
 	"dind.dev/node/internal/preload"
 	"dind.dev/node/internal/probe"
 	"dind.dev/node/internal/runc"
+	"dind.dev/node/internal/start"
 	"dind.dev/node/internal/supervise"
 	"dind.dev/node/internal/volume"
 )
 
 const exitUsage = 2
 
+// Namespaces and the signal at the parent's end are a thread's, and the thread that calls exec is the one that goes on: all of it on the first one,
+// which has what this process was given.
+func init() { runtime.LockOSThread() }
+
 // commands by name, with their usage. `tasks` is started by init alone.
 var commands = []struct {
 	name, usage string
 	run         func([]string) int
 }{
+	{"entrypoint", "[ARGUMENT...]", start.Main},
+	{"cgroups-mount", "mount [-- COMMAND...] | preflight --install DIRECTORY", preflight.Main},
 	{"cgroupns", "[--mount] -- COMMAND...", cgroupns.Main},
 	{"ping", "[--timeout SECONDS] [--wait SECONDS] [--after FILE] [SOCKET]", probe.Main},
 	{"init", "[OPTION...] -- COMMAND...", supervise.Main},
 	{"tasks", "", supervise.TasksMain},
-	{"json-escape", "[--max BYTES] TEXT", jsontext.Main},
 	{"pause", "", isolation.PauseMain},
 	{"volume", "DIRECTORY", volume.Main},
 	{"lock", "DIRECTORY", volume.LockMain},
@@ -49,9 +56,16 @@ func main() {
 }
 
 func run(arguments []string) int {
-	// dockerd and containerd start this program under that name.
-	if len(arguments) > 0 && filepath.Base(arguments[0]) == "runc" {
-		return runc.Main(arguments)
+	// Links to this program are commands of their own.
+	if len(arguments) > 0 {
+		switch filepath.Base(arguments[0]) {
+		case "runc":
+			return runc.Main(arguments)
+		case "entrypoint":
+			return start.Main(arguments[1:])
+		case "cgroups-mount":
+			return preflight.Main(arguments[1:])
+		}
 	}
 	for _, command := range commands {
 		if len(arguments) > 1 && arguments[1] == command.name {

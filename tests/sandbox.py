@@ -1,8 +1,8 @@
-"""Runs the programs of image/ in a substitute for a privileged container, without a container runtime.
+"""Runs the program of node/ in a substitute for a privileged container, without a container runtime.
 
-It has namespaces for mounts, processes and network, a volume at /var/lib/docker, an empty /run, its own cgroup in every hierarchy,
-and dash or busybox as /bin/sh. The root file system is that of the machine. `close` removes everything: the namespaces end with their
-first process, and the cgroups are deleted. Cgroups of others are not changed.
+It has namespaces for mounts, processes and network, a volume at /var/lib/docker, an empty /run, and its own cgroup in every
+hierarchy. The root file system is that of the machine. `close` removes everything: the namespaces end with their first process, and
+the cgroups are deleted. Cgroups of others are not changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 from tests.cluster import programs
 
 IMAGE = Path(__file__).parents[1] / "image"
-SHELLS = ("dash", "busybox")
 CGROUPS = Path("/sys/fs/cgroup")
 MIB = 1 << 20
 # A daemon whose namespaces were ended takes seconds to go, with six others on two cores.
@@ -29,10 +28,10 @@ ENDING_SECONDS = 30
 
 _numbers = itertools.count()
 
-# $1 volume, $2 shell, $3 groups, $4 a script for more of the container, $5 the machine's network namespace; then the
-# command, which becomes PID 1. A daemon in the machine's own network would leave bridges and firewall rules there.
+# $1 volume, $2 groups, $3 a script for more of the container, $4 the machine's network namespace; then the command, which
+# becomes PID 1. A daemon in the machine's own network would leave bridges and firewall rules there.
 _ENTER = r"""
-volume=$1 shell=$2 groups=$3 more=$4 machine=$5; shift 5
+volume=$1 groups=$2 more=$3 machine=$4; shift 4
 [ "$(readlink /proc/self/ns/net)" != "$machine" ] || { echo "not in a network namespace of its own" >&2; exit 99; }
 for group in $groups; do echo 0 >"$group/cgroup.procs"; done
 mount -t tmpfs tmpfs /run
@@ -40,17 +39,17 @@ mount -t tmpfs tmpfs /var/lib
 mkdir /var/lib/docker
 mount --bind "$volume" /var/lib/docker
 eval "$more"
-[ "$shell" = dash ] || mount --bind /bin/busybox /bin/sh
 exec "$@"
 """
 
 
 def install_tool(folder: Path) -> Path:
-    """The files of image/ as they are in the node-tool image, and the program of node/."""
+    """The program of node/ with its other names, as in the node-tool image."""
     folder.mkdir(parents=True, exist_ok=True)
-    for script in (*(IMAGE / name for name in ("cgroups-mount", "entrypoint")), *IMAGE.glob("*.sh")):
-        shutil.copy2(script, folder / script.name)
     shutil.copy2(programs.node(IMAGE.parent) / "dind-node", folder)
+    for name in ("entrypoint", "cgroups-mount"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to("dind-node")
     return folder
 
 
@@ -106,7 +105,6 @@ class Sandbox:
     """`memory` is the limit of its memory group in bytes. `more` is shell that shapes the container further."""
 
     volume: Path
-    shell: str = "dash"
     memory: int | None = None
     more: str = ""
     # A process whose network namespace is used instead of a new one: a pod's network outlives its containers.
@@ -142,7 +140,7 @@ class Sandbox:
             unshare = ["nsenter", f"--net=/proc/{self.network_of}/ns/net", *unshare]
         else:
             unshare.append("--net")
-        enter = ["/bin/bash", "-euc", _ENTER, "enter", str(self.volume), self.shell, groups, self.more]
+        enter = ["/bin/bash", "-euc", _ENTER, "enter", str(self.volume), groups, self.more]
         enter.append(os.readlink("/proc/self/ns/net"))
         return subprocess.Popen(
             # Whoever runs the tests under nohup or in the background must not have what is ignored there ignored in here.

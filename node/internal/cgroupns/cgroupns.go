@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -46,8 +45,6 @@ func Main(arguments []string) int {
 		return 2
 	}
 	command := arguments[1:]
-	// Namespaces are a thread's, and the thread that calls exec is the one that goes on.
-	runtime.LockOSThread()
 	if err := Enter(mounts); err != nil {
 		fmt.Fprintf(os.Stderr, "dind-node: %v\n", err)
 		return exitOwn

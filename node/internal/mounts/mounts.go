@@ -1,9 +1,13 @@
-// Package mounts reads the table of mounts.
+// Package mounts reads the table of mounts, and unmounts.
 package mounts
 
 import (
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"dind.dev/node/internal/logs"
 )
 
 // Mount is one line of /proc/self/mountinfo.
@@ -71,4 +75,18 @@ func filesystem(table []Mount, path string) string {
 		}
 	}
 	return kind
+}
+
+// UnmountAll unmounts everything at or below the directory, the newest first. What cannot be unmounted stays, and is told.
+func UnmountAll(directory string) {
+	table := Table()
+	for i := len(table) - 1; i >= 0; i-- {
+		point := table[i].Point
+		if !Below(point, directory) || unix.Unmount(point, unix.UMOUNT_NOFOLLOW) == nil {
+			continue
+		}
+		if err := unix.Unmount(point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			logs.Say("%s could not be unmounted: %v", point, err)
+		}
+	}
 }

@@ -1,7 +1,11 @@
 package mounts
 
 import (
+	"slices"
+	"strings"
 	"testing"
+
+	"dind.dev/node/internal/testbox"
 )
 
 const table = `22 1 0:21 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=/a - b
@@ -44,4 +48,24 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestUnmountAllTakesWhatIsBelowAndStackedAndNothingBeside(t *testing.T) {
+	script := `mount -t tmpfs t /mnt
+for d in /mnt/a '/mnt/a/b c' /mnt/a/d /mnt/ab; do mkdir -p "$d"; mount -t tmpfs t "$d"; done
+mkdir -p '/mnt/a/b c' /mnt/a/d; mount -t tmpfs t '/mnt/a/b c'; mount -t tmpfs t /mnt/a/d; mount --bind /mnt/ab /mnt/a
+mkdir /mnt/a/open; mount -t tmpfs t /mnt/a/open; sleep 60 </mnt/a/open &`
+	if !testbox.Inside(t, script) {
+		return
+	}
+	UnmountAll("/mnt/a")
+	var left []string
+	for _, each := range Table() {
+		if strings.HasPrefix(each.Point, "/mnt/a") {
+			left = append(left, each.Point)
+		}
+	}
+	if !slices.Equal(left, []string{"/mnt/ab"}) {
+		t.Error(left)
+	}
 }

@@ -308,7 +308,7 @@ func Main(arguments []string) int {
 			fmt.Fprintf(os.Stderr, "dind-node network: %s is no WORD=VALUE\n", argument)
 			return exitUsage
 		}
-		if err := asked.word(word, value); err != nil {
+		if err := asked.Word(word, value); err != nil {
 			fmt.Fprintf(os.Stderr, "dind-node network: %s cannot be read: %v\n", argument, err)
 			return exitUsage
 		}
@@ -335,7 +335,8 @@ func members(settings []Setting) string {
 	return text.String()
 }
 
-func (a *Asked) word(word, value string) (err error) {
+// Word takes a setting as the operator names it.
+func (a *Asked) Word(word, value string) (err error) {
 	switch word {
 	case "docker":
 		a.Docker, err = strconv.Atoi(value)

@@ -37,8 +37,6 @@ func Main(arguments []string) int {
 		say(os.Stderr, usage)
 		return exitUsage
 	}
-	// The signal that ends the tasks with this process is tied to the thread that started them.
-	runtime.LockOSThread()
 	small()
 	if o.lock != "" {
 		// Held by this process, and so until the daemon has ended, in whatever way.

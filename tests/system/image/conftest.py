@@ -1,4 +1,4 @@
-"""Fixtures: the tool, compiled once per run; a sandbox under each of the two shells; the preflight in a sandbox."""
+"""Fixtures: the tool, compiled once per run; a sandbox; the preflight in a sandbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from tests.cluster.locks import exclusive
-from tests.sandbox import SHELLS, Sandbox, install_tool, sandbox
+from tests.sandbox import Sandbox, install_tool, sandbox
 
 
 @pytest.fixture(scope="session")
@@ -24,18 +24,12 @@ def tool(tmp_path_factory: pytest.TempPathFactory, run_directory: Path) -> Path:
     with exclusive(run_directory / "tool.lock", "the helper"):
         if not (built / "dind-node").exists():
             install_tool(built)
-    return Path(shutil.copytree(built, tmp_path_factory.mktemp("tool"), dirs_exist_ok=True))
+    return Path(shutil.copytree(built, tmp_path_factory.mktemp("tool"), symlinks=True, dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="session")
 def helper(tool: Path) -> Path:
     return tool / "dind-node"
-
-
-@pytest.fixture(params=SHELLS)
-def shell(request: pytest.FixtureRequest) -> str:
-    """Every test that asks for it runs under dash and under busybox sh."""
-    return str(request.param)
 
 
 @pytest.fixture
@@ -58,11 +52,11 @@ def new_hierarchy(hierarchies_stay: None) -> None:
 
 
 @pytest.fixture
-def make_sandbox(shell: str, tmp_path: Path, hierarchies_stay: None) -> Iterator[Callable[..., Sandbox]]:
+def make_sandbox(tmp_path: Path, hierarchies_stay: None) -> Iterator[Callable[..., Sandbox]]:
     with ExitStack() as stack:
 
         def make(**options: Any) -> Sandbox:
-            return stack.enter_context(sandbox(tmp_path / "volume", shell=shell, **options))
+            return stack.enter_context(sandbox(tmp_path / "volume", **options))
 
         yield make
 

@@ -1,4 +1,4 @@
-"""`cgroups-mount mount` on this machine's cgroups, under both shells: what dockerd will see."""
+"""`cgroups-mount mount` on this machine's cgroups: what dockerd will see."""
 
 from __future__ import annotations
 

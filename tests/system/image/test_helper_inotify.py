@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -34,27 +32,6 @@ def test_anything_else_is_a_usage_error(helper: Path, arguments: list[str]) -> N
     done = subprocess.run([helper, "inotify", *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage: dind-node inotify COUNT" in done.stderr
-
-
-def test_a_node_that_runs_out_of_them_is_reported_and_no_obstacle(
-    make_sandbox: MakeSandbox, preflight: Preflight, tool: Path, tmp_path: Path
-) -> None:
-    """The helper of the sandbox counts where only three are left."""
-    few = shutil.copytree(tool, tmp_path / "few")
-    (few / "dind-node").rename(few / "helper")
-    enter = f"{shutil.which('unshare')} --user --map-root-user sh"
-    (few / "dind-node").write_text(
-        f"""#!/bin/sh
-[ "$1" = inotify ] || exec {few}/helper "$@"
-exec {enter} -euc '{LIMITED.format(3)}; exec "$@"' sh {few}/helper "$@"
-"""
-    )
-    (few / "dind-node").chmod(0o755)
-    status, report, said = preflight(make_sandbox(), tool=few)
-    limit = json.loads(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
-    assert (status, report["inotify"]) == (0, {"limit": limit, "free": 3})
-    assert f"only 3 of the node's {limit} inotify instances are free" in said
-    assert "fs.inotify.max_user_instances" in said
 
 
 def test_a_node_with_enough_of_them(make_sandbox: MakeSandbox, preflight: Preflight) -> None:

@@ -28,17 +28,6 @@ def test_no_limit_of_the_container_means_none_for_the_nested(make_sandbox: MakeS
     assert nested(make_sandbox(), tool, "max") == "none"
 
 
-@pytest.mark.parametrize(("limit", "left"), [("4096", "3840"), ("100", "50"), ("max", "max")])
-def test_version_2_has_it_in_the_one_tree(make_sandbox: MakeSandbox, tool: Path, limit: str, left: str) -> None:
-    """In plain files: this machine's version 2 tree has no controllers."""
-    script = (
-        'set -eu; lib=$0; . "$lib/lib.sh"; . "$lib/cgroups.sh"; cgroup_version=2 cgroup_root=/run/tree; '
-        f"mkdir -p /run/tree/docker; echo {limit} >/run/tree/pids.max; echo max >/run/tree/docker/pids.max; "
-        "nested_pids_apply; cat /run/tree/docker/pids.max"
-    )
-    assert make_sandbox().run("sh", "-c", script, tool).stdout == f"{left}\n"
-
-
 def test_the_daemon_can_start_processes_when_the_nested_ones_cannot(make_sandbox: MakeSandbox, tool: Path) -> None:
     hog = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 1 & done"
     script = f"(echo 0 >/sys/fs/cgroup/pids/$0/cgroup.procs; {hog}; echo all) 2>/dev/null; sleep 0 && echo alive"

@@ -1,10 +1,9 @@
-"""The registries' files: what the check says of those that are missing or wrong, and where they are linked to."""
+"""The registries' files: what the check says of those that are missing or wrong."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,51 +123,3 @@ def test_the_secret_of_a_proxy_is_checked(
 
 def test_nothing_asked_for_needs_nothing(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
     assert preflight(make_sandbox())[0] == 0
-
-
-LINK = r"""
-set -eu; lib=$0; . "$lib/lib.sh"; . "$lib/registry.sh"
-write_failure() { :; }
-registry_link
-registry_link
-cat "/etc/docker/certs.d/r.example.com:5000/ca.crt" "$HOME/.docker/config.json"
-rm -r /run/dind-registry/auth; mkdir /run/dind-registry/auth; echo changed >/run/dind-registry/auth/config.json
-cat "$HOME/.docker/config.json"
-"""
-
-
-def test_they_are_linked_to_where_dockerd_and_the_cli_look(make_sandbox: MakeSandbox, tool: Path) -> None:
-    box = make_sandbox(
-        more=f"{files()}; mkdir -p /run/etc /run/home; mkdir -p /etc/docker; mount --bind /run/etc /etc/docker"
-    )
-    done = box.run("sh", "-c", LINK, tool, env={**ASKED, "HOME": "/run/home"})
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f'{CERTIFICATE}{{"auths":{{}}}}changed\n'
-
-
-SYSTEM = r"""
-set -eu; lib=$0; . "$lib/lib.sh"; . "$lib/registry.sh"
-write_failure() { :; }
-system_certs=/run/system; mkdir -p $system_certs; echo public >$system_certs/ca-certificates.crt
-registry_link
-registry_link
-cat $system_certs/ca-certificates.crt
-for name in dind-environment.crt dind-docker.io.crt; do echo "$name: $(cat $system_certs/$name)"; done
-for name in _default/ca.crt docker.io/ca.crt docker.io/environment.crt; do echo "$name: $(cat "/etc/docker/certs.d/$name")"; done
-"""
-
-
-def test_what_the_environment_trusts_is_in_the_systems_store_once(make_sandbox: MakeSandbox, tool: Path) -> None:
-    """Also what is trusted for Docker Hub: without the containerd image store dockerd looks nowhere else."""
-    hub = "mkdir -p /run/dind-registry/certs.d/docker.io; echo hub >/run/dind-registry/certs.d/docker.io/ca.crt"
-    box = make_sandbox(
-        more=f"{trust('all')}; {hub}; mkdir -p /run/etc /etc/docker; mount --bind /run/etc /etc/docker",
-    )
-    done = box.run("sh", "-c", SYSTEM, tool, env={**TRUST, "DIND_REGISTRY_CAS": "docker.io=ConfigMap/hub/ca.crt"})
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if line]
-    assert [line for line in lines if not line.startswith("#")] == [
-        *("public", "hub", "all"),
-        *("dind-environment.crt: all", "dind-docker.io.crt: hub"),
-        *("_default/ca.crt: all", "docker.io/ca.crt: hub", "docker.io/environment.crt: all"),
-    ]

@@ -1,0 +1,59 @@
+package daemonjson
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestWhatIsNotChangedStaysAsItWas(t *testing.T) {
+	config, ok := Parse(` {"big": 12345678901234567890, "text":"a <b> & c", "nested": {"a": [1, 2]}, "mtu": 1400}`)
+	if !ok {
+		t.Fatal("it is an object")
+	}
+	config.SetDefault("mtu", 1500)
+	config.SetDefault("bip", "172.17.0.1/16")
+	config.Set("dns", []string{"a&b"})
+	const want = `{"big":12345678901234567890,"bip":"172.17.0.1/16","dns":["a&b"],"mtu":1400,"nested":{"a":[1,2]},"text":"a <b> & c"}`
+	if got := string(Encode(config)); got != want {
+		t.Error(got)
+	}
+	if config.Text("text") != "a <b> & c" || config.Text("mtu") != "" || config.Text("none") != "" {
+		t.Error("a text is none")
+	}
+}
+
+func TestWhatIsNoObject(t *testing.T) {
+	for _, text := range []string{"", "null", "[]", "1", `"a"`, "{", "{} {}"} {
+		if config, ok := Parse(text); ok {
+			t.Errorf("%s: %s", text, config)
+		}
+	}
+}
+
+func TestWriteIsForThisUserAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "daemon.json")
+	os.WriteFile(file, []byte("longer than what follows"), 0o644)
+	if err := Write(file, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	about, _ := os.Stat(file)
+	if text, _ := os.ReadFile(file); string(text) != "{}\n" || about.Mode().Perm() != 0o600 {
+		t.Errorf("%q, %v", text, about.Mode())
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(`{"mtu": 1400, "a": {"b": []}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		config, ok := Parse(text)
+		if !ok {
+			return
+		}
+		config.SetDefault("bip", "172.17.0.1/16")
+		if !json.Valid(Encode(config)) {
+			t.Errorf("%s", Encode(config))
+		}
+	})
+}

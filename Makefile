@@ -33,7 +33,7 @@ lint: setup ## Check format, lint, types, import layers and shell scripts
 	$(PY) -m ruff check operator tests
 	MYPY_CACHE_DIR=$(CACHE)/mypy $(PY) -m mypy
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
-	shellcheck .ci/run image/daemon/build node/build node/check tests/cluster/*.sh tests/cluster/vm/*.sh
+	shellcheck .ci/run image/apparmor/loader image/daemon/build node/build node/check tests/cluster/*.sh tests/cluster/vm/*.sh
 
 .PHONY: crds
 crds: venv ## Generate crds/ from the models (a test fails when they differ)

@@ -136,14 +136,14 @@ def main() -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "grown"}, "spec": {"containers": [container]}}
     kubectl(instance, "apply", "--filename=-", stdin=json.dumps(pod))
     kubectl(instance, "wait", "--for=condition=Ready", "pod/grown", "--timeout=60s")
-    assert wait_until(lambda: "grown" in kubectl(instance, "logs", "grown"), 10)
+    assert wait_until(lambda: "grown" in kubectl(instance, "logs", "grown"), 60)
     views["during"] = snapshot(instance)
     init = node.find_init(instance)
     assert init is not None
     views["during"]["on the node"] = node.run(init, ["cat", "/proc/self/mountinfo"]).splitlines()
     teardown.down(instance)
     # The kernel takes a network namespace and its links down a moment after the last process of it.
-    wait_until(lambda: snapshot(instance) == views["before"], 10)
+    wait_until(lambda: snapshot(instance) == views["before"], 60)
     views["after"] = snapshot(instance)
     print(json.dumps(views))
 

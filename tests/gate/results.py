@@ -8,15 +8,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SLOWEST = 10
+REASON_LINES = 12
 
 
 @dataclass(frozen=True)
 class Case:
-    """One test: its name as pytest takes it, its seconds with set-up and tear-down, and how it ended."""
+    """One test: its name as pytest takes it, its seconds with set-up and tear-down, how it ended, and what it says of that."""
 
     name: str
     seconds: float
     outcome: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,10 @@ def read(name: str, file: Path, seconds: float, code: int) -> Results:
 
 def _case(element: ElementTree.Element) -> Case:
     outcomes = ("error", "failure", "skipped")
-    outcome = next((kind for kind in outcomes if element.find(kind) is not None), "passed")
+    found = next((child for kind in outcomes if (child := element.find(kind)) is not None), None)
     module = element.get("classname", "").replace(".", "/")
-    return Case(f"{module}.py::{element.get('name')}", float(element.get("time", 0)), outcome)
+    outcome, reason = ("passed", "") if found is None else (found.tag, found.get("message", ""))
+    return Case(f"{module}.py::{element.get('name')}", float(element.get("time", 0)), outcome, reason)
 
 
 def table(parts: Sequence[Results], seconds: float) -> tuple[str, bool]:
@@ -63,9 +66,12 @@ def table(parts: Sequence[Results], seconds: float) -> tuple[str, bool]:
         lines += ["", f"    the {len(slowest)} slowest tests"]
         lines += [f"    {case.seconds:>7.1f} s  {case.name}" for case in slowest]
     for title, outcomes in (("failed", ("failure", "error")), ("skipped, which is a failure", ("skipped",))):
-        names = [case.name for case in cases if case.outcome in outcomes]
-        if names:
-            lines += ["", f"    {title}", *(f"      {name}" for name in names)]
+        named = [case for case in cases if case.outcome in outcomes]
+        if named:
+            lines += ["", f"    {title}"]
+        for case in named:
+            # The output of a run may be cut in the middle: its end is to say why.
+            lines += [f"      {case.name}", *(f"        {line}" for line in case.reason.splitlines()[:REASON_LINES])]
     failed = [part.name for part in parts if not part.passed]
     good = sum(case.outcome == "passed" for case in cases)
     lines += ["", f"{'FAILED: ' + ', '.join(failed) if failed else 'all parts passed'}, in {seconds / 60:.1f} minutes"]

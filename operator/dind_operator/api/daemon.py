@@ -150,7 +150,7 @@ class DaemonSpec(ApiModel):
         min_length=1,
         max_length=512,
         pattern=IMAGE_PATTERN,
-        description="Image of the daemon's container. It must contain dockerd and a POSIX shell. Defaults to the image of the "
+        description="Image of the daemon's container. It must contain dockerd. Defaults to the image of the "
         "installation; `status.daemonImage` shows which image runs.",
         examples=["docker:28-dind"],
         json_schema_extra=shape(

@@ -100,7 +100,7 @@ class NetworkReport(_Part):
 
 
 INOTIFY_NEEDED = 8
-"""The init container counts no further (``inotify_needed`` in image/preflight.sh): a daemon and its first containers need a few."""
+"""The init container counts no further (``inotifyNeeded``, node/internal/preflight): a daemon and its first containers need a few."""
 
 
 class InotifyReport(_Part):

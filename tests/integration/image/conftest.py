@@ -42,7 +42,7 @@ mount --bind "$SOCKETS" $root/run/dind
 touch $root/log; mount --bind "$LOG" $root/log
 cd $root; pivot_root . old; umount -l /old; rmdir /old; cd /
 hash -r; export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; unset LAYERS TOOL SOCKETS LOG
-shell=dash; eval "${INSIDE-}"; unset INSIDE
+eval "${INSIDE-}"; unset INSIDE
 """
 
 

@@ -43,14 +43,14 @@ def test_a_daemon_in_a_pod(start_daemon: StartDaemon, userland: str) -> None:
     assert info["Labels"] == ["a=two words, $HOME and 'quotes'"]
     assert info["Debug"] is True
     assert daemon.run("cat", "/sys/fs/cgroup/memory/docker/memory.limit_in_bytes") == str(384 * MIB)
-    # The helper knows from the wrapper which limit that was made from.
+    # The program knows which limit that was made from.
     assert "the memory limit is now" not in daemon.log.read_text()
     assert daemon.run("/dind/dind-node", "ping", "/run/dind/docker.sock") == ""
     # The configuration as it was given, for root's eyes only, and not in anyone's environment.
     written = daemon.run("cat", "/run/dind-private/daemon.json")
-    assert written.endswith(config.removeprefix("{"))
-    # In front of it what the wrapper chose of what is not in there.
+    # Beside it what the entrypoint chose of what is not in there.
     assert set(json.loads(written)) == {*json.loads(config), "bip", "default-address-pools"}
+    assert json.loads(config).items() <= json.loads(written).items()
     assert daemon.run("stat", "-c", "%a", "/run/dind-private", "/run/dind-private/daemon.json").split() == [
         "700",
         "600",
@@ -144,6 +144,13 @@ def test_without_any_environment(start_daemon: StartDaemon) -> None:
     assert daemon.run("docker", "info", "--format", "{{.Driver}} {{.CgroupDriver}}") == "overlayfs cgroupfs"
     assert daemon.run("sh", "-c", "[ -S /var/run/docker.sock ] && [ ! -L /var/run/docker.sock ] && echo yes") == "yes"
     assert daemon.run("sh", "-c", "ls /dev/termination-log 2>/dev/null || echo none") == "none"
+
+
+def test_an_image_without_a_shell(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(inside="rm /usr/bin/bash /usr/bin/dash /usr/bin/sh")
+    daemon.wait_checked()
+    daemon.load(images.nested_busybox_tar())
+    assert daemon.run("docker", "run", "--rm", own_images.BUSYBOX_IMAGE, "echo", "inside") == "inside"
 
 
 def test_sigterm_is_an_orderly_end(start_daemon: StartDaemon, userland: str) -> None:

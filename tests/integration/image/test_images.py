@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from tests.cluster import images
-from tests.sandbox import IMAGE
 
 
 def read(archive: Path) -> tuple[dict[str, Any], list[tarfile.TarFile]]:
@@ -24,17 +23,18 @@ def read(archive: Path) -> tuple[dict[str, Any], list[tarfile.TarFile]]:
     return config, layers
 
 
-def test_the_node_tool_is_small_and_holds_nothing_but_the_tool_and_its_shell() -> None:
+def test_the_node_tool_holds_one_program_and_its_other_names() -> None:
     archive = images.build("node-tool").archive
-    assert archive.stat().st_size <= 6_000_000
+    assert archive.stat().st_size <= 4_000_000
     config, layers = read(archive)
-    files = {name.lstrip("./") for layer in layers for name in layer.getnames() if not layer.getmember(name).isdir()}
-    tool = {"dind-node", "cgroups-mount", "entrypoint", *(path.name for path in IMAGE.glob("*.sh"))}
-    assert {name for name in files if not name.startswith("bin/")} == {f"usr/local/lib/dind/{name}" for name in tool}
-    assert {"bin/busybox", "bin/sh", "bin/mount"} <= files
-    (program,) = [layer.getmember(name) for layer in layers for name in layer.getnames() if name.endswith("dind-node")]
-    assert program.size <= 4_000_000, "it is copied to the volume of each pod"
-    assert config["config"]["Entrypoint"] == ["/usr/local/lib/dind/cgroups-mount"]
+    files = {
+        member.name.lstrip("./"): member for layer in layers for member in layer.getmembers() if not member.isdir()
+    }
+    folder = "usr/local/lib/dind"
+    assert sorted(files) == [f"{folder}/{name}" for name in ("cgroups-mount", "dind-node", "entrypoint")]
+    assert files[f"{folder}/dind-node"].size <= 4_000_000, "it is copied to the volume of each pod"
+    assert {files[f"{folder}/{name}"].linkname for name in ("cgroups-mount", "entrypoint")} == {"dind-node"}
+    assert config["config"]["Entrypoint"] == [f"/{folder}/cgroups-mount"]
 
 
 @pytest.mark.parametrize("target", images.TARGETS)

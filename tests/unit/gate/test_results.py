@@ -14,8 +14,8 @@ XML = """<?xml version="1.0"?><testsuites><testsuite name="pytest" errors="1" fa
 </testsuite></testsuites>"""
 
 
-def case(name: str, seconds: float = 1.0, outcome: str = "passed") -> Case:
-    return Case(name, seconds, outcome)
+def case(name: str, seconds: float = 1.0, outcome: str = "passed", reason: str = "") -> Case:
+    return Case(name, seconds, outcome, reason)
 
 
 def test_results_are_read_from_what_pytest_wrote(tmp_path: Path) -> None:
@@ -27,9 +27,9 @@ def test_results_are_read_from_what_pytest_wrote(tmp_path: Path) -> None:
         1,
         (
             case("tests/unit/test_a.py::test_one[x]", 0.5),
-            case("tests/unit/test_a.py::test_two", 7.25, "failure"),
-            case("tests/unit/test_b.py::test_three", 0.1, "error"),
-            case("tests/unit/test_b.py::test_four", 0.0, "skipped"),
+            case("tests/unit/test_a.py::test_two", 7.25, "failure", "no"),
+            case("tests/unit/test_b.py::test_three", 0.1, "error", "set-up"),
+            case("tests/unit/test_b.py::test_four", 0.0, "skipped", "gone"),
         ),
     )
 
@@ -52,13 +52,19 @@ def test_the_table_of_a_run_that_passed() -> None:
 
 
 def test_what_failed_is_named() -> None:
-    bad = Results("e2e", 60.0, 2, (case("a.py::test_a"), case("a.py::test_b", outcome="failure")))
+    bad = Results(
+        "e2e",
+        60.0,
+        2,
+        (case("a.py::test_a"), case("a.py::test_b", outcome="failure", reason="\n".join("abcdefghijklmnop"))),
+    )
     text, passed = table([bad, Results("lint", 1.0, 2)], 61.0)
     assert not passed
     lines = [line.strip() for line in text.splitlines()]
     assert "e2e               60 s  1 passed, 1 FAILED" in lines
     assert "lint               1 s  FAILED (exit code 2)" in lines
-    assert lines[lines.index("failed") + 1] == "a.py::test_b"
+    # Its message is bounded, and the last lines are still the sum.
+    assert "".join(lines[lines.index("failed") + 1 : -3]) == "a.py::test_babcdefghijkl"
     assert lines[-2:] == ["FAILED: e2e, lint, in 1.0 minutes", "1 passed, 1 failed"]
 
 

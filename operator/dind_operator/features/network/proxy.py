@@ -1,7 +1,7 @@
 """The HTTP proxy in the pod: variables of the daemon and of workloads, from `spec.network.proxy` or the installation.
 
 dockerd reads its proxy from its variables, and so do the programs that it starts. The wrapper adds the ranges of nested networks,
-which only the pod knows, and gives the variables to nested containers and builds (image/proxy.sh).
+which only the pod knows, and gives the variables to nested containers and builds (node/internal/proxy).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
 
 FILES_MOUNT = "/run/dind-registry"
-"""The same path as in image/registry.sh."""
+"""The same path as in node/internal/registry."""
 CREDENTIALS_KEY = ".dockerconfigjson"
 """The key in a Secret of type kubernetes.io/dockerconfigjson."""
 PRELOAD_VARIABLE = "DIND_PRELOAD"

@@ -2,7 +2,7 @@
 
 An existing pod keeps its directory. Among environments without a pod the oldest has precedence, unless it is stopped. Environments
 with node selectors for different host names may use the same path. If two pods are created at the same time, a lock on the directory
-decides (image/storage.sh).
+decides (node/internal/storage).
 """
 
 from collections.abc import Iterable, Mapping

@@ -22,7 +22,7 @@ from dind_operator.plugin.session.open import find_session
 from dind_operator.plugin.session.record import VARIABLES
 
 CONFIG = "/etc/buildkit/buildkitd.toml"
-"""As in image/mirrors.sh."""
+"""The same path as in node/internal/registry."""
 _AUTHORITY = r"/run/dind-registry/(trust|certs\.d/[^/]+)/ca\.crt"
 """The directory of certificate authorities in the daemon's container."""
 

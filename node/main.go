@@ -10,10 +10,8 @@ import (
 
 	"dind.dev/node/internal/activity"
 	"dind.dev/node/internal/cgroupns"
-	"dind.dev/node/internal/firewall"
 	"dind.dev/node/internal/inotify"
 	"dind.dev/node/internal/isolation"
-	"dind.dev/node/internal/network"
 	"dind.dev/node/internal/preflight"
 	"dind.dev/node/internal/preload"
 	"dind.dev/node/internal/probe"
@@ -44,10 +42,9 @@ var commands = []struct {
 	{"volume", "DIRECTORY", volume.Main},
 	{"lock", "DIRECTORY", volume.LockMain},
 	{"activity", "SOCKET CGROUP", activity.Main},
-	{"network", "[WORD=VALUE...]", network.Main},
+	{"network", "[-docker MAJOR] [-ip6tables]", start.NetworkMain},
 	{"preload", "MARKER CREDENTIALS SOCKET IMAGE...", preload.Main},
 	{"inotify", "COUNT", inotify.Main},
-	{"firewall", "[WORD=VALUE...] [-- ARGUMENT...]", firewall.Main},
 	{"runc-settings", "[--proxy] [--memory FILE] FOLDER", runc.SettingsMain},
 }
 

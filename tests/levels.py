@@ -32,7 +32,12 @@ LISTED = (
 # 640 MiB for all that is nested, in every level below the first.
 SPEC = {"daemon": {"resources": {"limits": {"memory": "1Gi"}}, "reserve": {"memory": "384Mi"}}}
 # Of these the second level's daemon keeps 192 MiB and half of the processes, so the third level has what follows.
-LIMITED = ("--memory=512m", "--memory-swap=512m", f"--env=DIND_RESERVE_BYTES={192 * MIB}", "--pids-limit=400")
+LIMITED = (
+    "--memory=512m",
+    "--memory-swap=512m",
+    f'--env=DIND_NODE_CONFIG={{"reserveBytes":{192 * MIB}}}',
+    "--pids-limit=400",
+)
 LIMITED_BYTES = 320 * MIB
 LIMITED_PROCESSES = 200
 

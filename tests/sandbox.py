@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import programs
+
+from dind_operator.pod.node_config import CONFIG_VARIABLE
 
 IMAGE = Path(__file__).parents[1] / "image"
 CGROUPS = Path("/sys/fs/cgroup")
@@ -51,6 +54,11 @@ def install_tool(folder: Path) -> Path:
         (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to("dind-node")
     return folder
+
+
+def told(**members: Any) -> dict[str, str]:
+    """The variable with the configuration of dind-node, by the names of its JSON."""
+    return {CONFIG_VARIABLE: json.dumps(members)}
 
 
 def applets(folder: Path, names: Sequence[str] | None = None, target: str = "/bin/busybox") -> Path:

@@ -49,7 +49,6 @@ def hand_written(namespace: str, name: str) -> Object:
     mine = {key: copy.deepcopy(container[key]) for key in ("name", "image", "securityContext", "resources")}
     mine["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != names.VOLUME_TOOL]
     mine["command"] = ["dockerd", f"--host=unix://{SOCKET}"]
-    mine["env"] = [{"name": "DIND_SOCKET", "value": SOCKET}]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         mine[probe] = copy.deepcopy(container[probe])
         mine[probe]["exec"]["command"][0] = HELPER

@@ -391,7 +391,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     (
         "env-owned",
-        {"daemon": {"env": [{"name": "DIND_SOCKET"}]}},
+        {"daemon": {"env": [{"name": "DIND_NODE_CONFIG"}]}},
         ["spec.daemon.env[0].name", "must not be one of the operator's"],
     ),
     (

@@ -13,6 +13,7 @@ from dind_operator.controller.pod_manifest import daemon_pod, whole_part
 from dind_operator.features.endpoint.credentials import Credentials, Running
 from dind_operator.pod.daemon_json import daemon_config
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.node_config import CONFIG_VARIABLE
 from dind_operator.state.node_reports import DaemonReport
 from dind_operator.state.observed import EndpointState, NodeView, Observed, Policy
 
@@ -78,7 +79,14 @@ def daemon_json(fields: dict[str, Any] | None = None) -> str:
     """daemon.json of an environment with this spec."""
     made = model(fields)
     part = whole_part(made, SETTINGS)
-    return daemon_config(made.spec, part.daemon_json, part.listen)
+    return json.dumps(daemon_config(made.spec, part.daemon_json, part.listen))
+
+
+def node_config(container: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of dind-node in the container, as the kubelet passes it on."""
+    (text,) = (item["value"] for item in container["env"] if item["name"] == CONFIG_VARIABLE)
+    found: dict[str, Any] = json.loads(text.replace("$$", "$"))
+    return found
 
 
 def namespace(*, labelled: bool = True, ending: bool = False) -> dict[str, Any]:

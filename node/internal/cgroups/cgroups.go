@@ -324,20 +324,16 @@ func (h *Hierarchy) MemoryLimit() uint64 {
 
 // NestedLimit is what nested containers may have together: the container's limit less the reserve. nil when there is no limit or no reserve. The
 // remainder keeps an out-of-memory build from taking the daemon with it.
-func (h *Hierarchy) NestedLimit(reserve string) (*uint64, error) {
+func (h *Hierarchy) NestedLimit(reserve *uint64) (*uint64, error) {
 	failure.Doing("Memory", "MemoryLimitTooLow", "Reading the container's memory limit")
-	if reserve == "" {
+	if reserve == nil {
 		return nil, nil
 	}
-	kept, err := strconv.ParseUint(reserve, 10, 64)
-	if err != nil || strconv.FormatUint(kept, 10) != reserve {
-		return nil, failure.New("Memory", "ReserveInvalid", "DIND_RESERVE_BYTES is '%s'. It must be a whole number of bytes.", reserve)
-	}
-	limit := h.MemoryLimit()
+	kept, limit := *reserve, h.MemoryLimit()
 	if limit == 0 {
 		// With a kubelet the environment's condition says so.
 		if !failure.Kubelet() {
-			logs.Say("nothing is held back by DIND_RESERVE_BYTES: this container has no memory limit of its own. Start it with --memory, or nested " +
+			logs.Say("nothing is held back by reserveBytes in DIND_NODE_CONFIG: this container has no memory limit of its own. Start it with --memory, or nested " +
 				"containers may take what the daemon needs.")
 		}
 		return nil, nil
@@ -345,7 +341,7 @@ func (h *Hierarchy) NestedLimit(reserve string) (*uint64, error) {
 	if kept >= limit {
 		return nil, failure.New("Memory", "MemoryLimitTooLow", "Nothing is left for nested containers: the memory limit is %d bytes and %d bytes are held "+
 			"back for the daemon (and for a docker volume in memory). %s", limit, kept, failure.Remedy("Raise daemon.resources.limits.memory, or lower "+
-			"daemon.reserve.memory or the volume's sizeLimit.", "Raise --memory, or lower DIND_RESERVE_BYTES."))
+			"daemon.reserve.memory or the volume's sizeLimit.", "Raise --memory, or lower reserveBytes in DIND_NODE_CONFIG."))
 	}
 	left := limit - kept
 	return &left, nil

@@ -76,11 +76,10 @@ func TestProcessesOfNestedContainers(t *testing.T) {
 func TestNestedLimit(t *testing.T) {
 	t.Setenv("DIND_TERMINATION_LOG", "/nonexistent")
 	h := hierarchy2(t, map[string]string{"memory.max": "1000"})
-	for reserve, want := range map[string]string{
-		"": "none", "0": "1000", "1": "999", "999": "1", "1000": "MemoryLimitTooLow", "64Mi": "ReserveInvalid", "-1": "ReserveInvalid",
-		"010": "ReserveInvalid", " 1": "ReserveInvalid", "99999999999999999999": "ReserveInvalid", "+1": "ReserveInvalid",
+	for reserve, want := range map[uint64]string{
+		0: "1000", 1: "999", 999: "1", 1000: "MemoryLimitTooLow", 1 << 63: "MemoryLimitTooLow",
 	} {
-		limit, err := h.NestedLimit(reserve)
+		limit, err := h.NestedLimit(&reserve)
 		got := "none"
 		var failed *failure.Failure
 		switch {
@@ -90,11 +89,15 @@ func TestNestedLimit(t *testing.T) {
 			got = fmt.Sprint(*limit)
 		}
 		if got != want {
-			t.Errorf("%q: %s", reserve, got)
+			t.Errorf("%d: %s", reserve, got)
 		}
 	}
-	if limit, err := (&Hierarchy{Version: 2, root: t.TempDir()}).NestedLimit("1"); limit != nil || err != nil {
+	one := uint64(1)
+	if limit, err := (&Hierarchy{Version: 2, root: t.TempDir()}).NestedLimit(&one); limit != nil || err != nil {
 		t.Error("a limit without one of the container")
+	}
+	if limit, err := h.NestedLimit(nil); limit != nil || err != nil {
+		t.Error("a limit without a reserve")
 	}
 }
 

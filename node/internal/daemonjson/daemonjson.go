@@ -10,15 +10,6 @@ import (
 // Config are its members. What is not changed here stays as it was written.
 type Config map[string]json.RawMessage
 
-// Parse reads a configuration; false if it is no JSON object.
-func Parse(text string) (Config, bool) {
-	var found Config
-	if json.Unmarshal([]byte(text), &found) != nil || found == nil {
-		return nil, false
-	}
-	return found, true
-}
-
 // Encode is the value as compact JSON, with <, > and & as they are.
 func Encode(value any) json.RawMessage {
 	var text bytes.Buffer

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,9 +17,6 @@ import (
 )
 
 const (
-	exitUsage   = 2
-	exitRefused = 3
-
 	// rawSince is the first major version of Docker with a rule in the table raw for each container that has a network.
 	rawSince = 28
 	// noRaw is the variable with which dockerd does without that table.
@@ -343,53 +339,4 @@ func capable(number int) bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	return unix.Capget(&header, &data[0]) == nil && data[number/32].Effective&(1<<(number%32)) != 0
-}
-
-// Main runs `dind-node firewall [WORD=VALUE...] [-- ARGUMENT...]` and prints `path FOLDER` and `ip6tables`; lines for the log go to
-// stderr. Words: backend, folder, docker, ipv6=on, kubelet=1. daemon.json is in the variable DIND_DAEMON_CONFIG. With status 3 the
-// output is the reason why dockerd would not work.
-func Main(arguments []string) int {
-	asked := Asked{Backend: "Auto", Config: []byte(os.Getenv("DIND_DAEMON_CONFIG"))}
-	for i, argument := range arguments {
-		if argument == "--" {
-			asked.Arguments = arguments[i+1:]
-			break
-		}
-		word, value, _ := strings.Cut(argument, "=")
-		switch word {
-		case "backend":
-			asked.Backend = value
-		case "folder":
-			asked.Folder = value
-		case "docker":
-			asked.Docker, _ = strconv.Atoi(value)
-		case "ipv6":
-			asked.IPv6 = value == "on"
-		case "kubelet":
-			asked.Kubelet = true
-		default:
-			fmt.Fprintf(os.Stderr, "dind-node firewall: %s cannot be read\n", argument)
-			return exitUsage
-		}
-	}
-	choice, err := Choose(asked)
-	var refused Refused
-	switch {
-	case errors.As(err, &refused):
-		io.WriteString(os.Stdout, string(refused))
-		return exitRefused
-	case err != nil:
-		fmt.Fprintf(os.Stderr, "dind-node firewall: %v\n", err)
-		return 1
-	}
-	for _, line := range choice.Told {
-		io.WriteString(os.Stderr, "dind: "+line+"\n")
-	}
-	if choice.Path != "" {
-		fmt.Printf("path %s\n", choice.Path)
-	}
-	if choice.IPv6 {
-		fmt.Println("ip6tables")
-	}
-	return 0
 }

@@ -1,21 +1,15 @@
 package network
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 const (
-	exitUsage     = 2
-	exitCollision = 3
-	exitOwn       = 125
-
 	// dockerNetworkOpts is the first major version of Docker that knows `default-network-opts`, and dockerIPv6 that with IPv6 for networks
 	// without more than a switch.
 	dockerNetworkOpts = 24
@@ -289,84 +283,4 @@ func private6(facts []Fact) string {
 		}
 	}
 	return ""
-}
-
-// --- the command ---
-
-// Main runs `dind-node network [WORD=VALUE...]` and prints `report {JSON}`, `config MEMBERS` (members of daemon.json, each with a comma behind it)
-// and `forward ADDRESS`; or a sentence with status 3 when ranges collide.
-func Main(arguments []string) int {
-	seen, err := Read()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "dind-node network: the kernel does not tell addresses and routes: %v\n", err)
-		return exitOwn
-	}
-	asked := Asked{IPv6: "auto"}
-	for _, argument := range arguments {
-		word, value, _ := strings.Cut(argument, "=")
-		if value == "" {
-			fmt.Fprintf(os.Stderr, "dind-node network: %s is no WORD=VALUE\n", argument)
-			return exitUsage
-		}
-		if err := asked.Word(word, value); err != nil {
-			fmt.Fprintf(os.Stderr, "dind-node network: %s cannot be read: %v\n", argument, err)
-			return exitUsage
-		}
-	}
-	choice, err := Choose(asked, seen, Nameservers())
-	if err != nil {
-		fmt.Println(err)
-		return exitCollision
-	}
-	report, _ := json.Marshal(choice.Report)
-	fmt.Printf("report %s\nconfig %s\n", report, members(choice.Settings))
-	if choice.Forward != "" {
-		fmt.Printf("forward %s\n", choice.Forward)
-	}
-	return 0
-}
-
-func members(settings []Setting) string {
-	var text strings.Builder
-	for _, each := range settings {
-		value, _ := json.Marshal(each.Value)
-		fmt.Fprintf(&text, "%q:%s,", each.Name, value)
-	}
-	return text.String()
-}
-
-// Word takes a setting as the operator names it.
-func (a *Asked) Word(word, value string) (err error) {
-	switch word {
-	case "docker":
-		a.Docker, err = strconv.Atoi(value)
-	case "mtu":
-		a.MTU, err = strconv.Atoi(value)
-	case "ipv6":
-		a.IPv6 = value
-	case "ip6tables":
-		a.IP6tables = true
-	case "own":
-		a.own(value)
-	case "bip":
-		return a.Bridge("network.bridgeAddress", value)
-	case "config-bip":
-		return a.Bridge("daemon.config.bip", value)
-	case "pool":
-		return a.Pool("network.addressPools", value)
-	case "config-pool":
-		return a.Pool("daemon.config.default-address-pools", value)
-	case "avoid":
-		return a.Name(value, false, "network.avoid's")
-	case "cluster":
-		return a.Name(value, false, "the installation's clusterCIDRs'")
-	// What nobody chose is a hint: one that is no address says nothing.
-	case "node":
-		a.Name(value, true, "the node's address")
-	case "service":
-		a.Name(value, true, "the API server's service address")
-	default:
-		return errors.New("there is no such word")
-	}
-	return err
 }

@@ -59,9 +59,12 @@ func mountHere(command []string) int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	go func() { os.Exit(128 + int((<-signals).(syscall.Signal))) }()
-	asked := config.Read()
-	mode := security.Mode(asked.SecurityMode)
 	err := func() error {
+		asked, err := config.Read()
+		if err != nil {
+			return err
+		}
+		mode := security.Mode(asked.SecurityMode)
 		if len(command) > 0 {
 			if err := cgroupns.Enter(false); err != nil {
 				return cgroups.Refused(mode, "enter a cgroup namespace", err, "")
@@ -105,8 +108,8 @@ type check struct {
 }
 
 func prove(folder string) int {
-	c := &check{config: config.Read()}
-	c.mode, c.report = security.Mode(c.config.SecurityMode), newReport(c.config.SecurityMode)
+	asked, unread := config.Read()
+	c := &check{config: asked, mode: security.Mode(asked.SecurityMode), report: newReport(asked.SecurityMode)}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	go func() {
@@ -116,6 +119,9 @@ func prove(folder string) int {
 	}()
 	// First of all, for a profile may forbid the very next step.
 	c.report.AppArmor = apparmor()
+	if unread != nil {
+		return c.finish(unread, 1)
+	}
 	if os.Getenv(entered) == "" {
 		return c.finish(c.enter(), 1)
 	}

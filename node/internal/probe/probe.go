@@ -27,7 +27,7 @@ const usage = "usage: dind-node ping [--timeout SECONDS] [--wait SECONDS] [--aft
 
 // parse reads the options, which have this order. The error is a line for the user.
 func parse(arguments []string) (options, error) {
-	o := options{timeout: defaultTimeout, socket: os.Getenv("DIND_SOCKET")}
+	o := options{timeout: defaultTimeout}
 	for _, each := range []struct {
 		name  string
 		value *time.Duration

@@ -7,7 +7,6 @@ import (
 )
 
 func TestOptions(t *testing.T) {
-	t.Setenv("DIND_SOCKET", "")
 	for arguments, want := range map[string]options{
 		"":                                     {timeout: 4 * time.Second, socket: "/var/run/docker.sock"},
 		"/s":                                   {timeout: 4 * time.Second, socket: "/s"},

@@ -12,8 +12,8 @@ import (
 )
 
 // Check says whether the variables have a proxy: the kubelet leaves out one whose key is missing. The URL may have a password and is not told.
-func Check(asked config.Proxy) error {
-	if asked.Secret == "" {
+func Check(asked *config.Proxy) error {
+	if asked == nil || asked.Secret == "" {
 		return nil
 	}
 	failure.Doing("Registry", "RegistryFilesMissing", "Checking the proxy")
@@ -40,8 +40,8 @@ func Check(asked config.Proxy) error {
 
 // Direct sets the variables of what is accessed without it: the ranges of nested networks, too, which only the pod knows. The wrapper of runc
 // gives them to nested containers.
-func Direct(asked config.Proxy, ranges []string) {
-	if !asked.Enabled {
+func Direct(asked *config.Proxy, ranges []string) {
+	if asked == nil {
 		return
 	}
 	direct := os.Getenv("NO_PROXY")

@@ -109,11 +109,11 @@ func checkCertificates(file string, source config.Key, what, field string) error
 	text := read(file)
 	if len(text) == 0 {
 		return missing("The key %s of the %s in the environment's namespace is not there, or empty. It is to hold %s: make it, or correct %s; the pod "+
-			"then goes on within five minutes.", source.Key, source.Object, what, field)
+			"then goes on within five minutes.", source.Key, source.Object(), what, field)
 	}
 	if !hasCertificate(text) {
 		return missing("The key %s of the %s has no certificate. It is to hold %s as PEM: correct it; the pod then goes on within five minutes.",
-			source.Key, source.Object, what)
+			source.Key, source.Object(), what)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func checkCredentials(file string, source config.Key) error {
 	text := read(file)
 	if len(text) == 0 {
 		return missing("The key %s of the %s in the environment's namespace is not there, or empty. spec.registry.pullSecret needs a Secret of type "+
-			"kubernetes.io/dockerconfigjson: make it with %s", source.Key, source.Object, login)
+			"kubernetes.io/dockerconfigjson: make it with %s", source.Key, source.Object(), login)
 	}
 	var found struct {
 		Auths map[string]struct {
@@ -140,7 +140,7 @@ func checkCredentials(file string, source config.Key) error {
 	valid := json.Unmarshal(text, &found) == nil
 	elsewhere := func(member string) error {
 		return missing("The key %s of the %s has \"%s\", which names a program on the machine of the login, such as Docker Desktop's, and the credentials are "+
-			"only there. Make the Secret with %s", source.Key, source.Object, member, login)
+			"only there. Make the Secret with %s", source.Key, source.Object(), member, login)
 	}
 	usable := false
 	for _, each := range found.Auths {
@@ -154,7 +154,7 @@ func checkCredentials(file string, source config.Key) error {
 	case valid && found.Helpers != nil && !usable:
 		return elsewhere("credHelpers")
 	case !valid || found.Auths == nil:
-		return missing("The key %s of the %s names no registry: it has no \"auths\". Make it with %s", source.Key, source.Object, login)
+		return missing("The key %s of the %s names no registry: it has no \"auths\". Make it with %s", source.Key, source.Object(), login)
 	}
 	return nil
 }

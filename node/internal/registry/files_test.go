@@ -109,7 +109,9 @@ func TestAPipeInThePlaceOfAFileIsNotWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- p.Check(config.Registry{Credentials: &config.Key{Object: "Secret login", Key: "x"}}) }()
+	go func() {
+		done <- p.Check(config.Registry{Credentials: &config.Key{Kind: "Secret", Name: "login", Key: "x"}})
+	}()
 	select {
 	case err := <-done:
 		if err == nil || !strings.Contains(err.Error(), "is not there, or empty") {
@@ -125,7 +127,7 @@ func FuzzCredentials(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		file := filepath.Join(t.TempDir(), "config.json")
 		os.WriteFile(file, content, 0o600)
-		err := checkCredentials(file, config.Key{Object: "Secret login", Key: ".dockerconfigjson"})
+		err := checkCredentials(file, config.Key{Kind: "Secret", Name: "login", Key: ".dockerconfigjson"})
 		if err != nil && len(content) > 20 && strings.Contains(err.Error(), string(content)) {
 			t.Error("the message has the Secret")
 		}

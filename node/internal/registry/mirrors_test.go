@@ -20,15 +20,15 @@ func asked() config.Registry {
 		},
 		Insecure: []string{"r.example.com:5000", "10.0.0.0/8", "plain.example.com:80"},
 		Authorities: []config.Authority{
-			{Registry: "tls.example.com:5000", Source: config.Key{Object: "ConfigMap a", Key: "ca.crt"}},
-			{Registry: "ghcr.io", Source: config.Key{Object: "Secret b", Key: "ca.crt"}},
+			{Registry: "tls.example.com:5000", Source: config.Key{Kind: "ConfigMap", Name: "a", Key: "ca.crt"}},
+			{Registry: "ghcr.io", Source: config.Key{Kind: "Secret", Name: "b", Key: "ca.crt"}},
 		},
 	}
 }
 
 func trusting() config.Registry {
 	all := asked()
-	all.Trust = &config.Key{Object: "ConfigMap all", Key: "ca.crt"}
+	all.Trust = &config.Key{Kind: "ConfigMap", Name: "all", Key: "ca.crt"}
 	return all
 }
 
@@ -134,12 +134,18 @@ func TestABuilderHasMirrorsAndAuthoritiesInTheWordsOfBuildKit(t *testing.T) {
 }
 
 // daemon reads a configuration, and old is what becomes of it.
+func daemon(t *testing.T, text string) daemonjson.Config {
+	t.Helper()
+	var found daemonjson.Config
+	if err := json.Unmarshal([]byte(text), &found); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 func old(t *testing.T, asked config.Registry, major int, text string, arguments ...string) map[string][]string {
 	t.Helper()
-	config, ok := daemonjson.Parse(text)
-	if !ok {
-		t.Fatal(text)
-	}
+	config := daemon(t, text)
 	ForOldBuilds(asked, config, Docker{Major: major, Arguments: arguments})
 	found := map[string][]string{}
 	if err := json.Unmarshal(daemonjson.Encode(config), &found); err != nil {
@@ -217,7 +223,7 @@ func TestRequire(t *testing.T) {
 		{"", "{}", "", ""},
 		{"dev", `{"storage-driver":"overlay2"}`, "", "with the storage driver overlay2"},
 	} {
-		config, _ := daemonjson.Parse(each.config)
+		config := daemon(t, each.config)
 		docker := Docker{each.version, 0, strings.Fields(each.arguments), t.TempDir()}
 		if len(each.version) > 3 {
 			docker.Major = int(each.version[0]-'0')*10 + int(each.version[1]-'0')

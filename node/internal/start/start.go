@@ -43,6 +43,7 @@ const (
 	// validateSince is the first major version of Docker that can be asked about its configuration.
 	validateSince = 23
 	versionMax    = 256
+	exitUsage     = 2
 	defaultPath   = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	ended         = 128 + int(unix.SIGTERM)
 )
@@ -71,8 +72,7 @@ func Main(arguments []string) int {
 	if os.Getenv("PATH") == "" {
 		os.Setenv("PATH", defaultPath)
 	}
-	s := &start{config: config.Read(), arguments: arguments, places: registry.Usual()}
-	s.mode = security.Mode(s.config.SecurityMode)
+	s := &start{arguments: arguments, places: registry.Usual()}
 	go func() {
 		<-signals
 		s.removeCheck()
@@ -112,7 +112,9 @@ func (s *start) prepare() ([]string, error) {
 	if err := s.askVersion(); err != nil {
 		return nil, err
 	}
-	daemon, isObject := s.read()
+	if err := s.read(); err != nil {
+		return nil, err
+	}
 	if err := s.mountGroups(); err != nil {
 		return nil, err
 	}
@@ -128,7 +130,7 @@ func (s *start) prepare() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.network, err = Networks(s.config.Network, s.docker.Major, packets.IPv6, daemon, s.arguments); err != nil {
+	if s.network, err = Networks(s.config.Network, s.docker.Major, packets.IPv6, s.daemon, s.arguments); err != nil {
 		return nil, err
 	}
 	if s.network.Forward != "" {
@@ -140,13 +142,13 @@ func (s *start) prepare() ([]string, error) {
 	if flag != "" {
 		s.docker.Arguments = append([]string{flag}, s.arguments...)
 	}
-	if err := s.writeConfig(isObject); err != nil {
+	if err := s.writeConfig(); err != nil {
 		return nil, err
 	}
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
-	if err := cli.Offer(s.config.CLI); err != nil {
+	if err := cli.Offer(s.config.CLIDirectory); err != nil {
 		return nil, err
 	}
 	if err := s.wrapRunc(); err != nil {
@@ -193,24 +195,27 @@ func major(version string) int {
 	return number
 }
 
-// read reads the configuration that was given; false if it is no JSON object, which dockerd then says.
-func (s *start) read() (daemonjson.Config, bool) {
-	if s.config.DaemonConfig == "" {
-		s.daemon = daemonjson.Config{}
-		s.daemon.Set("hosts", []string{"unix://" + s.config.Socket})
-		for name, value := range map[string]string{
-			"data-root": storage.Volume, "exec-root": "/var/run/docker", "pidfile": "/var/run/docker.pid", "cgroup-parent": "/docker",
-		} {
-			s.daemon.Set(name, value)
-		}
-		s.daemon.Set("exec-opts", []string{"native.cgroupdriver=cgroupfs"})
-		return s.daemon, true
+// read reads the configuration. Without a daemon.json in it there is one that listens on the socket alone.
+func (s *start) read() error {
+	var err error
+	if s.config, err = config.Read(); err != nil {
+		return err
 	}
 	// It may hold a registry's or proxy's secrets: not for the environment of everything dockerd starts.
-	os.Unsetenv("DIND_DAEMON_CONFIG")
-	var isObject bool
-	s.daemon, isObject = daemonjson.Parse(s.config.DaemonConfig)
-	return s.daemon, isObject
+	os.Unsetenv(config.Variable)
+	s.mode = security.Mode(s.config.SecurityMode)
+	if s.daemon = s.config.DaemonConfig; s.daemon != nil {
+		return nil
+	}
+	s.daemon = daemonjson.Config{}
+	s.daemon.Set("hosts", []string{"unix://" + s.config.Socket})
+	for name, value := range map[string]string{
+		"data-root": storage.Volume, "exec-root": "/var/run/docker", "pidfile": "/var/run/docker.pid", "cgroup-parent": "/docker",
+	} {
+		s.daemon.Set(name, value)
+	}
+	s.daemon.Set("exec-opts", []string{"native.cgroupdriver=cgroupfs"})
+	return nil
 }
 
 func (s *start) mountGroups() error {
@@ -238,10 +243,7 @@ type trial struct {
 func (s *start) startFirewall() *trial {
 	asked := firewall.Asked{
 		Backend: s.config.Network.FirewallBackend, Folder: private, Docker: s.docker.Major, Arguments: s.arguments,
-		Config: []byte(s.config.DaemonConfig), Kubelet: failure.Kubelet(),
-	}
-	for _, word := range s.config.Network.Words {
-		asked.IPv6 = asked.IPv6 || word == "ipv6=on"
+		Config: daemonjson.Encode(s.daemon), Kubelet: failure.Kubelet(), IPv6: s.config.Network.IPv6 == "Enabled",
 	}
 	t := &trial{done: make(chan struct{})}
 	go func() {
@@ -368,21 +370,17 @@ func (s *start) linkSocket() error {
 
 func configFile() string { return filepath.Join(private, "daemon.json") }
 
-// writeConfig adds what was chosen here and nobody has set. What is no JSON object is written as it is, for dockerd to refuse.
-func (s *start) writeConfig(isObject bool) error {
-	text := []byte(s.config.DaemonConfig)
-	if isObject {
-		for _, each := range s.network.Settings {
-			s.daemon.SetDefault(each.Name, each.Value)
-		}
-		if err := registry.Require(s.config.Registry, s.daemon, s.docker); err != nil {
-			return err
-		}
-		registry.ForOldBuilds(s.config.Registry, s.daemon, s.docker)
-		text = daemonjson.Encode(s.daemon)
+// writeConfig adds what was chosen here and nobody has set.
+func (s *start) writeConfig() error {
+	for _, each := range s.network.Settings {
+		s.daemon.SetDefault(each.Name, each.Value)
 	}
+	if err := registry.Require(s.config.Registry, s.daemon, s.docker); err != nil {
+		return err
+	}
+	registry.ForOldBuilds(s.config.Registry, s.daemon, s.docker)
 	failure.Doing("Daemon", "ConfigNotWritable", "Writing the daemon's configuration")
-	return daemonjson.Write(configFile(), text)
+	return daemonjson.Write(configFile(), daemonjson.Encode(s.daemon))
 }
 
 // validate asks dockerd for its own sentence about a bad key or flag, before anything else.
@@ -404,7 +402,7 @@ func (s *start) validate() error {
 func (s *start) wrapRunc() error {
 	failure.Doing("Daemon", "ConfigNotWritable", "Preparing the wrapper of runc")
 	arguments := []string{"runc-settings"}
-	if s.config.Proxy.Enabled {
+	if s.config.Proxy != nil {
 		arguments = append(arguments, "--proxy")
 	}
 	if s.limit != nil {
@@ -435,16 +433,17 @@ func (s *start) command() []string {
 		}
 	}
 	option("--message", failure.MessageFile(), failure.Kubelet())
-	reserved := s.config.ReserveBytes != ""
-	option("--limit", strconv.FormatUint(s.groups.MemoryLimit(), 10), reserved)
-	option("--reserve", s.config.ReserveBytes, reserved)
-	preload := s.config.Preload != ""
-	option("--preload", s.config.Preload, preload)
+	if s.config.ReserveBytes != nil {
+		option("--limit", strconv.FormatUint(s.groups.MemoryLimit(), 10), true)
+		option("--reserve", strconv.FormatUint(*s.config.ReserveBytes, 10), true)
+	}
+	preload := len(s.config.Preload) > 0
+	option("--preload", strings.Join(s.config.Preload, " "), preload)
 	option("--preloaded", filepath.Join(private, "preloaded"), preload)
 	option("--credentials", s.places.Credentials(), s.config.Registry.Credentials != nil)
 	option("--volume", storage.Volume, true)
 	option("--loops", filepath.Join(storage.Volume, ".dind-loops"), true)
-	option("--lock", storage.Volume, s.config.Storage.HostFolder != "")
+	option("--lock", storage.Volume, s.config.Storage.HostDirectory != "")
 	option("--dns", s.network.Forward, s.network.Forward != "")
 	command = append(command, "--", "dockerd", "--config-file="+configFile())
 	return append(command, s.docker.Arguments...)

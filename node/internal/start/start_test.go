@@ -1,6 +1,7 @@
 package start
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -28,7 +29,10 @@ func TestWhatTheUserDecided(t *testing.T) {
 		{`{}`, []string{"--dns=1.1.1.1", "--ipv6", "--debug", "-b", "br0", "mtu"}, []string{"bip", "dns", "ipv6"}},
 		{`{}`, []string{"--iptables=false", "--default-address-pool=base=10.0.0.0/8,size=24"}, []string{"ipv6", "pools"}},
 	} {
-		config, _ := daemonjson.Parse(each.config)
+		var config daemonjson.Config
+		if err := json.Unmarshal([]byte(each.config), &config); err != nil {
+			t.Fatal(err)
+		}
 		got := decided(config, each.arguments)
 		slices.Sort(got)
 		if !slices.Equal(got, each.want) {

@@ -29,15 +29,15 @@ const ownerChars = "abcdefghijklmnopqrstuvwxyz0123456789/.- "
 // CheckHost asks whether the mounted directory of the node is the one of that name: only the node can know what a path leads to. The kubelet
 // follows no link out of the prefix, but one within it leads to the directory of somebody else. Then it is signed.
 func CheckHost(asked config.Storage) error {
-	if asked.HostFolder == "" {
+	if asked.HostDirectory == "" {
 		return nil
 	}
 	failure.Doing("Storage", "HostPathIsSymlink", "Checking the folder of the node")
-	found, err := os.Lstat(filepath.Join(hostPrefix, asked.HostFolder))
+	found, err := os.Lstat(filepath.Join(hostPrefix, asked.HostDirectory))
 	mounted, mountedErr := os.Stat(Volume)
 	if err != nil || mountedErr != nil || !found.IsDir() || !os.SameFile(found, mounted) {
 		return failure.New("Storage", "HostPathIsSymlink", "storage.hostPath.path leads to another folder of the node than it says: '%s' is a symbolic link "+
-			"there, or was one just now. Have the link removed on the node, or choose another folder.", asked.HostFolder)
+			"there, or was one just now. Have the link removed on the node, or choose another folder.", asked.HostDirectory)
 	}
 	if err := HostFree(asked); err != nil {
 		return err
@@ -62,7 +62,7 @@ func sign(owner string) error {
 
 // HostFree says whether no other daemon has the directory. The daemon's container holds the lock for as long as it lives.
 func HostFree(asked config.Storage) error {
-	if asked.HostFolder == "" {
+	if asked.HostDirectory == "" {
 		return nil
 	}
 	failure.Doing("Storage", "HostPathInUse", "Asking for the folder of the node")
@@ -74,7 +74,7 @@ func HostFree(asked config.Storage) error {
 		return err
 	}
 	return failure.New("Storage", "HostPathInUse", "The folder '%s' of the node is in use by another daemon: of the environment %s. Choose another folder, or "+
-		"keep the environments on different nodes by scheduling.nodeSelector.", asked.HostFolder, owner())
+		"keep the environments on different nodes by scheduling.nodeSelector.", asked.HostDirectory, owner())
 }
 
 func owner() string {

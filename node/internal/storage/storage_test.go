@@ -155,7 +155,7 @@ func TestCheckHost(t *testing.T) {
 				return
 			}
 			hostPrefix = "/run/prefix"
-			err := CheckHost(config.Storage{HostFolder: "own", Owner: "team-a/builder 1111-2222"})
+			err := CheckHost(config.Storage{HostDirectory: "own", Owner: "team-a/builder 1111-2222"})
 			if reason(err) != each.want || err != nil && !strings.Contains(err.Error(), each.says) {
 				t.Fatalf("%s: %v", reason(err), err)
 			}

@@ -46,7 +46,7 @@ def diagnose(pod: pods.Pod, *, answered_before: bool) -> Assessment:
     ``answered_before``: the daemon of this pod was ready before. Between the first success of the startup probe and that of the
     readiness probe, the kubelet reports a healthy daemon as started and not ready.
     """
-    memory_limited = pods.memory_limited(pod) and pods.variable(pod, "DIND_RESERVE_BYTES") is not None
+    memory_limited = pods.memory_limited(pod) and "reserveBytes" in pods.node_config(pod)
     conditions = {
         ConditionType.POD_SCHEDULED: _scheduled(pod),
         **_preflight_conditions(pod, memory_limited=memory_limited),

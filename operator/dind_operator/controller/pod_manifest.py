@@ -1,7 +1,7 @@
 """The pod of one environment: `mount-cgroups` checks the node, then `daemon` runs dockerd."""
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from dind_operator.pod.defaults import DEFAULT_MINUTE_SECONDS, BuildSettings
 from dind_operator.pod.grace_period import grace_period_seconds
 from dind_operator.pod.memory import MemoryPlan, plan_memory
 from dind_operator.pod.metadata import object_labels, owner_reference
+from dind_operator.pod.node_config import CONFIG_VARIABLE, DAEMON_ONLY, NodeConfig, encoded
 from dind_operator.pod.part import PodPart, merged
 from dind_operator.pod.probes import probes
 from dind_operator.pod.spec_hash import digest, intent_hash
@@ -147,10 +148,17 @@ def _init_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: Po
         "image": settings.node_tool_image,
         "imagePullPolicy": settings.node_tool_pull_policy,
         "command": ["/usr/local/lib/dind/cgroups-mount", "preflight", "--install", TOOL_MOUNT],
-        "env": _variables(spec, settings, part),
+        "env": _variables(spec, settings, for_init(part)),
         "volumeMounts": [{"name": names.VOLUME_TOOL, "mountPath": TOOL_MOUNT}, *part.mounts, *part.init_mounts],
         **_shared(spec, part),
     }
+
+
+def for_init(part: PodPart) -> PodPart:
+    """Without the members of the configuration that only the daemon's container needs."""
+    return replace(
+        part, node_config={name: value for name, value in part.node_config.items() if name not in DAEMON_ONLY}
+    )
 
 
 def _daemon_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: PodPart) -> dict[str, Any]:
@@ -159,11 +167,10 @@ def _daemon_container(spec: DindEnvironmentSpec, settings: BuildSettings, part: 
         "image": resolved_daemon_image(spec, settings),
         "command": [f"{TOOL_MOUNT}/entrypoint"],
         "env": [
-            *_variables(spec, settings, part),
-            variable("DIND_DAEMON_CONFIG", daemon_config(spec, part.daemon_json, part.listen)),
-            variable("DIND_SOCKET", SOCKET),
+            *_variables(
+                spec, settings, part, socket=SOCKET, daemon_config=daemon_config(spec, part.daemon_json, part.listen)
+            ),
             *_minute(settings),
-            *(variable(name, value) for name, value in part.daemon_variables.items()),
             *(variable(item.name, item.value) for item in spec.daemon.env),
         ],
         "volumeMounts": [
@@ -198,9 +205,13 @@ def _shared(spec: DindEnvironmentSpec, part: PodPart) -> dict[str, Any]:
     return shared
 
 
-def _variables(spec: DindEnvironmentSpec, settings: BuildSettings, part: PodPart) -> list[dict[str, Any]]:
-    reserve = {"DIND_RESERVE_BYTES": str(plan_memory(spec, settings).held_back)}
-    return [variable(name, value) for name, value in {**reserve, **part.variables}.items()]
+def _variables(
+    spec: DindEnvironmentSpec, settings: BuildSettings, part: PodPart, **members: Any
+) -> list[dict[str, Any]]:
+    """The configuration of dind-node with these members, and the variables of the features."""
+    held_back = plan_memory(spec, settings).held_back
+    config = encoded(NodeConfig(reserve_bytes=held_back, **part.node_config, **members))
+    return [variable(name, value) for name, value in {CONFIG_VARIABLE: config, **part.variables}.items()]
 
 
 def _add_variables(pod_spec: dict[str, Any], variables: dict[str, str]) -> None:

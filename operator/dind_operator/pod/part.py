@@ -25,7 +25,8 @@ class PodPart:
     daemon_mounts: Sequence[Manifest] = ()
     variables: Mapping[str, str | Manifest] = field(default_factory=dict)
     """Environment variables of the init container and the daemon: a value, or a ``valueFrom``."""
-    daemon_variables: Mapping[str, str] = field(default_factory=dict)
+    node_config: Mapping[str, Any] = field(default_factory=dict)
+    """Members of NodeConfig, the configuration of dind-node; no two features set the same one."""
     workload_variables: Mapping[str, str | Manifest] = field(default_factory=dict)
     """Environment variables of workloads that do not set them: a value, or a ``valueFrom``."""
     daemon_json: Mapping[str, Any] = field(default_factory=dict)
@@ -44,7 +45,7 @@ _MAPPINGS: Final = (
     "pod_security",
     "container_fields",
     "variables",
-    "daemon_variables",
+    "node_config",
     "workload_variables",
     "daemon_json",
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dind_operator.api.spec import ProbesSpec, ProbeTuning
+from dind_operator.pod.variables import SOCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def _probe(
         command += ["--wait", f"{min(period, gives_up) - START_SECONDS:.1f}"]
     if after is not None:
         command += ["--after", after]
+    command.append(SOCKET)
     return {
         "exec": {"command": command},
         "periodSeconds": period,

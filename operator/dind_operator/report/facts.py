@@ -197,18 +197,18 @@ def _memory(gathered: Gathered) -> Facts:
     """The memory limit of the daemon, the reserve, and the limit of all nested containers together."""
     if gathered.pod is None:
         return {}
-    reserve = pods.variable(gathered.pod, "DIND_RESERVE_BYTES")
+    reserve = pods.node_config(gathered.pod).get("reserveBytes")
     daemon = pods.daemon_container(gathered.pod)
     limit = ((daemon.get("resources") or {}).get("limits") or {}).get("memory")
     if limit is None:
         return {"limit": "none: nested containers can use all memory of the node"}
     found = {"limit": str(limit)}
     try:
-        if reserve is not None:
-            found["held back"] = format_bytes(parse_bytes(reserve))
-            found["nested containers together"] = format_bytes(parse_bytes(limit) - parse_bytes(reserve))
+        if isinstance(reserve, int):
+            found["held back"] = format_bytes(reserve)
+            found["nested containers together"] = format_bytes(parse_bytes(limit) - reserve)
     except InvalidQuantity:
-        found["held back"] = reserve or ""
+        pass
     return found
 
 

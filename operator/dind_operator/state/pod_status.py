@@ -1,11 +1,13 @@
 """Access to the status of a pod, in which fields may be absent."""
 
+import json
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from dind_operator.api import names
 from dind_operator.api.names import DAEMON_CONTAINER, INIT_CONTAINER
+from dind_operator.pod.node_config import CONFIG_VARIABLE
 from dind_operator.state.node_reports import PreflightReport, preflight_report
 
 Pod = dict[str, Any]
@@ -201,6 +203,20 @@ def variable(pod: Pod, name: str) -> str | None:
                 value: str | None = item.get("value")
                 return value
     return None
+
+
+def node_config(pod: Pod) -> dict[str, Any]:
+    """The configuration of dind-node in the daemon's container, which must not be modified; empty for other pods."""
+    return _parsed(variable(pod, CONFIG_VARIABLE) or "{}")
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text.replace("$$", "$"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def ran_for(pod: Pod, now: datetime) -> timedelta | None:

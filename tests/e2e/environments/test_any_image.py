@@ -14,6 +14,8 @@ from tests.environment import Environment, eventually
 from tests.live import Cluster, Object
 from tests.node_view import NodeView
 
+from dind_operator.pod.node_config import CONFIG_VARIABLE
+
 
 @pytest.fixture(scope="module")
 def alpine_like(bench: Environment) -> str:
@@ -52,15 +54,15 @@ def preflight_pod(namespace: str, name: str, *, volume: bool, driver: str = "") 
     """mount-cgroups alone. Without a volume /var/lib/docker is on the container's own, union, file system."""
     mounts = [{"name": "tool", "mountPath": "/dind"}]
     volumes: list[Object] = [{"name": "tool", "emptyDir": {}}]
-    if volume:
-        mounts.append({"name": "data", "mountPath": "/var/lib/docker"})
-        volumes.append({"name": "data", "emptyDir": {}})
+    # Below it, so that there is such a directory in the container.
+    mounts.append({"name": "data", "mountPath": "/var/lib/docker" if volume else "/var/lib/docker/below"})
+    volumes.append({"name": "data", "emptyDir": {}})
     container = {
         "name": "mount-cgroups",
         "image": images.image_name("node-tool"),
         "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c", "mkdir -p /var/lib/docker && exec cgroups-mount preflight --install /dind"],
-        "env": [{"name": "DIND_STORAGE_DRIVER", "value": driver}],
+        "command": ["cgroups-mount", "preflight", "--install", "/dind"],
+        "env": [{"name": CONFIG_VARIABLE, "value": json.dumps({"storage": {"driver": driver}})}],
         "securityContext": {"privileged": True},
         "volumeMounts": mounts,
     }

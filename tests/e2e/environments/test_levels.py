@@ -105,7 +105,7 @@ def test_without_the_rule_for_devices_the_third_level_can_have_no_privileged_con
 
 
 def test_a_reserve_is_held_back_from_the_environments_limit_without_a_limit_of_its_own(first: Environment) -> None:
-    with second_level(first, *LISTED, f"--env=DIND_RESERVE_BYTES={64 * levels.MIB}") as inner:
+    with second_level(first, *LISTED, f'--env=DIND_NODE_CONFIG={{"reserveBytes":{64 * levels.MIB}}}') as inner:
         # 1 GiB without the reserves of the environment and of the second level.
         found = inner.run(
             "sh", "-c", "cd /sys/fs/cgroup; cat docker/memory.max || cat memory/docker/memory.limit_in_bytes"

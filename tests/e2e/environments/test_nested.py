@@ -99,4 +99,4 @@ def test_no_process_inherits_the_configuration(bench: Environment, program: str)
     pids = bench.run("sh", "-c", f"for f in /proc/[0-9]*; do case $(cat $f/comm) in {program}*) echo $f;; esac; done")
     assert pids
     for folder in pids.split():
-        assert "DIND_DAEMON_CONFIG" not in bench.run("cat", f"{folder}/environ")
+        assert "DIND_NODE_CONFIG" not in bench.run("cat", f"{folder}/environ")

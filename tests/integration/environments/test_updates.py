@@ -1,5 +1,7 @@
 """A spec that changed, an operator that changed, and hands that edit what is ours."""
 
+import json
+
 import pytest
 from tests.integration.environments.conftest import Operators
 from tests.integration.harness.calls import on
@@ -21,7 +23,7 @@ def test_recreate_replaces_the_pod(operator: RunningOperator, space: Space, kube
     after = kubelet.run(space.wait_pod(other_than=pod))
     space.wait_reason("Ready")
     environment = {item["name"]: item.get("value") for item in after["spec"]["containers"][0]["env"]}
-    assert '"log-level":"debug"' in environment["DIND_DAEMON_CONFIG"]
+    assert '"log-level":"debug"' in environment["DIND_NODE_CONFIG"]
     status = space.status()
     assert "recreations" not in status
     assert "lastFailure" not in status
@@ -64,7 +66,7 @@ def test_a_limit_of_the_namespaces_is_reserved_from(operator: RunningOperator, s
     pod = kubelet.run(space.wait_pod())
     space.wait_reason("Ready")
     variables = {item["name"]: item.get("value") for item in pod["spec"]["containers"][0]["env"]}
-    assert variables["DIND_RESERVE_BYTES"] == str(256 * 2**20)
+    assert json.loads(variables["DIND_NODE_CONFIG"])["reserveBytes"] == 256 * 2**20
     assert space.condition("CgroupsMounted")["reason"] == "CgroupsMounted"
     assert space.status()["reserveMemory"] == "256Mi"
 

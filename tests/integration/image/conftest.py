@@ -24,7 +24,7 @@ import pytest
 from tests.cluster import images
 from tests.cluster.instance import cache_root
 from tests.cluster.locks import exclusive
-from tests.sandbox import Sandbox, applets, install_tool, sandbox
+from tests.sandbox import Sandbox, applets, install_tool, sandbox, told
 
 # A start takes about two seconds alone on two cores; the bound is for a machine that does other things too.
 START_SECONDS = 60
@@ -177,7 +177,12 @@ def start_daemon(daemon_root: Path, busybox_layer: Path, tool: Path, tmp_path: P
         (tmp_path / "log").touch()
 
         def start(
-            *arguments: str, userland: str = "debian", memory: int | None = None, inside: str = "", **env: str
+            *arguments: str,
+            userland: str = "debian",
+            memory: int | None = None,
+            inside: str = "",
+            config: dict[str, Any] | None = None,
+            **env: str,
         ) -> Daemon:
             layers = [str(daemon_root)] if userland == "debian" else [str(busybox_layer), str(daemon_root)]
             environment = {
@@ -187,7 +192,7 @@ def start_daemon(daemon_root: Path, busybox_layer: Path, tool: Path, tmp_path: P
                 "LOG": str(tmp_path / "log"),
                 "INSIDE": inside,
                 "DIND_TERMINATION_LOG": "/log",
-                "DIND_SOCKET": "/run/dind/docker.sock",
+                **told(**{"socket": "/run/dind/docker.sock"} | (config or {})),
             } | env
             box = stack.enter_context(sandbox(tmp_path / "volume", memory=memory, more=_PIVOT, network_of=network.pid))
             daemon = Daemon(box, {name: value for name, value in environment.items() if value}, arguments)

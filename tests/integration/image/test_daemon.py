@@ -21,13 +21,12 @@ LISTENING = "cat /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 | gre
 
 
 def test_a_daemon_in_a_pod(start_daemon: StartDaemon, userland: str) -> None:
-    config = json.dumps(CONFIG | {"log-opts": {"tag": "quote \" and $HOME `x` 'y'"}})
+    config = CONFIG | {"log-opts": {"tag": "quote \" and $HOME `x` 'y'"}}
     daemon = start_daemon(
         *("--debug", "--label", "a=two words, $HOME and 'quotes'"),
         userland=userland,
         memory=512 * MIB,
-        DIND_RESERVE_BYTES=str(128 * MIB),
-        DIND_DAEMON_CONFIG=config,
+        config={"reserveBytes": 128 * MIB, "daemonConfig": config},
     )
     daemon.wait_ready()
     report = daemon.report()
@@ -49,13 +48,14 @@ def test_a_daemon_in_a_pod(start_daemon: StartDaemon, userland: str) -> None:
     # The configuration as it was given, for root's eyes only, and not in anyone's environment.
     written = daemon.run("cat", "/run/dind-private/daemon.json")
     # Beside it what the entrypoint chose of what is not in there.
-    assert set(json.loads(written)) == {*json.loads(config), "bip", "default-address-pools"}
-    assert json.loads(config).items() <= json.loads(written).items()
+    found = json.loads(written)
+    assert set(found) == {*config, "bip", "default-address-pools"}
+    assert {name: found[name] for name in config} == config
     assert daemon.run("stat", "-c", "%a", "/run/dind-private", "/run/dind-private/daemon.json").split() == [
         "700",
         "600",
     ]
-    environments = "for p in /proc/[0-9]*; do tr '\\0' '\\n' <$p/environ; done | grep -c '^DIND_DAEMON_CONFIG' || :"
+    environments = "for p in /proc/[0-9]*; do tr '\\0' '\\n' <$p/environ; done | grep -c '^DIND_NODE_CONFIG' || :"
     assert daemon.run("sh", "-c", environments) == "0"
     # What keeps Docker and containerd from loading AppArmor profiles of theirs into the node's kernel.
     variables = daemon.run("sh", "-c", "tr '\\0' '\\n' </proc/$(cat /var/run/docker.pid)/environ")
@@ -81,14 +81,14 @@ def test_it_listens_on_exactly_these_sockets(start_daemon: StartDaemon) -> None:
     # The same question sees a socket that was asked for.
     daemon.run("sh", "-c", "kill -TERM 1")
     assert daemon.wait() == 0
-    without_hosts = json.dumps({name: value for name, value in CONFIG.items() if name != "hosts"})
-    other = start_daemon("--host", "tcp://127.0.0.1:2999", DIND_DAEMON_CONFIG=without_hosts)
+    without_hosts = {name: value for name, value in CONFIG.items() if name != "hosts"}
+    other = start_daemon("--host", "tcp://127.0.0.1:2999", config={"daemonConfig": without_hosts})
     other.wait_logged("API listen on 127.0.0.1:2999")
     assert other.run("sh", "-c", LISTENING) == "1"
 
 
 def test_nested_containers_are_in_the_containers_group_and_die_alone(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(memory=512 * MIB, DIND_RESERVE_BYTES=str(256 * MIB))
+    daemon = start_daemon(memory=512 * MIB, config={"reserveBytes": 256 * MIB})
     daemon.wait_ready()
     pid = daemon.run("cat", "/var/run/docker.pid")
     daemon.load(images.nested_busybox_tar())
@@ -138,7 +138,7 @@ def test_nested_containers_may_share_mounts_with_the_daemons(start_daemon: Start
 def test_without_any_environment(start_daemon: StartDaemon) -> None:
     """`docker run --privileged IMAGE`: the wrapper beside its helper, the usual socket, no message file."""
     daemon = start_daemon(
-        inside="set -- /usr/local/lib/dind/entrypoint; umount /log /dind", DIND_TERMINATION_LOG="", DIND_SOCKET=""
+        inside="set -- /usr/local/lib/dind/entrypoint; umount /log /dind", DIND_TERMINATION_LOG="", DIND_NODE_CONFIG=""
     )
     daemon.wait_ready()
     assert daemon.run("docker", "info", "--format", "{{.Driver}} {{.CgroupDriver}}") == "overlayfs cgroupfs"
@@ -177,7 +177,7 @@ def test_a_daemon_that_is_killed_leaves_its_last_words(start_daemon: StartDaemon
 def test_a_daemon_that_can_start_no_container_says_so_until_it_can(start_daemon: StartDaemon) -> None:
     """As with a runc that is too old for its dockerd: everything answers, and nothing runs."""
     breaks = "cd /usr/local/bin && mv runc runc-kept && printf '#!/bin/sh\\nexit 1\\n' >runc && chmod +x runc && cd /"
-    daemon = start_daemon(inside=breaks, DIND_DAEMON_CONFIG=json.dumps(CONFIG), DIND_MINUTE_SECONDS="1")
+    daemon = start_daemon(inside=breaks, config={"daemonConfig": CONFIG}, DIND_MINUTE_SECONDS="1")
     daemon.wait_ready()
     daemon.wait_logged('"startRefused":true')
     assert '"inside":null' in daemon.log.read_text()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from tests.integration.image.conftest import Daemon, StartDaemon
-from tests.unit.objects import SETTINGS, environment
+from tests.unit.objects import SETTINGS, environment, node_config
 
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.controller.pod_manifest import daemon_pod
@@ -92,9 +92,9 @@ def start(start_daemon: StartDaemon, folder: Path, side: Side, **more: Any) -> E
     copied = f"mkdir -m 700 {endpoint.SERVER_MOUNT} && cp {FOLDER}/server/* {endpoint.SERVER_MOUNT}/"
     host = endpoint.host(side.made.name, side.made.namespace, SETTINGS.subdomain)
     known = f"echo 127.0.0.1 localhost {host} >/etc/hosts"
-    made = daemon_pod(side.made, SETTINGS)["spec"]["containers"][0]["env"]
-    config = next(item["value"] for item in made if item["name"] == "DIND_DAEMON_CONFIG").replace("$$", "$")
-    daemon = start_daemon(inside=f"{copied}; {known}", DIND_DAEMON_CONFIG=config, **more)
+    made = daemon_pod(side.made, SETTINGS)["spec"]["containers"][0]
+    config = {"daemonConfig": node_config(made)["daemonConfig"]}
+    daemon = start_daemon(inside=f"{copied}; {known}", config=config, **more)
     daemon.wait_ready()
     return Endpoint(daemon, shared)
 

@@ -42,13 +42,13 @@ def guarded(tool: Path, tmp_path: Path) -> Path:
 def test_version_1_is_refused_and_privileged_works_there(
     start_daemon: StartDaemon, userland: str, guarded: Path
 ) -> None:
-    given = {"TOOL": str(guarded), "DIND_SECURITY_MODE": "Capabilities"}
-    error = refused(start_daemon(userland=userland, inside=inside(), **given))
+    mode = {"securityMode": "Capabilities"}
+    error = refused(start_daemon(userland=userland, inside=inside(), config=mode, TOOL=str(guarded)))
     assert (error["check"], error["reason"]) == ("Cgroups", "CgroupVersionUnsupported")
     assert error["docker"]
-    error = refused(start_daemon(userland=userland, DIND_SECURITY_MODE="UserNamespace"))
+    error = refused(start_daemon(userland=userland, config={"securityMode": "UserNamespace"}))
     assert error["reason"] == "CgroupVersionUnsupported"
-    daemon = start_daemon(userland=userland, DIND_SECURITY_MODE="Privileged")
+    daemon = start_daemon(userland=userland, config={"securityMode": "Privileged"})
     daemon.wait_checked()
     assert daemon.run("docker", "ps", "--quiet") == ""
 

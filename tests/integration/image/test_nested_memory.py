@@ -20,7 +20,7 @@ def seen(daemon: Daemon, *options: str) -> int:
 
 
 def test_without_a_limit_of_its_own_it_is_what_all_of_them_may_have(start_daemon: StartDaemon, userland: str) -> None:
-    daemon = start_daemon(userland=userland, memory=LIMIT, DIND_RESERVE_BYTES=str(RESERVE))
+    daemon = start_daemon(userland=userland, memory=LIMIT, config={"reserveBytes": RESERVE})
     daemon.wait_checked()
     daemon.load(images.nested_busybox_tar())
     assert seen(daemon) == LIMIT - RESERVE

@@ -59,7 +59,7 @@ def test_a_nameserver_on_the_pods_loopback_is_handed_on(
 
 
 def test_without_that_they_have_no_names(start_daemon: StartDaemon, beside: Beside) -> None:
-    daemon = start_daemon(inside=nameserver("127.0.0.53"), DIND_NETWORK="own=dns")
+    daemon = start_daemon(inside=nameserver("127.0.0.53"), config={"network": {"decided": ["dns"]}})
     daemon.wait_checked()
     daemon.load(images.nested_busybox_tar())
     resolver(beside, daemon.pid, "127.0.0.53")
@@ -85,13 +85,13 @@ def test_a_link_local_nameserver_is_reached_as_it_stands(start_daemon: StartDaem
 def test_the_packet_filter_that_is_asked_for(
     start_daemon: StartDaemon, userland: str, backend: str, nft: str, legacy: str
 ) -> None:
-    daemon = start_daemon(userland=userland, DIND_FIREWALL_BACKEND=backend)
+    daemon = start_daemon(userland=userland, config={"network": {"firewallBackend": backend}})
     daemon.wait_ready()
     assert (daemon.run("sh", "-c", NFT_RULES), daemon.run("sh", "-c", RULES)) == (nft, legacy)
 
 
 def test_a_packet_filter_that_does_not_work_is_refused_by_name(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(inside=BROKEN, DIND_FIREWALL_BACKEND="Nft")
+    daemon = start_daemon(inside=BROKEN, config={"network": {"firewallBackend": "Nft"}})
     assert daemon.wait() == 1
     error = daemon.message()["error"]
     assert (error["check"], error["reason"]) == ("Network", "FirewallUnavailable")
@@ -102,7 +102,7 @@ def test_a_packet_filter_that_does_not_work_is_refused_by_name(start_daemon: Sta
 
 
 def test_legacy_is_not_what_is_left_when_the_image_has_none(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(inside="rm -f /usr/sbin/ip*tables-legacy*", DIND_FIREWALL_BACKEND="Legacy")
+    daemon = start_daemon(inside="rm -f /usr/sbin/ip*tables-legacy*", config={"network": {"firewallBackend": "Legacy"}})
     assert daemon.wait() == 1
     error = daemon.message()["error"]
     assert error["reason"] == "FirewallUnavailable"
@@ -111,7 +111,9 @@ def test_legacy_is_not_what_is_left_when_the_image_has_none(start_daemon: StartD
 
 @pytest.mark.parametrize("text", ["{}", ' \n{ "debug": true}'])
 def test_a_configuration_is_json_however_it_is_written(start_daemon: StartDaemon, userland: str, text: str) -> None:
-    daemon = start_daemon("--host=unix:///run/dind/docker.sock", userland=userland, DIND_DAEMON_CONFIG=text)
+    daemon = start_daemon(
+        "--host=unix:///run/dind/docker.sock", userland=userland, config={"daemonConfig": json.loads(text)}
+    )
     daemon.wait_ready()
     written = json.loads(daemon.run("cat", "/run/dind-private/daemon.json"))
     assert written["bip"] == "172.17.0.1/16", "what is chosen here is in it"
@@ -125,7 +127,7 @@ def test_the_api_server_may_be_known_by_a_name(start_daemon: StartDaemon) -> Non
 def test_ipv6_reaches_outside_through_the_pods_address(
     start_daemon: StartDaemon, beside: Beside, tmp_path: Path
 ) -> None:
-    daemon = start_daemon(DIND_NETWORK="ipv6=on")
+    daemon = start_daemon(config={"network": {"decided": [], "ipv6": "Enabled"}})
     daemon.wait_checked()
     daemon.load(images.nested_busybox_tar())
     node = attach(daemon, beside)
@@ -140,7 +142,7 @@ def test_ipv6_reaches_outside_through_the_pods_address(
 
 def test_ipv6_where_ip6tables_does_not_work(start_daemon: StartDaemon) -> None:
     broken = "for n in ip6tables ip6tables-nft ip6tables-legacy; do ln -sf /bin/false /usr/sbin/$n; done"
-    daemon = start_daemon(inside=broken, DIND_NETWORK="ipv6=on")
+    daemon = start_daemon(inside=broken, config={"network": {"decided": [], "ipv6": "Enabled"}})
     assert daemon.wait() == 1
     assert daemon.message()["error"]["reason"] == "FirewallUnavailable"
     assert "network.ipv6 is Enabled, and ip6tables does not work" in daemon.message()["error"]["message"]
@@ -157,9 +159,13 @@ def test_what_dockerd_was_told_by_its_user_is_not_told_again(start_daemon: Start
 
 
 def test_a_range_in_use_ends_before_dockerd_starts(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(DIND_NETWORK="bip=10.96.0.1/16", KUBERNETES_SERVICE_HOST="10.96.0.1")
+    daemon = start_daemon(
+        config={"network": {"decided": [], "bridgeAddress": "10.96.0.1/16"}}, KUBERNETES_SERVICE_HOST="10.96.0.1"
+    )
     assert daemon.wait() == 1
     assert daemon.message()["error"]["reason"] == "NetworkCollision"
     assert "overlaps the API server's service address 10.96.0.1" in daemon.message()["error"]["message"]
     assert "containerd" not in daemon.log.read_text()
-    start_daemon(DIND_NETWORK="bip=172.30.0.1/16", KUBERNETES_SERVICE_HOST="10.96.0.1").wait_ready()
+    start_daemon(
+        config={"network": {"decided": [], "bridgeAddress": "172.30.0.1/16"}}, KUBERNETES_SERVICE_HOST="10.96.0.1"
+    ).wait_ready()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -25,8 +24,8 @@ def refused(daemon: Daemon) -> dict[str, Any]:
 
 
 def test_an_unknown_key_in_the_configuration(start_daemon: StartDaemon, userland: str) -> None:
-    config = json.dumps(CONFIG | {"no-such-key": True})
-    error = refused(start_daemon(userland=userland, DIND_DAEMON_CONFIG=config))
+    config = {"daemonConfig": CONFIG | {"no-such-key": True}}
+    error = refused(start_daemon(userland=userland, config=config))
     assert (error["check"], error["reason"]) == ("Daemon", "ConfigInvalid")
     assert "directives don't match any configuration option: no-such-key" in error["message"]
     assert error["message"].endswith("Correct daemon.config or daemon.args.")
@@ -45,18 +44,26 @@ def test_an_unknown_key_in_the_configuration(start_daemon: StartDaemon, userland
 def test_an_argument_that_dockerd_does_not_take(
     start_daemon: StartDaemon, arguments: tuple[str, ...], said: str
 ) -> None:
-    error = refused(start_daemon(*arguments, DIND_DAEMON_CONFIG=json.dumps(CONFIG)))
+    error = refused(start_daemon(*arguments, config={"daemonConfig": CONFIG}))
     assert error["reason"] == "ConfigInvalid"
     assert said in error["message"]
 
 
-@pytest.mark.parametrize("config", ["{", "[]", '{"hosts": "x"}', "no"])
-def test_a_configuration_that_is_no_such_object(start_daemon: StartDaemon, config: str) -> None:
-    assert refused(start_daemon(DIND_DAEMON_CONFIG=config))["reason"] == "ConfigInvalid"
+def test_a_configuration_of_other_types(start_daemon: StartDaemon) -> None:
+    config = {"daemonConfig": {"hosts": "x"}}
+    assert refused(start_daemon(config=config))["reason"] == "ConfigInvalid"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"daemonConfig": "x"}', "no", '{"unknown": 1}'])
+def test_a_configuration_of_ours_that_is_none(start_daemon: StartDaemon, text: str) -> None:
+    error = refused(start_daemon(DIND_NODE_CONFIG=text))
+    assert error["reason"] == "NodeConfigInvalid"
+    assert error["message"].startswith("The variable DIND_NODE_CONFIG cannot be read: ")
+    assert error["docker"]
 
 
 def test_a_reserve_as_large_as_the_limit(start_daemon: StartDaemon, userland: str) -> None:
-    error = refused(start_daemon(userland=userland, memory=256 * MIB, DIND_RESERVE_BYTES=str(256 * MIB)))
+    error = refused(start_daemon(userland=userland, memory=256 * MIB, config={"reserveBytes": 256 * MIB}))
     assert (error["check"], error["reason"]) == ("Memory", "MemoryLimitTooLow")
 
 
@@ -84,19 +91,19 @@ def test_without_privilege(start_daemon: StartDaemon) -> None:
     ("asked", "said"),
     [
         (
-            {"DIND_PROXY_SECRET": "login", "DIND_PROXY": "1", "NO_PROXY": "localhost"},
+            {"proxy": {"secret": "login"}},
             "The Secret login in the environment's namespace is not there",
         ),
         (
-            {"DIND_CA_BUNDLE": "ConfigMap/everything/ca.crt"},
+            {"registry": {"trust": {"kind": "ConfigMap", "name": "everything", "key": "ca.crt"}}},
             "The key ca.crt of the ConfigMap everything in the environment's namespace is not there",
         ),
     ],
 )
 def test_what_was_deleted_while_the_pod_ran_is_missed_by_a_container_that_starts_again(
-    start_daemon: StartDaemon, asked: dict[str, str], said: str
+    start_daemon: StartDaemon, asked: dict[str, Any], said: str
 ) -> None:
     """The init container does not run again. Without a proxy or its authorities dockerd would run, and fail later."""
-    error = refused(start_daemon(**asked))
+    error = refused(start_daemon(config=asked))
     assert (error["check"], error["reason"]) == ("Registry", "RegistryFilesMissing")
     assert said in error["message"]

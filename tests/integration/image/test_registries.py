@@ -15,7 +15,8 @@ from tests import registries
 from tests.cluster import docker_releases, images, own_images
 from tests.integration.image.conftest import Beside, Daemon, StartDaemon, attach
 from tests.integration.image.registry import PLAIN, PROXY, TLS
-from tests.unit.objects import SETTINGS, model
+from tests.sandbox import told
+from tests.unit.objects import SETTINGS, model, node_config
 
 from dind_operator.controller.pod_manifest import daemon_pod
 
@@ -30,8 +31,9 @@ def variables(spec: dict[str, Any]) -> dict[str, str]:
     """What the operator gives the container, as the kubelet would expand it."""
     (container,) = daemon_pod(model(spec), SETTINGS)["spec"]["containers"]
     given = {item["name"]: item["value"].replace("$$", "$") for item in container["env"] if "value" in item}
-    # The node and its memory are none of this test's.
-    return {name: value for name, value in given.items() if name not in ("DIND_RESERVE_BYTES", "DIND_SOCKET")}
+    # The memory of the node is none of this test's.
+    config = {name: value for name, value in node_config(container).items() if name != "reserveBytes"}
+    return given | told(**config)
 
 
 def surroundings(authority: bytes) -> str:

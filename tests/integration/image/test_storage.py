@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from tests.cluster import images
 from tests.cluster.own_images import BUSYBOX_IMAGE
@@ -54,7 +52,9 @@ def test_where_fuse_cannot_help_no_daemon_is_started(start_daemon: StartDaemon, 
 
 def test_without_the_wrappers_choice_the_same_daemon_would_run_nothing(start_daemon: StartDaemon) -> None:
     """The guard of the tests before: dockerd itself does not try an overlay, and starts as if there were one."""
-    daemon = start_daemon(inside=f"{ON_OVERLAY}; {NO_PROGRAM}", DIND_STORAGE_DRIVER="none-of-the-wrappers-business")
+    daemon = start_daemon(
+        inside=f"{ON_OVERLAY}; {NO_PROGRAM}", config={"storage": {"driver": "none-of-the-wrappers-business"}}
+    )
     daemon.wait_ready()
     assert daemon.report()["storageDriver"] == "overlayfs"
     daemon.load(images.nested_busybox_tar())
@@ -106,7 +106,7 @@ def test_a_volume_keeps_the_image_store_that_it_has(start_daemon: StartDaemon) -
     assert BUSYBOX_IMAGE in again.run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
     again.run("sh", "-c", "kill -TERM 1")
     assert again.wait() == 0
-    other = start_daemon(DIND_DAEMON_CONFIG=json.dumps(CONFIG | {"features": {"containerd-snapshotter": True}}))
+    other = start_daemon(config={"daemonConfig": CONFIG | {"features": {"containerd-snapshotter": True}}})
     other.wait_checked()
     assert other.report()["storageDriver"] == "overlayfs"
     assert other.run("docker", "image", "ls", "--quiet") == ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, told
 
 MakeSandbox = Callable[..., Sandbox]
 
@@ -74,17 +74,19 @@ def test_without_a_configuration_it_listens_on_the_socket_alone(image: Image) ->
 
 
 def test_what_the_user_has_set_stays_and_the_rest_is_added(image: Image) -> None:
-    given = '{"mtu": 1234, "labels": ["a<b&c"], "features": {"x": true}}'
-    _, config, variables = image.given(DIND_DAEMON_CONFIG=given)
+    given = {"mtu": 1234, "labels": ["a<b&c"], "features": {"x": True}}
+    _, config, variables = image.given(**told(daemonConfig=given))
     found = json.loads(config)
     assert (found["mtu"], found["labels"], found["features"]) == (1234, ["a<b&c"], {"x": True})
     assert "bip" in found
     assert "hosts" not in found, "a configuration is whole"
-    assert "DIND_DAEMON_CONFIG" not in variables, "it may have secrets"
+    assert "DIND_NODE_CONFIG" not in variables, "it may have secrets"
 
 
 def test_what_the_operator_has_decided_is_not_chosen(image: Image) -> None:
-    _, config, _ = image.given(DIND_NETWORK="bip=10.9.0.1/24 pool=10.10.0.0/16", DIND_DAEMON_CONFIG="{}")
+    _, config, _ = image.given(
+        **told(network={"bridgeAddress": "10.9.0.1/24", "addressPools": ["10.10.0.0/16"]}, daemonConfig={})
+    )
     assert not {"bip", "default-address-pools"} & set(json.loads(config))
 
 
@@ -93,11 +95,6 @@ def test_an_argument_decides_as_a_member_does(image: Image) -> None:
     found = json.loads(config)
     assert "bip" not in found
     assert "default-address-pools" in found
-
-
-@pytest.mark.parametrize("text", ["{bad", "[]", '"text"'])
-def test_what_is_no_json_object_is_dockerds_to_refuse(image: Image, text: str) -> None:
-    assert image.given(DIND_DAEMON_CONFIG=text)[1] == text
 
 
 def test_dockerds_own_sentence_about_its_configuration_is_reported(image: Image) -> None:

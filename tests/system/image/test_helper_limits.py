@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.sandbox import MIB, Sandbox, sandbox
+from tests.sandbox import MIB, Sandbox, sandbox, told
 
 # The helper looks every two seconds; the rest is for a busy machine.
 SECONDS = 30.0
@@ -32,7 +32,7 @@ def daemon(
     with log.open("w") as stderr:
         process = box.start(
             *(tool / "cgroups-mount", "mount", "--", *command),
-            env={"DIND_RESERVE_BYTES": str(reserve), "DIND_MINUTE_SECONDS": str(minute)},
+            env=told(reserveBytes=reserve) | {"DIND_MINUTE_SECONDS": str(minute)},
             stderr=stderr,
         )
     try:

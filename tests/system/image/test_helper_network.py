@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import shlex
 import subprocess
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sandbox import told
 
 # A pod's network: an interface of 1400 bytes, a default route by it.
 POD = (
@@ -31,26 +33,59 @@ class Answer:
     text: str
     errors: str
 
-    def _line(self, word: str) -> str:
-        found = [line.removeprefix(f"{word} ") for line in self.text.splitlines() if line.startswith(f"{word} ")]
-        return found[0] if found else ""
-
     @property
     def report(self) -> Any:
-        return json.loads(self._line("report"))
+        return json.loads(self.text)["report"]
 
     @property
     def config(self) -> Any:
-        return json.loads("{" + self._line("config").rstrip(",") + "}")
+        return json.loads(self.text)["daemonConfig"]
 
     @property
     def forward(self) -> str:
-        return self._line("forward")
+        found: str = json.loads(self.text)["forward"]
+        return found
 
     @property
     def ranges(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         found = [self.config["bip"], *(pool["base"] for pool in self.config["default-address-pools"])]
         return [ipaddress.ip_network(text, strict=False) for text in found]
+
+
+MEMBERS = {
+    "mtu": "mtu",
+    "bip": "bridgeAddress",
+    "config-bip": "configBridgeAddress",
+    "ipv6": "ipv6",
+    "pool": "addressPools",
+    "config-pool": "configAddressPools",
+    "own": "decided",
+    "avoid": "avoid",
+    "cluster": "clusterCidrs",
+}
+VALUES: dict[str, Any] = {"on": "Enabled", "off": "Disabled"}
+
+
+def options(words: tuple[str, ...]) -> list[str]:
+    """What the entrypoint knows of dockerd and the packet filter."""
+    known = {"docker": lambda value: ["-docker", value], "ip6tables": lambda _: ["-ip6tables"]}
+    pairs = [word.partition("=") for word in words]
+    return [each for name, _, value in pairs if name in known for each in known[name](value)]
+
+
+def variables(words: tuple[str, ...]) -> dict[str, str]:
+    """The configuration of these words, and the addresses that the kubelet tells."""
+    found: dict[str, Any] = {"decided": []}
+    told_otherwise = {"node": "DIND_NODE_ADDRESS", "service": "KUBERNETES_SERVICE_HOST"}
+    environment = {}
+    for name, _, value in (word.partition("=") for word in words):
+        if name in told_otherwise:
+            environment[told_otherwise[name]] = value
+        elif name in ("pool", "config-pool", "own", "avoid", "cluster"):
+            found.setdefault(MEMBERS[name], []).append(value)
+        elif name in MEMBERS:
+            found[MEMBERS[name]] = int(value) if name == "mtu" else VALUES.get(value, value)
+    return environment | told(network=found)
 
 
 @pytest.fixture
@@ -61,10 +96,11 @@ def network(helper: Path, tmp_path: Path) -> Any:
             "set -e; ip link set lo up",
             f"mount --bind {tmp_path}/resolv.conf $(readlink -f /etc/resolv.conf)",
             *pod,
-            f"exec {shlex.join([str(helper), 'network', *words])}",
+            f"exec {shlex.join([str(helper), 'network', *options(words)])}",
         ]
         command = ["unshare", "--net", "--mount", "sh", "-c", "\n".join(script)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        environment = {"PATH": os.environ["PATH"], **variables(words)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
         return Answer(done.returncode, done.stdout, done.stderr)
 
     return run
@@ -199,7 +235,7 @@ def test_nothing_left(network: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "said"),
     [
         (
             ["bip=10.244.0.1/16"],
@@ -215,13 +251,13 @@ def test_nothing_left(network: Any) -> None:
         (["bip=172.30.0.1/16", "avoid=172.30.128.0/17"], "overlaps network.avoid's 172.30.128.0/17"),
     ],
 )
-def test_what_was_chosen_and_collides_is_refused(network: Any, words: list[str], told: str) -> None:
+def test_what_was_chosen_and_collides_is_refused(network: Any, words: list[str], said: str) -> None:
     answer = network(*words)
-    assert answer.status == 3
-    assert told in answer.text
-    assert "Leave the field out and a free range is chosen, or choose one yourself, such as " in answer.text
+    assert answer.status == 1
+    assert said in answer.errors
+    assert "Leave the field out and a free range is chosen, or choose one yourself, such as " in answer.errors
     # What it proposes is free.
-    proposed = answer.text.rpartition("such as ")[2].rstrip(".\n")
+    proposed = answer.errors.rpartition("such as ")[2].rstrip(".\n")
     field = words[0].partition("=")[0]
     rest = [word for word in words if not word.startswith(("bip=", "pool=", "config-"))]
     assert network(f"{field}={proposed}", *rest).status == 0
@@ -325,10 +361,14 @@ def test_ipv6_is_clear_of_what_is_around(network: Any) -> None:
     assert avoided.config["fixed-cidr-v6"] == "fd64:696e:6402::/64"
 
 
-@pytest.mark.parametrize(
-    "word", ["bip=10.0.0.0.1/8", "avoid=10.0.0.0/33", "avoid=fd00::/129", "pool=", "what=1", "mtu", "avoid=/8"]
-)
-def test_words_that_are_none(network: Any, word: str) -> None:
+@pytest.mark.parametrize("word", ["bip=what", "pool=10.0.0.0/99", "avoid=::/x", "cluster=10.0.0.256"])
+def test_what_is_no_range_is_refused(network: Any, word: str) -> None:
     answer = network(word)
-    assert answer.status == 2
-    assert word.partition("=")[0] in answer.errors
+    assert answer.status == 1
+    assert word.partition("=")[2] in answer.errors
+
+
+@pytest.mark.parametrize("arguments", [["-docker", "new"], ["more"], ["-what"]])
+def test_anything_else_is_a_usage_error(helper: Path, arguments: list[str]) -> None:
+    done = subprocess.run([helper, "network", *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")

@@ -63,12 +63,6 @@ def test_a_daemon_that_answers(helper: Path, serve: Serve, requests: list[bytes]
     assert requests == [b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n"]
 
 
-def test_the_socket_comes_from_the_environment(helper: Path, serve: Serve) -> None:
-    path = serve(lambda connection: connection.sendall(OK))
-    assert ping(helper, DIND_SOCKET=str(path))[:2] == (0, "")
-    assert ping(helper, DIND_SOCKET=str(path) + "x")[0] == 1
-
-
 def test_no_socket(helper: Path, tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
     assert ping(helper, path)[:2] == (1, f"docker daemon: cannot connect to {path}: no such file or directory\n")

@@ -18,9 +18,9 @@ def test_version_1_is_refused_with_a_reason_and_a_remedy(
     make_sandbox: MakeSandbox, preflight: Preflight, mode: str
 ) -> None:
     box = make_sandbox()
-    status, report, _ = preflight(box, DIND_SECURITY_MODE="Privileged")
+    status, report, _ = preflight(box, config={"securityMode": "Privileged"})
     assert (status, report["mode"]) == (0, "Privileged")
-    status, report, said = preflight(box, DIND_SECURITY_MODE=mode)
+    status, report, said = preflight(box, config={"securityMode": mode})
     error = report["error"]
     assert (status, error["check"], error["reason"]) == (1, "Cgroups", "CgroupVersionUnsupported")
     assert (report["mode"], report["cgroup"]["version"]) == (mode, 1)
@@ -36,13 +36,13 @@ def test_nothing_said_is_privileged(make_sandbox: MakeSandbox, preflight: Prefli
 
 
 def test_a_mode_of_a_newer_operator(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
-    status, report, _ = preflight(make_sandbox(), DIND_SECURITY_MODE="Another")
+    status, report, _ = preflight(make_sandbox(), config={"securityMode": "Another"})
     assert (status, report["error"]["reason"]) == (1, "SecurityModeUnknown")
     assert "as new as the operator" in report["error"]["message"]
 
 
 def test_without_sys_admin_the_mode_says_what_it_needs(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
     drop = f'{shutil.which("setpriv")} --bounding-set=-sys_admin --inh-caps=-sys_admin "$@"'
-    _, report, _ = preflight(make_sandbox(), around=drop, DIND_SECURITY_MODE="Capabilities")
+    _, report, _ = preflight(make_sandbox(), around=drop, config={"securityMode": "Capabilities"})
     assert report["error"]["reason"] == "CgroupsNotMountable"
     assert "needs the capability SYS_ADMIN (mode Capabilities)" in report["error"]["message"]

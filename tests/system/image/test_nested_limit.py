@@ -6,14 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.sandbox import MIB, Sandbox
+from tests.sandbox import MIB, Sandbox, told
+
+from dind_operator.pod.node_config import CONFIG_VARIABLE
 
 MakeSandbox = Callable[..., Sandbox]
 LIMIT = "cat /sys/fs/cgroup/memory/docker/memory.limit_in_bytes"
 
 
 def nested(box: Sandbox, tool: Path, reserve: str | None, script: str = LIMIT) -> tuple[int, str, str]:
-    env = {} if reserve is None else {"DIND_RESERVE_BYTES": reserve}
+    env = {} if reserve is None else {CONFIG_VARIABLE: f'{{"reserveBytes":{reserve}}}'}
     done = box.run(tool / "cgroups-mount", "mount", "--", "sh", "-c", script, env=env)
     return done.returncode, done.stdout.strip(), done.stderr
 
@@ -46,9 +48,8 @@ def test_a_group_that_an_earlier_container_left_gets_the_new_limit(make_sandbox:
     assert nested(box, tool, str(100 * MIB))[1] == str(156 * MIB)
 
 
-@pytest.mark.parametrize("reserve", [None, ""])
-def test_no_reserve_means_no_limit(make_sandbox: MakeSandbox, tool: Path, reserve: str | None) -> None:
-    assert nested(make_sandbox(memory=256 * MIB), tool, reserve, f"{LIMIT} || echo none")[1] == "none"
+def test_no_reserve_means_no_limit(make_sandbox: MakeSandbox, tool: Path) -> None:
+    assert nested(make_sandbox(memory=256 * MIB), tool, None, f"{LIMIT} || echo none")[1] == "none"
 
 
 def test_no_limit_of_the_container_means_none_for_the_nested(make_sandbox: MakeSandbox, tool: Path) -> None:
@@ -64,14 +65,14 @@ def test_nothing_left_is_refused_with_both_numbers(make_sandbox: MakeSandbox, to
     status, _, err = nested(make_sandbox(memory=256 * MIB), tool, str(reserve))
     assert status == 1
     assert f"the memory limit is {256 * MIB} bytes and {reserve} bytes are held back" in err
-    assert "Raise --memory, or lower DIND_RESERVE_BYTES." in err
+    assert "Raise --memory, or lower reserveBytes in DIND_NODE_CONFIG." in err
 
 
 def test_with_a_kubelet_the_remedies_are_fields_of_the_spec(
     make_sandbox: MakeSandbox, tool: Path, tmp_path: Path
 ) -> None:
     (message := tmp_path / "termination-log").touch()
-    env = {"DIND_RESERVE_BYTES": str(256 * MIB), "DIND_TERMINATION_LOG": str(message)}
+    env = {"DIND_TERMINATION_LOG": str(message)} | told(reserveBytes=256 * MIB)
     done = make_sandbox(memory=256 * MIB).run(tool / "cgroups-mount", "mount", "--", "true", env=env)
     assert done.returncode == 1
     assert "Raise daemon.resources.limits.memory" in done.stderr
@@ -81,20 +82,20 @@ def test_with_a_kubelet_the_remedies_are_fields_of_the_spec(
 def test_a_reserve_that_holds_nothing_back_is_told_where_no_operator_tells_it(
     make_sandbox: MakeSandbox, tool: Path, tmp_path: Path
 ) -> None:
-    told = "nothing is held back by DIND_RESERVE_BYTES: this container has no memory limit"
-    assert told in nested(make_sandbox(), tool, str(64 * MIB), "true")[2]
-    assert told not in nested(make_sandbox(memory=256 * MIB), tool, str(64 * MIB), "true")[2]
-    assert told not in nested(make_sandbox(), tool, None, "true")[2]
+    said = "nothing is held back by reserveBytes in DIND_NODE_CONFIG: this container has no memory limit"
+    assert said in nested(make_sandbox(), tool, str(64 * MIB), "true")[2]
+    assert said not in nested(make_sandbox(memory=256 * MIB), tool, str(64 * MIB), "true")[2]
+    assert said not in nested(make_sandbox(), tool, None, "true")[2]
     (message := tmp_path / "termination-log").touch()
-    env = {"DIND_RESERVE_BYTES": str(64 * MIB), "DIND_TERMINATION_LOG": str(message)}
+    env = {"DIND_TERMINATION_LOG": str(message)} | told(reserveBytes=64 * MIB)
     assert make_sandbox().run(tool / "cgroups-mount", "mount", "--", "true", env=env).stderr == ""
 
 
-@pytest.mark.parametrize("reserve", ["64Mi", "-1", "1.5", "0x10", "010", " 1", "9" * 20, "1;reboot"])
+@pytest.mark.parametrize("reserve", ['"64Mi"', "-1", "1.5", "0x10", "010", "9" * 20, "1;reboot"])
 def test_a_reserve_that_is_no_number_is_refused(make_sandbox: MakeSandbox, tool: Path, reserve: str) -> None:
     status, _, err = nested(make_sandbox(memory=256 * MIB), tool, reserve)
     assert status == 1
-    assert f"DIND_RESERVE_BYTES is '{reserve}'. It must be a whole number of bytes." in err
+    assert "The variable DIND_NODE_CONFIG cannot be read: " in err
 
 
 def test_a_nested_hog_dies_alone(make_sandbox: MakeSandbox, tool: Path) -> None:

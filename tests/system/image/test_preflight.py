@@ -13,7 +13,7 @@ Preflight = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 def test_a_good_node(make_sandbox: MakeSandbox, preflight: Preflight, tool: Path, tmp_path: Path) -> None:
-    status, report, said = preflight(make_sandbox(memory=256 * MIB), DIND_RESERVE_BYTES=str(64 * MIB))
+    status, report, said = preflight(make_sandbox(memory=256 * MIB), config={"reserveBytes": 64 * MIB})
     assert (status, report["ok"]) == (0, True)
     expected = [part for name in hierarchies() if "=" not in name for part in name.split(",")]
     assert sorted(report["cgroup"]["controllers"]) == sorted(expected)

@@ -40,12 +40,19 @@ def refused(result: tuple[int, dict[str, Any], str]) -> dict[str, str]:
 
 def test_a_reserve_as_large_as_the_limit(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
     box = make_sandbox(memory=256 * MIB)
-    assert preflight(box, DIND_RESERVE_BYTES=str(256 * MIB - 4096))[0] == 0
-    result = preflight(box, DIND_RESERVE_BYTES=str(256 * MIB))
+    assert preflight(box, config={"reserveBytes": 256 * MIB - 4096})[0] == 0
+    result = preflight(box, config={"reserveBytes": 256 * MIB})
     assert (refused(result)["check"], refused(result)["reason"]) == ("Memory", "MemoryLimitTooLow")
     # What was learned before the failure is told all the same.
     assert result[1]["memory"]["limitBytes"] == 256 * MIB
     assert "memory" in result[1]["cgroup"]["controllers"]
+
+
+def test_a_configuration_of_a_newer_operator(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
+    error = refused(preflight(make_sandbox(), config={"storage": {"newer": True}}))
+    assert (error["check"], error["reason"]) == ("Install", "NodeConfigInvalid")
+    assert 'unknown field "newer"' in error["message"]
+    assert "Use an image of the node tool that is as new as the operator." in error["message"]
 
 
 # As on a node that has it.
@@ -89,15 +96,15 @@ def test_a_volume_that_is_itself_an_overlay_is_left_to_fuse_where_there_is_the_d
 
 
 def test_overlay2_by_name_is_not_replaced_by_another_driver(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
-    assert preflight(make_sandbox(), DIND_STORAGE_DRIVER="overlay2")[0] == 0
-    error = refused(preflight(make_sandbox(more=OVERLAY), DIND_STORAGE_DRIVER="overlay2"))
+    assert preflight(make_sandbox(), config={"storage": {"driver": "overlay2"}})[0] == 0
+    error = refused(preflight(make_sandbox(more=OVERLAY), config={"storage": {"driver": "overlay2"}}))
     assert error["reason"] == "StorageNotOverlayCapable"
 
 
 def test_fuse_overlayfs_by_name_needs_its_device(make_sandbox: MakeSandbox, preflight: Preflight) -> None:
-    status, report, _ = preflight(make_sandbox(), DIND_STORAGE_DRIVER="fuse-overlayfs")
+    status, report, _ = preflight(make_sandbox(), config={"storage": {"driver": "fuse-overlayfs"}})
     assert (status, report["storage"]["driver"]) == (0, "fuse-overlayfs")
-    error = refused(preflight(make_sandbox(more=NO_FUSE), DIND_STORAGE_DRIVER="fuse-overlayfs"))
+    error = refused(preflight(make_sandbox(more=NO_FUSE), config={"storage": {"driver": "fuse-overlayfs"}}))
     assert (error["check"], error["reason"]) == ("Storage", "FuseOverlayfsMissing")
     assert "needs /dev/fuse" in error["message"]
 
@@ -105,7 +112,7 @@ def test_fuse_overlayfs_by_name_needs_its_device(make_sandbox: MakeSandbox, pref
 def test_a_driver_that_needs_no_overlay_is_the_users_own_choice(
     make_sandbox: MakeSandbox, preflight: Preflight
 ) -> None:
-    status, report, said = preflight(make_sandbox(more=f"{OVERLAY}; {NO_FUSE}"), DIND_STORAGE_DRIVER="vfs")
+    status, report, said = preflight(make_sandbox(more=f"{OVERLAY}; {NO_FUSE}"), config={"storage": {"driver": "vfs"}})
     assert (status, report["storage"]["overlay"], report["storage"]["driver"]) == (0, False, "vfs")
     assert "left to dockerd" in said
 

@@ -13,11 +13,11 @@ MakeSandbox = Callable[..., Sandbox]
 Preflight = Callable[..., tuple[int, dict[str, Any], str]]
 
 REGISTRY = "r.example.com:5000"
-CAS = f"{REGISTRY}=ConfigMap/corporate-ca/ca.crt"
-CREDENTIALS = "Secret/login/.dockerconfigjson"
+AUTHORITY = {"registry": REGISTRY, "source": {"kind": "ConfigMap", "name": "corporate-ca", "key": "ca.crt"}}
+CREDENTIALS = {"kind": "Secret", "name": "login", "key": ".dockerconfigjson"}
 CERTIFICATE = "-----BEGIN CERTIFICATE----- A -----END CERTIFICATE-----"
-ASKED = {"DIND_REGISTRY_CAS": CAS, "DIND_REGISTRY_CREDENTIALS": CREDENTIALS}
-TRUST = {"DIND_CA_BUNDLE": "ConfigMap/everything/tls.crt"}
+ASKED = {"registry": {"authorities": [AUTHORITY], "credentials": CREDENTIALS}}
+TRUST = {"registry": {"trust": {"kind": "ConfigMap", "name": "everything", "key": "tls.crt"}}}
 
 
 def files(authority: str | None = CERTIFICATE, credentials: str | None = '{"auths":{}}') -> str:
@@ -41,7 +41,7 @@ def files(authority: str | None = CERTIFICATE, credentials: str | None = '{"auth
 def test_programs_that_concern_other_registries_or_none_do_no_harm(
     make_sandbox: MakeSandbox, preflight: Preflight, credentials: str
 ) -> None:
-    assert preflight(make_sandbox(more=files(credentials=credentials)), **ASKED)[0] == 0
+    assert preflight(make_sandbox(more=files(credentials=credentials)), config=ASKED)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_programs_that_concern_other_registries_or_none_do_no_harm(
 def test_what_is_missing_or_wrong_is_named(
     make_sandbox: MakeSandbox, preflight: Preflight, made: str, said: str
 ) -> None:
-    assert preflight(make_sandbox(more=files()), **ASKED)[0] == 0
-    status, report, _ = preflight(make_sandbox(more=made), **ASKED)
+    assert preflight(make_sandbox(more=files()), config=ASKED)[0] == 0
+    status, report, _ = preflight(make_sandbox(more=made), config=ASKED)
     assert status == 1
     assert (report["error"]["check"], report["error"]["reason"]) == ("Registry", "RegistryFilesMissing")
     assert said in report["error"]["message"]
@@ -91,8 +91,8 @@ def trust(text: str) -> str:
 def test_the_environments_bundle_is_checked_as_those_of_registries(
     make_sandbox: MakeSandbox, preflight: Preflight, text: str
 ) -> None:
-    assert preflight(make_sandbox(more=trust(CERTIFICATE)), **TRUST)[0] == 0
-    status, report, _ = preflight(make_sandbox(more=trust(text)), **TRUST)
+    assert preflight(make_sandbox(more=trust(CERTIFICATE)), config=TRUST)[0] == 0
+    status, report, _ = preflight(make_sandbox(more=trust(text)), config=TRUST)
     assert (status, report["error"]["reason"]) == (1, "RegistryFilesMissing")
     assert "The key tls.crt of the ConfigMap everything" in report["error"]["message"]
     assert "the certificates that the environment trusts" in report["error"]["message"]
@@ -113,7 +113,7 @@ def test_the_environments_bundle_is_checked_as_those_of_registries(
 def test_the_secret_of_a_proxy_is_checked(
     make_sandbox: MakeSandbox, preflight: Preflight, variables: dict[str, str], said: str
 ) -> None:
-    status, report, _ = preflight(make_sandbox(), DIND_PROXY_SECRET="login", **variables)
+    status, report, _ = preflight(make_sandbox(), config={"proxy": {"secret": "login"}}, **variables)
     assert status == (1 if said else 0)
     if said:
         assert report["error"]["reason"] == "RegistryFilesMissing"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.objects import SETTINGS, UID, model, spec
+from tests.unit.objects import SETTINGS, UID, model, node_config, spec
 
 from dind_operator.api.environment import InvalidEnvironment
 from dind_operator.api.spec import AppArmorType
@@ -217,28 +217,29 @@ def test_storage_in_memory_is_bounded_and_held_back() -> None:
     volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
     assert volumes["docker-data"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "4Gi"}
     for container in containers(pod):
-        assert variables(container)["DIND_RESERVE_BYTES"] == str((4096 + 512) * 2**20)
+        assert node_config(container)["reserveBytes"] == (4096 + 512) * 2**20
 
 
 def test_a_limit_that_a_limitrange_sets_finds_the_reserve_there() -> None:
-    assert all(variables(container)["DIND_RESERVE_BYTES"] == str(256 * 2**20) for container in containers(built()))
+    assert all(node_config(container)["reserveBytes"] == 256 * 2**20 for container in containers(built()))
 
 
 @given(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_no_text_of_the_user_is_substituted_by_kubernetes(text: str) -> None:
     pod = built({"daemon": {"args": [f"--label=x={text}"], "config": {"labels": [text]}}})
     daemon = pod["spec"]["containers"][0]
-    environment = {"DIND_SOCKET": "WRONG", "DIND_INTENT_HASH": "WRONG", "A": "WRONG"}
+    environment = {"DIND_NODE_CONFIG": "WRONG", "DIND_INTENT_HASH": "WRONG", "A": "WRONG"}
     assert expanded(daemon["args"][0], environment) == f"--label=x={text}"
-    config = json.loads(expanded(variables(daemon)["DIND_DAEMON_CONFIG"], environment))
-    assert config["labels"] == [text]
+    config = json.loads(expanded(variables(daemon)["DIND_NODE_CONFIG"], environment))
+    assert config["daemonConfig"]["labels"] == [text]
 
 
-@pytest.mark.parametrize("text", ["$(DIND_SOCKET)", "a$(A)b", "$(", "$()", "$$(A)", "$$", "$$$(A)", "$A", "100$"])
+@pytest.mark.parametrize("text", ["$(DIND_NODE_CONFIG)", "a$(A)b", "$(", "$()", "$$(A)", "$$", "$$$(A)", "$A", "100$"])
 def test_dollars_reach_dockerd_as_written(text: str) -> None:
     pod = built({"daemon": {"args": [f"--label={text}"]}})
     assert (
-        expanded(pod["spec"]["containers"][0]["args"][0], {"A": "WRONG", "DIND_SOCKET": "WRONG"}) == f"--label={text}"
+        expanded(pod["spec"]["containers"][0]["args"][0], {"A": "WRONG", "DIND_NODE_CONFIG": "WRONG"})
+        == f"--label={text}"
     )
 
 

@@ -9,11 +9,8 @@ from hypothesis import strategies as st
 from tests.unit.objects import daemon_json
 from tests.unit.texts import CHARACTERS, texts
 
-from dind_operator.api.conditions import Reason
 from dind_operator.api.environment import InvalidEnvironment
 from dind_operator.dockerd.flags import OWNED_KEYS
-from dind_operator.pod.daemon_json import MAX_CONFIG_BYTES
-from dind_operator.pod.errors import UnbuildableError
 
 OWNED = {
     "hosts": ["unix:///run/dind/docker.sock", "tcp://0.0.0.0:2376"],
@@ -77,21 +74,6 @@ def test_every_owned_key_is_refused_by_name_before_it_gets_here(key: str) -> Non
 def test_a_key_that_is_not_ascii_is_refused() -> None:
     with pytest.raises(InvalidEnvironment, match="must be a key that dockerd knows"):
         config({"d\u00e9bug": True})
-
-
-def test_it_is_one_compact_line_and_always_the_same() -> None:
-    one = daemon_json({"daemon": {"config": {"mtu": 1400, "bip": "172.30.0.1/24"}}})
-    other = daemon_json({"daemon": {"config": {"bip": "172.30.0.1/24", "mtu": 1400}}})
-    assert one == other
-    assert "\n" not in one
-
-
-def test_one_too_large_for_an_environment_variable_is_refused_with_both_sizes() -> None:
-    with pytest.raises(UnbuildableError) as caught:
-        daemon_json({"daemon": {"config": {"labels": ["x" * MAX_CONFIG_BYTES]}}})
-    assert caught.value.reason is Reason.INVALID_DAEMON_CONFIG
-    assert str(MAX_CONFIG_BYTES) in caught.value.message
-    assert "spec.daemon.config" in caught.value.message
 
 
 JSON_VALUES = st.recursive(

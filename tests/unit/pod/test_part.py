@@ -15,7 +15,7 @@ def test_every_field_is_joined_in_the_order_of_the_parts() -> None:
         init_mounts=[{"f": "1"}],
         daemon_mounts=[{"g": "1"}],
         variables={"h": "1"},
-        daemon_variables={"i": "1"},
+        node_config={"i": "1"},
         daemon_json={"j": "1"},
         listen=["k"],
         ready_file="l",

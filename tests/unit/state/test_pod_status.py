@@ -66,7 +66,10 @@ def test_a_kubelets_sentence_is_bounded() -> None:
 
 def test_variables_are_read_from_the_daemon_only() -> None:
     pod = objects.pod()
-    assert pods.variable(pod, "DIND_SOCKET") == "/run/dind/docker.sock"
+    assert pods.variable(pod, "DIND_INTENT_HASH")
     assert pods.variable(pod, "NONE") is None
-    pod["spec"]["containers"] = [{"name": "other", "env": [{"name": "DIND_SOCKET", "value": "x"}]}, {"name": "daemon"}]
-    assert pods.variable(pod, "DIND_SOCKET") is None
+    pod["spec"]["containers"] = [
+        {"name": "other", "env": [{"name": "DIND_INTENT_HASH", "value": "x"}]},
+        {"name": "daemon"},
+    ]
+    assert pods.variable(pod, "DIND_INTENT_HASH") is None

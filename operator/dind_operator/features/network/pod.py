@@ -1,11 +1,9 @@
-"""The nested networks: keys of daemon.json from `spec.network`, and variables for the scripts in image/.
+"""The nested networks: keys of daemon.json from `spec.network`, and what dind-node has to know of it.
 
-The scripts choose in the pod what the spec omits, because only the pod knows its addresses and routes. Without settings, the only
-variable is the address of the node.
+dind-node chooses in the pod what the spec omits, because only the pod knows its addresses and routes.
 """
 
 import ipaddress
-from collections.abc import Iterator
 from typing import Any
 
 from dind_operator.api.environment import DindEnvironment
@@ -13,14 +11,12 @@ from dind_operator.api.spec import DindEnvironmentSpec, DNSPolicy, FirewallBacke
 from dind_operator.dockerd.flags import decided
 from dind_operator.features.network import proxy
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.node_config import NetworkConfig
 from dind_operator.pod.part import PodPart
 
-NETWORK_VARIABLE = "DIND_NETWORK"
-"""Arguments of `dind-node network`, separated by spaces; no argument contains a space."""
-FIREWALL_VARIABLE = "DIND_FIREWALL_BACKEND"
 NODE_VARIABLE = "DIND_NODE_ADDRESS"
 MAX_POOLS = 16
-"""The number of pools that the helper checks; dockerd checks the others in daemon.json."""
+"""The number of pools in `spec.daemon.config` that dind-node checks; dockerd checks the others."""
 
 
 def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
@@ -34,7 +30,8 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
     proxies = proxy.variables(environment, settings)
     return PodPart(
         pod_fields=pod_fields(spec),
-        variables={**variables(spec, settings), **node, **proxies, **proxy.wrapper_variables(spec, settings)},
+        variables={**node, **proxies},
+        node_config={"network": network_config(spec, settings), **proxy.node_config(spec, settings)},
         workload_variables=proxies,
         daemon_json=daemon_settings(spec),
     )
@@ -73,43 +70,31 @@ def daemon_settings(spec: DindEnvironmentSpec) -> dict[str, Any]:
     return found
 
 
-def variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, str]:
-    """Variables of the scripts by name."""
-    found = {}
-    words = [*_chosen(spec), *_ranges(spec, settings)]
-    if words:
-        found[NETWORK_VARIABLE] = " ".join(words)
-    if spec.network.firewall_backend is not FirewallBackend.AUTO:
-        found[FIREWALL_VARIABLE] = spec.network.firewall_backend.value
-    return found
-
-
-def _chosen(spec: DindEnvironmentSpec) -> Iterator[str]:
+def network_config(spec: DindEnvironmentSpec, settings: BuildSettings) -> NetworkConfig:
+    """What dind-node has to know of the spec and of the installation."""
     network, config = spec.network, spec.daemon.config
-    yield from (f"own={word}" for word in decided(config, spec.daemon.args))
-    if network.mtu is not None:
-        yield f"mtu={network.mtu}"
-    if network.bridge_address is not None:
-        yield f"bip={network.bridge_address}"
-    elif bridge := _range(_value(config, "bip")):
-        yield f"config-bip={bridge}"
-    for pool in network.address_pools or ():
-        yield f"pool={pool.base}"
-    if network.address_pools is None:
-        pools = _value(config, "default-address-pools")
-        bases = (
-            [_range(pool.get("base")) for pool in pools if isinstance(pool, dict)] if isinstance(pools, list) else []
-        )
-        yield from (f"config-pool={base}" for base in bases[:MAX_POOLS] if base)
-    if network.dns is not None and network.dns.nameservers:
-        yield "own=dns"
-    if network.ipv6 is not IPv6.AUTO:
-        yield f"ipv6={'on' if network.ipv6 is IPv6.ENABLED else 'off'}"
+    own = list(decided(config, spec.daemon.args))
+    if network.dns is not None and network.dns.nameservers and "dns" not in own:
+        own.append("dns")
+    return NetworkConfig(
+        mtu=network.mtu,
+        bridge_address=network.bridge_address,
+        address_pools=[pool.base for pool in network.address_pools] if network.address_pools else None,
+        config_bridge_address=None if network.bridge_address is not None else _range(_value(config, "bip")),
+        config_address_pools=None if network.address_pools is not None else _pools(config) or None,
+        decided=own,
+        ipv6=None if network.ipv6 is IPv6.AUTO else network.ipv6.value,
+        avoid=list(network.avoid) or None,
+        cluster_cidrs=list(settings.cluster_cidrs) or None,
+        firewall_backend=None if network.firewall_backend is FirewallBackend.AUTO else network.firewall_backend.value,
+    )
 
 
-def _ranges(spec: DindEnvironmentSpec, settings: BuildSettings) -> Iterator[str]:
-    yield from (f"avoid={cidr}" for cidr in spec.network.avoid)
-    yield from (f"cluster={cidr}" for cidr in settings.cluster_cidrs)
+def _pools(config: dict[str, Any]) -> list[str]:
+    """The ranges of the pools in `spec.daemon.config`."""
+    pools = _value(config, "default-address-pools")
+    bases = [_range(pool.get("base")) for pool in pools if isinstance(pool, dict)] if isinstance(pools, list) else []
+    return [base for base in bases[:MAX_POOLS] if base]
 
 
 def _value(config: dict[str, Any], key: str) -> object:

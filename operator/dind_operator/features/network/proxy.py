@@ -15,14 +15,11 @@ from dind_operator.api.spec import DindEnvironmentSpec, Proxy
 from dind_operator.dockerd.config_keys import by_field
 from dind_operator.dockerd.flags import is_set
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.node_config import ProxyConfig
 from dind_operator.pod.reserved_secrets import check_secrets
 
 Variable = str | dict[str, Any]
 
-NESTED_VARIABLE: Final = "DIND_PROXY"
-"""Set if the wrapper gives the variables to nested containers, too."""
-NAME_VARIABLE: Final = "DIND_PROXY_SECRET"
-"""The Secret with the URLs, for the message if neither of its keys exists."""
 _SETTINGS: Final = by_field()["network.proxy"]
 _DIRECT: Final = ("localhost", "127.0.0.0/8", "::1", ".svc", ".cluster.local")
 """The pod itself, and the names of Services. Programs that do not know ranges know localhost."""
@@ -58,12 +55,12 @@ def variables(environment: DindEnvironment, settings: BuildSettings) -> dict[str
     return {spelled: value for key, value in found.items() for spelled in (key.upper(), key)}
 
 
-def wrapper_variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, str]:
-    """The variables of the scripts in image/."""
+def node_config(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, ProxyConfig]:
+    """Says to dind-node that nested containers have the variables, too."""
     proxy = chosen(spec, settings)
     if proxy is None:
         return {}
-    return {NESTED_VARIABLE: "1"} | ({NAME_VARIABLE: proxy.secret_ref.name} if proxy.secret_ref is not None else {})
+    return {"proxy": ProxyConfig(secret=None if proxy.secret_ref is None else proxy.secret_ref.name)}
 
 
 def _ranges(spec: DindEnvironmentSpec, settings: BuildSettings) -> Iterator[str]:

@@ -9,7 +9,6 @@ from typing import Final
 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import ConditionStatus
-from dind_operator.features.registry.pod import PRELOAD_VARIABLE
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Assessment, Condition, late
 from dind_operator.state.node_reports import PreloadReport
@@ -41,7 +40,8 @@ _KINDS: Final = {
 
 def images(pod: pods.Pod) -> list[str]:
     """The images that the daemon of the pod pulls before it is ready."""
-    return (pods.variable(pod, PRELOAD_VARIABLE) or "").split()
+    preload = pods.node_config(pod).get("preload")
+    return [name for name in preload if isinstance(name, str)] if isinstance(preload, list) else []
 
 
 def pulling(pod: pods.Pod) -> bool:

@@ -1,6 +1,5 @@
 """The registry mirrors of the daemon in a pod, for status: from the spec, or the defaults at the creation of the pod."""
 
-import json
 import re
 from typing import Any
 
@@ -21,13 +20,7 @@ def pod_status(_observed: Observed, pod: pods.Pod) -> dict[str, Any]:
 
 def mirrors(pod: pods.Pod) -> list[str] | None:
     """The mirrors, or None. Other URLs in `spec.daemon.config` are omitted, because they may contain a password."""
-    text = (pods.variable(pod, "DIND_DAEMON_CONFIG") or "{}").replace("$$", "$")
-    if '"registry-mirrors"' not in text:
-        return None
-    try:
-        config: Any = json.loads(text)
-    except ValueError:
-        return None
+    config = pods.node_config(pod).get("daemonConfig")
     found = config.get("registry-mirrors") if isinstance(config, dict) else None
     if not isinstance(found, list):
         return None

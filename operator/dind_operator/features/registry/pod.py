@@ -1,4 +1,5 @@
-"""Registries in the pod: keys of daemon.json, the volume with CA certificates and credentials, and variables of the wrapper.
+"""Registries in the pod: keys of daemon.json, the volume with CA certificates and credentials, and what dind-node
+has to know of them.
 
 A mount path must not contain a colon, but a registry with a port does. Therefore all files are in one projected volume, and the
 wrapper links them to the paths that dockerd and the docker CLI read. All sources are optional, because the kubelet reports a volume
@@ -15,6 +16,7 @@ from dind_operator.api.spec import DindEnvironmentSpec
 from dind_operator.dockerd.config_keys import Setting, by_field
 from dind_operator.dockerd.flags import flag_values, is_set
 from dind_operator.pod.defaults import BuildSettings
+from dind_operator.pod.node_config import AuthorityConfig, Key, MirrorConfig, RegistryConfig
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
 
@@ -22,7 +24,6 @@ FILES_MOUNT = "/run/dind-registry"
 """The same path as in node/internal/registry."""
 CREDENTIALS_KEY = ".dockerconfigjson"
 """The key in a Secret of type kubernetes.io/dockerconfigjson."""
-PRELOAD_VARIABLE = "DIND_PRELOAD"
 _MIRRORS = by_field()["registry.mirrors"]
 (_INSECURE,) = by_field()["registry.insecureRegistries"]
 PRELOADED_FILE = "/run/dind-private/preloaded"
@@ -38,8 +39,7 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
     return PodPart(
         volumes=volumes(environment),
         mounts=mounts(spec),
-        variables=variables(spec),
-        daemon_variables={**mirror_variables(spec, settings), **preload_variables(spec)},
+        node_config=node_config(spec, settings),
         daemon_json=daemon_settings(spec, settings),
         ready_file=PRELOADED_FILE if spec.daemon.preload else None,
     )
@@ -101,31 +101,27 @@ def mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
     return [{"name": names.VOLUME_REGISTRY, "mountPath": FILES_MOUNT, "readOnly": True}]
 
 
-def variables(spec: DindEnvironmentSpec) -> dict[str, str]:
-    """The files of the volume, as ``registry=Kind/name/key`` and ``Secret/name/key``, for the message if one is missing."""
-    bundles = " ".join(f"{bundle.registry}={_named(bundle)}" for bundle in spec.registry.ca_bundles)
+def node_config(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, Any]:
+    """The mirrors of all registries, the insecure ones, the files of the volume, and the images to pull first."""
+    mirrors = [MirrorConfig(registry="docker.io", url=url) for url in hub_mirrors(spec, settings)]
+    mirrors += [
+        MirrorConfig(registry=entry.registry, url=url) for entry in spec.registry.mirrors_for for url in entry.mirrors
+    ]
+    authorities = [
+        AuthorityConfig(registry=bundle.registry, source=_named(bundle)) for bundle in spec.registry.ca_bundles
+    ]
     secret = spec.registry.pull_secret
+    config = RegistryConfig(
+        mirrors=mirrors or None,
+        insecure=_insecure(spec) or None,
+        authorities=authorities or None,
+        trust=None if spec.ca_bundle is None else _named(spec.ca_bundle),
+        credentials=None if secret is None else Key(kind="Secret", name=secret.name, key=CREDENTIALS_KEY),
+    )
     return {
-        **({"DIND_REGISTRY_CAS": bundles} if bundles else {}),
-        **({"DIND_CA_BUNDLE": _named(spec.ca_bundle)} if spec.ca_bundle is not None else {}),
-        **({"DIND_REGISTRY_CREDENTIALS": f"Secret/{secret.name}/{CREDENTIALS_KEY}"} if secret is not None else {}),
+        **({} if config == RegistryConfig() else {"registry": config}),
+        **({"preload": list(spec.daemon.preload)} if spec.daemon.preload else {}),
     }
-
-
-def mirror_variables(spec: DindEnvironmentSpec, settings: BuildSettings) -> dict[str, str]:
-    """The mirrors of all registries, as ``registry=URL``, and the insecure registries, for the files of the wrapper."""
-    pairs = [f"docker.io={url}" for url in hub_mirrors(spec, settings)]
-    pairs += [f"{entry.registry}={url}" for entry in spec.registry.mirrors_for for url in entry.mirrors]
-    insecure = _insecure(spec)
-    return {
-        **({"DIND_REGISTRY_MIRRORS": " ".join(pairs)} if pairs else {}),
-        **({"DIND_REGISTRY_INSECURE": " ".join(insecure)} if insecure else {}),
-    }
-
-
-def preload_variables(spec: DindEnvironmentSpec) -> dict[str, str]:
-    """The images that are pulled before the daemon is ready."""
-    return {PRELOAD_VARIABLE: " ".join(spec.daemon.preload)} if spec.daemon.preload else {}
 
 
 def secret_names(registry: RegistrySpec) -> list[str]:
@@ -139,16 +135,16 @@ def bundle_secret_names(bundle: EnvironmentCaBundle | None) -> list[str]:
     return [bundle.secret_ref.name] if bundle is not None and bundle.secret_ref is not None else []
 
 
-def _named(bundle: CaBundle | EnvironmentCaBundle) -> str:
+def _named(bundle: CaBundle | EnvironmentCaBundle) -> Key:
     if bundle.config_map_ref is not None:
-        return f"ConfigMap/{bundle.config_map_ref.name}/{bundle.config_map_ref.key}"
+        return Key(kind="ConfigMap", name=bundle.config_map_ref.name, key=bundle.config_map_ref.key)
     assert bundle.secret_ref is not None, "the model demands one of them"
-    return f"Secret/{bundle.secret_ref.name}/{bundle.secret_ref.key}"
+    return Key(kind="Secret", name=bundle.secret_ref.name, key=bundle.secret_ref.key)
 
 
 def _authority(bundle: CaBundle | EnvironmentCaBundle, path: str) -> dict[str, Any]:
-    kind, name, key = _named(bundle).split("/", 2)
-    return _source(kind[0].lower() + kind[1:], name, key, path)
+    named = _named(bundle)
+    return _source("configMap" if named.kind == "ConfigMap" else "secret", named.name, named.key, path)
 
 
 def _source(kind: str, name: str, key: str, path: str) -> dict[str, Any]:

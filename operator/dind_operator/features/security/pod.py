@@ -1,7 +1,6 @@
 """The security modes, the service account and sysctls as fields of the pod. Both containers have the same fields.
 
-The mode Privileged adds nothing but ``privileged: true``, not even the variable with the mode, so that the pod of an environment
-without a mode remains unchanged.
+The mode Privileged adds nothing but ``privileged: true``: dind-node takes it if its configuration names no mode.
 """
 
 from typing import Any
@@ -12,9 +11,6 @@ from dind_operator.api.spec import DindEnvironmentSpec, SecurityMode
 from dind_operator.features.security import apparmor, service_accounts
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
-
-MODE_VARIABLE = "DIND_SECURITY_MODE"
-"""The mode for the scripts in image/; without the variable they use Privileged."""
 
 CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SYS_ADMIN"]
 """In addition to the runtime's defaults: bridges and routes, iptables, mounts and namespaces. NET_RAW is a default of containerd,
@@ -29,7 +25,7 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
         pod_fields={**pod_fields(spec, settings), **service_accounts.pod_fields(spec, settings)},
         pod_security={"sysctls": [item.to_dict() for item in spec.security.sysctls]} if spec.security.sysctls else {},
         container_fields={"securityContext": security_context(spec)},
-        variables=variables(spec),
+        node_config=node_config(spec),
     )
 
 
@@ -81,7 +77,7 @@ def runtime_class_name(spec: DindEnvironmentSpec, settings: BuildSettings) -> st
     return spec.security.runtime_class_name
 
 
-def variables(spec: DindEnvironmentSpec) -> dict[str, str]:
-    """Variables of the scripts by name."""
+def node_config(spec: DindEnvironmentSpec) -> dict[str, str]:
+    """The mode for dind-node."""
     mode = spec.security.mode
-    return {} if mode is SecurityMode.PRIVILEGED else {MODE_VARIABLE: mode.value}
+    return {} if mode is SecurityMode.PRIVILEGED else {"security_mode": mode.value}

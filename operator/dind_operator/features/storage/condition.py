@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from dind_operator.api.conditions import ConditionType, Reason
 from dind_operator.api.status import ConditionStatus
-from dind_operator.features.storage.pod import DRIVER_VARIABLE
 from dind_operator.state import pod_status as pods
 from dind_operator.state.assessment import Assessment, Condition
 from dind_operator.state.cluster import Event
@@ -92,7 +91,7 @@ def _driver(observed: Observed, pod: pods.Pod) -> Condition | None:
     """The condition from the driver that dockerd reports; None if the result of the check is valid."""
     driver = _named_driver(observed, pod)
     if driver in COPYING:
-        if pods.variable(pod, DRIVER_VARIABLE) == driver:
+        if (pods.node_config(pod).get("storage") or {}).get("driver") == driver:
             return Condition.true(
                 Reason.STORAGE_HEALTHY,
                 f"dockerd uses the storage driver {driver}, as set in spec.daemon. It copies complete layers.",

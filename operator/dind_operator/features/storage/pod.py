@@ -1,7 +1,4 @@
-"""The docker volume: its source, its mounts, and variables for the scripts in image/.
-
-There are no variables for an emptyDir volume on disk without a configured storage driver, so that such pods remain unchanged.
-"""
+"""The docker volume: its source, its mounts, and what dind-node has to know of it."""
 
 import re
 from typing import Any
@@ -12,15 +9,10 @@ from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, HostPathStorage
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.errors import UnbuildableError
+from dind_operator.pod.node_config import StorageConfig
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.variables import DATA_ROOT
 
-DRIVER_VARIABLE = "DIND_STORAGE_DRIVER"
-"""The storage driver in the spec. Without it, the scripts make sure that dockerd finds a driver other than vfs."""
-OWNER_VARIABLE = "DIND_OWNER"
-"""The owner of the directory (namespace/name uid), for the message if the directory is in use."""
-DIRECTORY_VARIABLE = "DIND_HOST_FOLDER"
-"""The name of the directory below the prefix."""
 PREFIX_MOUNT = "/dind-host-prefix"
 """Where the init container mounts the prefix, to check that the directory is in it."""
 
@@ -36,7 +28,7 @@ def part(environment: DindEnvironment, settings: BuildSettings) -> PodPart:
         volumes=[volume(spec, settings)],
         mounts=[mount(spec, settings)],
         init_mounts=prefix_mounts(spec),
-        variables=variables(environment),
+        node_config=node_config(environment),
     )
 
 
@@ -77,17 +69,16 @@ def prefix_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
     return [{"name": names.VOLUME_DOCKER_DATA, "mountPath": PREFIX_MOUNT, "readOnly": True}]
 
 
-def variables(environment: DindEnvironment) -> dict[str, str]:
-    """Variables of the scripts by name."""
+def node_config(environment: DindEnvironment) -> dict[str, StorageConfig]:
+    """The storage driver, and the directory of the node with its owner; nothing without any."""
     spec = environment.spec
-    found: dict[str, str] = {}
-    driver = chosen_driver(spec)
-    if driver is not None:
-        found[DRIVER_VARIABLE] = driver
-    if spec.storage.host_path is not None:
-        found[DIRECTORY_VARIABLE] = spec.storage.host_path.path.rpartition("/")[2]
-        found[OWNER_VARIABLE] = f"{environment.namespace}/{environment.name} {environment.uid}"
-    return found
+    host = spec.storage.host_path
+    config = StorageConfig(
+        driver=chosen_driver(spec),
+        host_directory=None if host is None else host.path.rpartition("/")[2],
+        owner=None if host is None else f"{environment.namespace}/{environment.name} {environment.uid}",
+    )
+    return {} if config == StorageConfig() else {"storage": config}
 
 
 def chosen_driver(spec: DindEnvironmentSpec) -> str | None:

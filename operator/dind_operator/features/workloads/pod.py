@@ -16,9 +16,8 @@ from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
 from dind_operator.pod.variables import SOCKET, variable
 
-CLI_VARIABLE = "DIND_CLI"
-"""The directory to which the wrapper copies the docker CLI of the daemon's image. Without the variable it copies nothing."""
 CLI_MOUNT = "/run/dind-cli"
+"""The directory to which dind-node copies the docker CLI of the daemon's image."""
 CLI_PATH = "/usr/local/bin/docker"
 """In the PATH of nearly all images; users of others set PATH in env."""
 PLUGINS_PATH = "/usr/local/libexec/docker/cli-plugins"
@@ -34,7 +33,7 @@ def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
         pod_fields={"restartPolicy": restart_policy(spec)},
         volumes=volumes(environment),
         daemon_mounts=daemon_mounts(spec),
-        daemon_variables=daemon_variables(spec),
+        node_config=node_config(spec),
         grace_seconds=grace_seconds(spec),
     )
 
@@ -65,10 +64,10 @@ def daemon_mounts(spec: DindEnvironmentSpec) -> list[dict[str, Any]]:
     return [{"name": names.VOLUME_WORKSPACE, "mountPath": spec.workloads.workspace_path}, *cli]
 
 
-def daemon_variables(spec: DindEnvironmentSpec) -> dict[str, str]:
-    """Variables of the wrapper for workloads."""
+def node_config(spec: DindEnvironmentSpec) -> dict[str, str]:
+    """Says to dind-node where the docker CLI goes."""
     copied = spec.workloads is not None and spec.workloads.docker_cli
-    return {CLI_VARIABLE: CLI_MOUNT} if copied else {}
+    return {"cli_directory": CLI_MOUNT} if copied else {}
 
 
 def volumes(environment: DindEnvironment) -> list[dict[str, Any]]:

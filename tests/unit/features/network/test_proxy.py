@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.unit.objects import SETTINGS, model
 from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.pod.defaults import BuildSettings, ProxyDefault
 from dind_operator.pod.errors import UnbuildableError
+from dind_operator.pod.node_config import CONFIG_VARIABLE
 
 URL = "http://p.example.com:3128"
 WORK = {
@@ -30,6 +32,11 @@ def variables(fields: dict[str, Any], settings: BuildSettings = SETTINGS) -> dic
     }
 
 
+def proxy_of(found: dict[str, dict[str, Any]], container: str) -> Any:
+    """The member `proxy` of the configuration of dind-node."""
+    return json.loads(found[container][CONFIG_VARIABLE]).get("proxy")
+
+
 def test_without_one_nobody_has_it() -> None:
     for found in variables(WORK).values():
         assert not [name for name in found if "PROXY" in name.upper() and name != "NO_PROXY"]
@@ -44,8 +51,8 @@ def test_the_daemon_and_workloads_have_it_in_both_spellings() -> None:
     assert found["own"]["NO_PROXY"] is None, "a variable that the workload sets is its own"
     assert "no_proxy" not in found["own"], "in every spelling: programs differ in which they prefer"
     assert found["own"]["HTTP_PROXY"] == URL
-    assert found["daemon"]["DIND_PROXY"] == "1"
-    assert "DIND_PROXY" not in found["work"]
+    assert proxy_of(found, "daemon") == {}
+    assert CONFIG_VARIABLE not in found["work"]
 
 
 def test_what_is_near_is_accessed_without_it() -> None:
@@ -71,7 +78,7 @@ def test_a_secret_is_read_by_the_kubelet() -> None:
         for variable, key in (("HTTP_PROXY", "httpProxy"), ("https_proxy", "httpsProxy")):
             reference = {"name": "proxy", "key": key, "optional": True}
             assert found[name][variable] == {"secretKeyRef": reference}
-    assert found["mount-cgroups"]["DIND_PROXY_SECRET"] == "proxy"
+    assert proxy_of(found, "mount-cgroups") == proxy_of(found, "daemon") == {"secret": "proxy"}
 
 
 def test_the_environments_own_secrets_are_not_for_it() -> None:
@@ -93,7 +100,8 @@ def test_the_environments_own_secrets_are_not_for_it() -> None:
     ],
 )
 def test_the_default_is_for_those_that_say_nothing(fields: dict[str, Any], url: str | None) -> None:
-    found = variables(fields, DEFAULT)["daemon"]
+    every = variables(fields, DEFAULT)
+    found = every["daemon"]
     assert found.get("HTTPS_PROXY") == url
     assert (".default" in found.get("NO_PROXY", "")) == (url == "http://default:3128")
-    assert ("DIND_PROXY" in found) == (url is not None)
+    assert (proxy_of(every, "daemon") is not None) == (url is not None)

@@ -31,10 +31,16 @@ def test_the_installations_are_shown() -> None:
     assert registry.mirrors(running_pod({}, settings)) == ["https://all.example.com"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"registry-mirrors": 1}', '{"registry-mirrors": [1]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"daemonConfig": 1}', '{"daemonConfig": {"registry-mirrors": 1}}'),
+        '{"daemonConfig": {"registry-mirrors": [1]}}',
+    ],
+)
 def test_a_pod_of_anybodys_making(text: str) -> None:
     pod = running_pod({})
     for item in pod["spec"]["containers"][0]["env"]:
-        if item["name"] == "DIND_DAEMON_CONFIG":
+        if item["name"] == "DIND_NODE_CONFIG":
             item["value"] = text
     assert registry.mirrors(pod) is None

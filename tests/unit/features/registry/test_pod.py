@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.objects import SETTINGS, model, spec
+from tests.unit.objects import SETTINGS, model, node_config, spec
 
 from dind_operator.controller.pod_manifest import daemon_pod
 from dind_operator.features.registry import pod as registry
@@ -30,14 +30,10 @@ def containers(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], 
     return pod, pod["initContainers"][0], pod["containers"][0]
 
 
-def variables(container: dict[str, Any]) -> dict[str, str]:
-    return {item["name"]: item["value"] for item in container["env"] if "value" in item}
-
-
 def test_nothing_asked_for_is_nothing_in_the_pod() -> None:
     assert "dind-registry" not in json.dumps(daemon_pod(model({}), SETTINGS))
     assert registry.daemon_settings(spec({}), SETTINGS) == {}
-    assert registry.preload_variables(spec({})) == {}
+    assert registry.node_config(spec({}), SETTINGS) == {}
 
 
 def test_one_volume_has_what_is_referred_to_and_is_mounted_into_both_containers() -> None:
@@ -69,22 +65,26 @@ def test_one_volume_has_what_is_referred_to_and_is_mounted_into_both_containers(
     assert not any(":" in item["mountPath"] for item in init["volumeMounts"] + daemon["volumeMounts"])
 
 
-def test_the_wrapper_is_told_what_must_be_there() -> None:
+def test_dind_node_is_told_what_must_be_there() -> None:
     _, init, daemon = containers(FULL)
     for container in (init, daemon):
-        told = variables(container)
-        assert told["DIND_REGISTRY_CAS"] == (
-            "r.example.com:5000=ConfigMap/corporate-ca/ca.crt docker.io=Secret/hub/tls.crt"
-        )
-        assert told["DIND_REGISTRY_CREDENTIALS"] == "Secret/login/.dockerconfigjson"
-    assert variables(daemon)["DIND_PRELOAD"] == "golang:1.24 base"
-    assert "DIND_PRELOAD" not in variables(init)
+        told = node_config(container)["registry"]
+        assert told["authorities"] == [
+            {
+                "registry": "r.example.com:5000",
+                "source": {"kind": "ConfigMap", "name": "corporate-ca", "key": "ca.crt"},
+            },
+            {"registry": "docker.io", "source": {"kind": "Secret", "name": "hub", "key": "tls.crt"}},
+        ]
+        assert told["credentials"] == {"kind": "Secret", "name": "login", "key": ".dockerconfigjson"}
+    assert node_config(daemon)["preload"] == ["golang:1.24", "base"]
+    assert "preload" not in node_config(init)
 
 
 def test_only_readiness_waits_for_images() -> None:
     _, _, daemon = containers(FULL)
     commands = {kind: daemon[f"{kind}Probe"]["exec"]["command"] for kind in ("startup", "readiness", "liveness")}
-    assert commands["readiness"][-2:] == ["--after", registry.PRELOADED_FILE]
+    assert commands["readiness"][-3:-1] == ["--after", registry.PRELOADED_FILE]
     assert "--wait" in commands["readiness"]
     _, _, plain = containers({})
     for kind in ("startup", "liveness"):
@@ -107,7 +107,7 @@ def test_only_readiness_waits_for_images() -> None:
 )
 def test_the_default_is_for_those_that_say_nothing(fields: dict[str, Any], mirrors: list[str] | None) -> None:
     pod = daemon_pod(model(fields), DEFAULTS)["spec"]
-    config = json.loads(variables(pod["containers"][0])["DIND_DAEMON_CONFIG"])
+    config = node_config(pod["containers"][0])["daemonConfig"]
     assert config.get("registry-mirrors") == mirrors
 
 
@@ -121,33 +121,44 @@ def test_insecure_registries_are_dockerds() -> None:
     [
         # What old builds need besides, the wrapper adds: only it knows the version.
         ({"registry": {"mirrors": ["http://m"]}}, None, None),
-        ({"registry": {"mirrors": ["http://m"], "insecureRegistries": ["r"]}}, ["r"], "r"),
-        ({"registry": {"insecureRegistries": ["r:5000", "10.0.0.0/8"]}}, ["r:5000", "10.0.0.0/8"], "r:5000 10.0.0.0/8"),
-        ({"daemon": {"config": {"insecure-registries": ["r", "*", "a b"]}}}, ["r", "*", "a b"], "r"),
-        ({"daemon": {"args": ["--insecure-registry=r", "-D", "-insecure-registry", "s:1"]}}, None, "r s:1"),
+        ({"registry": {"mirrors": ["http://m"], "insecureRegistries": ["r"]}}, ["r"], ["r"]),
+        (
+            {"registry": {"insecureRegistries": ["r:5000", "10.0.0.0/8"]}},
+            ["r:5000", "10.0.0.0/8"],
+            ["r:5000", "10.0.0.0/8"],
+        ),
+        ({"daemon": {"config": {"insecure-registries": ["r", "*", "a b"]}}}, ["r", "*", "a b"], ["r"]),
+        ({"daemon": {"args": ["--insecure-registry=r", "-D", "-insecure-registry", "s:1"]}}, None, ["r", "s:1"]),
         ({"daemon": {"args": ["--insecure-registry", "--insecure-registry="]}}, None, None),
     ],
 )
 def test_the_insecure_registries_are_dockerds_and_known_to_the_wrapper(
-    fields: dict[str, Any], key: list[str] | None, told: str | None
+    fields: dict[str, Any], key: list[str] | None, told: list[str] | None
 ) -> None:
     _, _, daemon = containers(fields)
-    assert json.loads(variables(daemon)["DIND_DAEMON_CONFIG"]).get("insecure-registries") == key
-    assert variables(daemon).get("DIND_REGISTRY_INSECURE") == told
+    config = node_config(daemon)
+    assert config["daemonConfig"].get("insecure-registries") == key
+    assert config.get("registry", {}).get("insecure") == told
 
 
-def test_the_wrapper_has_the_mirrors_of_every_registry() -> None:
+def mirrors_of(container: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(item["registry"], item["url"]) for item in node_config(container)["registry"]["mirrors"]]
+
+
+def test_dind_node_has_the_mirrors_of_every_registry() -> None:
     mirrors_for = [{"registry": "ghcr.io", "mirrors": ["https://m/ghcr", "http://n"]}]
     fields = {"registry": {"mirrors": ["http://m:5000"], "mirrorsFor": mirrors_for, "insecureRegistries": ["r"]}}
-    _, init, daemon = containers(fields)
-    told = variables(daemon)
-    assert told["DIND_REGISTRY_MIRRORS"] == "docker.io=http://m:5000 ghcr.io=https://m/ghcr ghcr.io=http://n"
-    assert told["DIND_REGISTRY_INSECURE"] == "r"
-    assert "DIND_REGISTRY_MIRRORS" not in variables(init)
+    _, _, daemon = containers(fields)
+    assert mirrors_of(daemon) == [
+        ("docker.io", "http://m:5000"),
+        ("ghcr.io", "https://m/ghcr"),
+        ("ghcr.io", "http://n"),
+    ]
+    assert node_config(daemon)["registry"]["insecure"] == ["r"]
     in_config = {"daemon": {"config": {"registry-mirrors": ["https://m", "https://user:password@m"]}}}
-    assert variables(containers(in_config)[2])["DIND_REGISTRY_MIRRORS"] == "docker.io=https://m"
+    assert mirrors_of(containers(in_config)[2]) == [("docker.io", "https://m")]
     default = daemon_pod(model({}), DEFAULTS)["spec"]["containers"][0]
-    assert variables(default)["DIND_REGISTRY_MIRRORS"] == "docker.io=https://all.example.com"
+    assert mirrors_of(default) == [("docker.io", "https://all.example.com")]
 
 
 def test_the_environments_bundle_is_a_file_of_the_same_volume() -> None:
@@ -156,7 +167,7 @@ def test_the_environments_bundle_is_a_file_of_the_same_volume() -> None:
     items = [{"key": "tls.crt", "path": "trust/ca.crt"}]
     assert volume["projected"]["sources"] == [{"secret": {"name": "all", "items": items, "optional": True}}]
     for container in (init, daemon):
-        assert variables(container)["DIND_CA_BUNDLE"] == "Secret/all/tls.crt"
+        assert node_config(container)["registry"]["trust"] == {"kind": "Secret", "name": "all", "key": "tls.crt"}
         assert {"name": "dind-registry", "mountPath": "/run/dind-registry", "readOnly": True} in container[
             "volumeMounts"
         ]

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.objects import SETTINGS, model
+from tests.unit.objects import SETTINGS, model, node_config
 
 from dind_operator.api.conditions import Reason
 from dind_operator.controller.pod_manifest import daemon_pod
-from dind_operator.features.security.pod import CAPABILITIES, MODE_VARIABLE
+from dind_operator.features.security.pod import CAPABILITIES
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.errors import UnbuildableError
 
@@ -42,10 +42,9 @@ def test_both_containers_have_the_modes_privileges(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", CONTEXTS)
-def test_the_scripts_are_told_the_mode_and_nothing_is_added_for_the_first(mode: str) -> None:
+def test_dind_node_is_told_the_mode_and_nothing_for_the_first(mode: str) -> None:
     for container in containers(built(mode)):
-        told = {item["name"]: item.get("value", "") for item in container["env"]}.get(MODE_VARIABLE)
-        assert told == (None if mode == "Privileged" else mode)
+        assert node_config(container).get("securityMode") == (None if mode == "Privileged" else mode)
 
 
 def test_an_environment_without_a_mode_has_none_of_the_new_fields() -> None:

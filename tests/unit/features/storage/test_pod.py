@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.unit.objects import SETTINGS, model, spec
+from tests.unit.objects import SETTINGS, model, node_config, spec
 
 from dind_operator.api.conditions import Reason
 from dind_operator.controller.pod_manifest import daemon_pod
@@ -41,20 +41,12 @@ def mounts(container: dict[str, Any]) -> list[dict[str, Any]]:
     return [mount for mount in container["volumeMounts"] if mount["name"] == "docker-data"]
 
 
-def variables(container: dict[str, Any]) -> dict[str, str]:
-    return {item["name"]: item.get("value", "") for item in container["env"]}
-
-
 @pytest.mark.parametrize("fields", [{}, {"storage": {"emptyDir": {}}}, {"storage": {"emptyDir": {"medium": ""}}}])
 def test_nothing_said_is_an_empty_dir_on_disk(fields: dict[str, Any]) -> None:
     assert volume_of(fields) == {"emptyDir": {}}
     for container in containers(fields):
         assert mounts(container) == [{"name": "docker-data", "mountPath": "/var/lib/docker"}]
-        assert not variables(container).keys() & {
-            storage.DRIVER_VARIABLE,
-            storage.OWNER_VARIABLE,
-            storage.DIRECTORY_VARIABLE,
-        }
+        assert "storage" not in node_config(container)
 
 
 def test_a_claim_is_made_with_the_pod_from_the_template() -> None:
@@ -79,9 +71,10 @@ def test_a_folder_of_the_node_is_mounted_below_its_prefix_so_that_no_link_leads_
     assert mounts(daemon) == [own]
     assert mounts(init) == [own, {"name": "docker-data", "mountPath": storage.PREFIX_MOUNT, "readOnly": True}]
     for container in (init, daemon):
-        told = variables(container)
-        assert told[storage.DIRECTORY_VARIABLE] == "a"
-        assert told[storage.OWNER_VARIABLE] == "team-a/builder 11111111-0000-4000-8000-000000000001"
+        assert node_config(container)["storage"] == {
+            "hostDirectory": "a",
+            "owner": "team-a/builder 11111111-0000-4000-8000-000000000001",
+        }
 
 
 @pytest.mark.parametrize(
@@ -140,5 +133,4 @@ def test_only_a_volume_in_memory_is_held_back_from_nested_containers(fields: dic
 def test_the_scripts_are_told_of_the_driver_that_the_user_chose(daemon: dict[str, Any], driver: str | None) -> None:
     assert storage.chosen_driver(spec({"daemon": daemon})) == driver
     for container in containers({"daemon": daemon}):
-        told = variables(container).get(storage.DRIVER_VARIABLE)
-        assert told == (driver.replace("$", "$$") if driver else None)
+        assert node_config(container).get("storage", {}).get("driver") == driver

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.objects import SETTINGS, model
+from tests.unit.objects import SETTINGS, model, node_config
 
 from dind_operator.api.conditions import Reason
 from dind_operator.controller.pod_manifest import daemon_pod
@@ -130,7 +130,8 @@ def test_no_mode_gives_a_workload_privileges_a_token_or_the_node(mode: str) -> N
 def test_the_cli_is_asked_of_the_daemons_wrapper_and_mounted_read_only() -> None:
     pod = built(dockerCli=True)
     daemon = pod["initContainers"][1]
-    assert {"name": "DIND_CLI", "value": "/run/dind-cli"} in daemon["env"]
+    assert node_config(daemon)["cliDirectory"] == "/run/dind-cli"
+    assert "cliDirectory" not in node_config(pod["initContainers"][0])
     assert {"name": "dind-cli", "mountPath": "/run/dind-cli"} in daemon["volumeMounts"]
     mounts = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "dind-cli"]
     assert {mount["mountPath"] for mount in mounts} == {

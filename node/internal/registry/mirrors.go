@@ -214,14 +214,20 @@ func Require(asked config.Registry, daemon daemonjson.Config, docker Docker) err
 	return nil
 }
 
-// Flag finds the value of a flag of dockerd's by its long or its short name, whether it stands behind it or in the next argument. The last one
-// counts.
+// Flag finds the value of a flag of dockerd's by its long or its short name, whether it stands behind it or in the next argument, and behind -D, which
+// has no value. The last one counts.
 func Flag(arguments []string, long, short string) (value string, given bool) {
 	for i, argument := range arguments {
 		name, text, has := strings.Cut(argument, "=")
-		bare := strings.TrimLeft(name, "-")
-		if bare == name || bare == "" || bare != long && bare != short {
-			continue
+		if bare := strings.TrimLeft(name, "-"); bare == name || bare != long {
+			if short == "" || strings.HasPrefix(argument, "--") || !strings.HasPrefix(argument, "-") {
+				continue
+			}
+			rest, is := strings.CutPrefix(strings.TrimLeft(argument[1:], "D"), short)
+			if !is {
+				continue
+			}
+			text, has = strings.TrimPrefix(rest, "="), rest != ""
 		}
 		if !has && i+1 < len(arguments) {
 			text = arguments[i+1]

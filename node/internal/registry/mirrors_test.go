@@ -261,6 +261,7 @@ func TestFlag(t *testing.T) {
 		given            bool
 	}{
 		{"--storage-driver=a", "a", true}, {"--storage-driver a", "a", true}, {"-s a", "a", true}, {"-s=a", "a", true},
+		{"-sa", "a", true}, {"-Ds a", "a", true}, {"-DDsa", "a", true}, {"-D", "", false}, {"-D s", "", false}, {"--s=a", "", false},
 		{"--storage-driver", "", true}, {"--storage-drivers=a", "", false}, {"storage-driver=a", "", false}, {"--", "", false}, {"", "", false},
 		{"--storage-driver=a -s b", "b", true},
 	} {

@@ -142,8 +142,8 @@ func (m Mode) OpenProcSys() {
 			return
 		}
 	}
-	if unix.Mount("", "/proc/sys", "", unix.MS_REMOUNT, "") != nil {
-		unix.Mount("", "/proc/sys", "", remake, "")
+	if unix.Mount("", "/proc/sys", "", unix.MS_REMOUNT|locked, "") != nil {
+		unix.Mount("", "/proc/sys", "", remake|locked, "")
 	}
 	if !procSysWritable() {
 		logs.Say("/proc/sys stays read-only: dockerd may not set up networks")

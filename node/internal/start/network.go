@@ -13,11 +13,12 @@ import (
 	"dind.dev/node/internal/daemonjson"
 	"dind.dev/node/internal/failure"
 	"dind.dev/node/internal/network"
+	"dind.dev/node/internal/registry"
 )
 
 // own are the flags and keys of dockerd with which a user decides something that is chosen otherwise, in words of network.Asked.
 var own = map[string]string{
-	"mtu": "mtu", "bip": "bip", "bridge": "bip", "b": "bip", "fixed-cidr": "bip", "default-gateway": "bip",
+	"mtu": "mtu", "bip": "bip", "bridge": "bip", "fixed-cidr": "bip", "default-gateway": "bip",
 	"default-address-pool": "pools", "default-address-pools": "pools", "default-network-opt": "opts", "default-network-opts": "opts",
 	"dns": "dns", "ipv6": "ipv6", "ip6tables": "ipv6", "iptables": "ipv6", "fixed-cidr-v6": "ipv6",
 }
@@ -92,6 +93,9 @@ func decided(daemon daemonjson.Config, arguments []string) []string {
 		if word := own[name]; word != "" {
 			words = append(words, word)
 		}
+	}
+	if _, given := registry.Flag(arguments, "bridge", "b"); given {
+		words = append(words, "bip")
 	}
 	for _, argument := range arguments {
 		name, _, _ := strings.Cut(argument, "=")

@@ -50,7 +50,9 @@ const (
 
 // start is one run.
 type start struct {
-	config    config.Config
+	config config.Config
+	// unread is why the configuration cannot be read.
+	unread    error
 	mode      security.Mode
 	arguments []string
 	docker    registry.Docker
@@ -73,6 +75,10 @@ func Main(arguments []string) int {
 		os.Setenv("PATH", defaultPath)
 	}
 	s := &start{arguments: arguments, places: registry.Usual()}
+	s.config, s.unread = config.Read()
+	// It may hold a registry's or proxy's secrets: not for the environment of everything this starts.
+	os.Unsetenv(config.Variable)
+	s.mode = security.Mode(s.config.SecurityMode)
 	go func() {
 		<-signals
 		s.removeCheck()
@@ -112,9 +118,10 @@ func (s *start) prepare() ([]string, error) {
 	if err := s.askVersion(); err != nil {
 		return nil, err
 	}
-	if err := s.read(); err != nil {
-		return nil, err
+	if s.unread != nil {
+		return nil, s.unread
 	}
+	s.complete()
 	if err := s.mountGroups(); err != nil {
 		return nil, err
 	}
@@ -195,17 +202,10 @@ func major(version string) int {
 	return number
 }
 
-// read reads the configuration. Without a daemon.json in it there is one that listens on the socket alone.
-func (s *start) read() error {
-	var err error
-	if s.config, err = config.Read(); err != nil {
-		return err
-	}
-	// It may hold a registry's or proxy's secrets: not for the environment of everything dockerd starts.
-	os.Unsetenv(config.Variable)
-	s.mode = security.Mode(s.config.SecurityMode)
+// complete: without a daemon.json in the configuration there is one that listens on the socket alone.
+func (s *start) complete() {
 	if s.daemon = s.config.DaemonConfig; s.daemon != nil {
-		return nil
+		return
 	}
 	s.daemon = daemonjson.Config{}
 	s.daemon.Set("hosts", []string{"unix://" + s.config.Socket})
@@ -215,7 +215,6 @@ func (s *start) read() error {
 		s.daemon.Set(name, value)
 	}
 	s.daemon.Set("exec-opts", []string{"native.cgroupdriver=cgroupfs"})
-	return nil
 }
 
 func (s *start) mountGroups() error {
@@ -279,9 +278,8 @@ func (s *start) volume() (string, error) {
 		return "", err
 	}
 	_, flag := registry.Flag(s.arguments, "storage-driver", "s")
-	_, short := registry.Flag(s.arguments, "Ds", "")
 	_, member := s.daemon["storage-driver"]
-	if s.config.Storage.Driver != "" || flag || short || member {
+	if s.config.Storage.Driver != "" || flag || member {
 		return "", nil
 	}
 	if program, err := os.Executable(); err == nil {

@@ -27,6 +27,7 @@ func TestWhatTheUserDecided(t *testing.T) {
 		// Not a member of daemon.json's own.
 		{`{"labels":["mtu=1"],"log-opts":{"dns":"x"}}`, nil, nil},
 		{`{}`, []string{"--dns=1.1.1.1", "--ipv6", "--debug", "-b", "br0", "mtu"}, []string{"bip", "dns", "ipv6"}},
+		{`{}`, []string{"-Dbnone"}, []string{"bip"}},
 		{`{}`, []string{"--iptables=false", "--default-address-pool=base=10.0.0.0/8,size=24"}, []string{"ipv6", "pools"}},
 	} {
 		var config daemonjson.Config

@@ -143,6 +143,10 @@ func (s *state) bring(number int) bool {
 	s.pulling = number + 1
 	s.say()
 	each.failed = s.pull(each.name, name, tag)
+	// An answer that ends in the middle, as of a dockerd that was restarted, looks like one that is whole.
+	if each.failed == "" && !s.isThere(name, tag) {
+		each.failed = "Failed"
+	}
 	s.pulling = 0
 	return each.failed == ""
 }

@@ -67,6 +67,8 @@ class Daemon:
         return b'{"status":"Downloading","progressDetail":{"current":1}}\r\n' * self.progress
 
     def _error(self, said: str) -> bytes:
+        if not said:
+            return b"HTTP/1.0 200 OK\r\n\r\n" + self._stream()
         if said.startswith("500 "):
             return b"HTTP/1.0 500 Error\r\n\r\n" + json.dumps({"message": said[4:]}).encode()
         last = json.dumps({"errorDetail": {"message": said}, "error": said}, separators=(",", ":"))
@@ -150,6 +152,12 @@ def test_a_failure_has_a_kind_and_is_tried_again(preload: Preload, daemon: Daemo
     # The others come meanwhile, and what failed is told of until it is there.
     assert [line["failing"] for line in lines] == [None, 1, 1, 1, None]
     assert lines[-1]["done"] == 2
+
+
+def test_an_answer_that_ends_in_the_middle_is_no_image(preload: Preload, daemon: Daemon) -> None:
+    daemon.errors = {"a:1": [""]}
+    assert [line["kind"] for line in preload("a:1")] == ["None", "Failed", "Failed", "None"]
+    assert daemon.pulls == ["a:1", "a:1"]
 
 
 def test_of_several_failures_the_first_is_told(preload: Preload, daemon: Daemon) -> None:

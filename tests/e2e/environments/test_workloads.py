@@ -108,7 +108,11 @@ def test_workloads_wait_for_the_daemon_and_end_before_it(environments: Environme
     script += f"docker run --rm {BUSYBOX_IMAGE} echo nested; {last_words}sleep 600 & wait"
     # An image that has the docker CLI itself.
     work = workload(script, image=image_name("daemon"))
-    environment = environments("serving").apply(workloads(work, restartPolicy="Always", dockerCli=False))
+    # With a user ID that no image knows.
+    theirs = f"docker version --format '{{{{.Server.Version}}}}'; id >/workspace/theirs; {LONG}"
+    user = {"securityContext": {"runAsUser": 1001, "runAsGroup": 1001}}
+    other = workload(theirs, name="user", image=image_name("daemon"), **user)
+    environment = environments("serving").apply(workloads(work, other, restartPolicy="Always", dockerCli=False))
     environment.ready()
     load_images(environment)
     eventually(lambda: "nested" in environment.log("work"), "a nested container, started by the workload")
@@ -122,6 +126,8 @@ def test_workloads_wait_for_the_daemon_and_end_before_it(environments: Environme
     assert (status["phase"], status["restarts"]) == ("Running", 0)
     assert status["docker"]["serverVersion"] == environment.log("work").splitlines()[0]
     assert status["node"]["kubeletVersion"]
+    assert environment.log("user").splitlines()[0] == status["docker"]["serverVersion"]
+    assert "uid=1001" in environment.run("cat", "/workspace/theirs")
     environment.is_true("IsolationVerified")
     # Files of the workspace are the same for the workload, the daemon and what is nested.
     environment.run("sh", "-c", "echo shared >/workspace/file")

@@ -11,6 +11,8 @@ from dind_operator.api import names
 from dind_operator.api.environment import DindEnvironment
 from dind_operator.api.spec import DindEnvironmentSpec, Workload, WorkloadsSpec
 from dind_operator.api.workload_fields import DOCKER_HOST, SOCKET_PATH
+from dind_operator.dockerd.config_keys import Setting
+from dind_operator.dockerd.flags import is_set
 from dind_operator.pod.defaults import BuildSettings
 from dind_operator.pod.part import PodPart
 from dind_operator.pod.reserved_secrets import check_secrets
@@ -22,8 +24,12 @@ CLI_PATH = "/usr/local/bin/docker"
 """In the PATH of nearly all images; users of others set PATH in env."""
 PLUGINS_PATH = "/usr/local/libexec/docker/cli-plugins"
 """The first system directory of docker CLI plugins that distributions do not use."""
+SOCKET_GROUP = 2375
+"""The group that can open the socket: a number, because the group docker exists in few images."""
 CLI_SIZE = "512Mi"
 """docker, buildx and compose with their libraries need 150 MB in Debian 13, and twice as much during a copy."""
+
+_GROUP = Setting(key="group", short="G")
 
 
 def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
@@ -31,11 +37,20 @@ def part(environment: DindEnvironment, _settings: BuildSettings) -> PodPart:
     spec = environment.spec
     return PodPart(
         pod_fields={"restartPolicy": restart_policy(spec)},
+        **_socket_group(spec),
         volumes=volumes(environment),
         daemon_mounts=daemon_mounts(spec),
         node_config=node_config(spec),
         grace_seconds=grace_seconds(spec),
     )
+
+
+def _socket_group(spec: DindEnvironmentSpec) -> dict[str, Any]:
+    """Workloads can open the socket with every user ID, unless the user chose a group for it."""
+    if spec.workloads is None or is_set(_GROUP, spec.daemon.config, spec.daemon.args):
+        return {}
+    # Not fsGroup, for which the kubelet would change the owner of every file in the docker volume.
+    return {"pod_security": {"supplementalGroups": [SOCKET_GROUP]}, "daemon_json": {"group": str(SOCKET_GROUP)}}
 
 
 def restart_policy(spec: DindEnvironmentSpec) -> str:

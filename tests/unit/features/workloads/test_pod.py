@@ -61,10 +61,13 @@ def test_the_daemon_is_a_sidecar_and_otherwise_what_it_is_alone() -> None:
     for key in same.keys() - {"env", "volumeMounts"}:
         assert daemon[key] == same[key], key
     assert daemon["volumeMounts"] == [*same["volumeMounts"], {"name": "dind-workspace", "mountPath": "/workspace"}]
-    hashes = ("DIND_INTENT_HASH", "DIND_BUILD_HASH")
-    assert [item for item in daemon["env"] if item["name"] not in hashes] == [
-        item for item in same["env"] if item["name"] not in hashes
+    others = ("DIND_INTENT_HASH", "DIND_BUILD_HASH", "DIND_NODE_CONFIG")
+    assert [item for item in daemon["env"] if item["name"] not in others] == [
+        item for item in same["env"] if item["name"] not in others
     ]
+    told, told_alone = node_config(daemon), node_config(same)
+    assert told["daemonConfig"].pop("group") == "2375"
+    assert told == told_alone
     assert [item["name"] for item in pod["containers"]] == ["work"]
 
 
@@ -172,3 +175,22 @@ def test_the_environments_own_keys_are_for_no_workload(suffix: str, container: d
         ask(f"builder-{suffix}")
     assert refusal.value.reason is Reason.INVALID_SPEC
     assert f"the Secret builder-{suffix}, which is reserved for the operator" in refusal.value.message
+
+
+def test_the_socket_has_a_group_that_every_container_has() -> None:
+    pod = built()
+    assert pod["securityContext"] == {"supplementalGroups": [2375]}
+    assert node_config(pod["initContainers"][1])["daemonConfig"]["group"] == "2375"
+    assert "securityContext" not in alone()
+    assert "group" not in node_config(alone()["containers"][0])["daemonConfig"]
+
+
+@pytest.mark.parametrize(
+    "daemon", [{"config": {"group": "docker"}}, {"args": ["--group=docker"]}, {"args": ["-DGdocker"]}]
+)
+def test_a_group_of_the_users_is_theirs(daemon: dict[str, Any]) -> None:
+    fields = {"workloads": {"containers": [{"name": "work", "image": "busybox"}]}, "daemon": daemon}
+    pod = daemon_pod(model(fields), SETTINGS)["spec"]
+    assert "securityContext" not in pod
+    given = node_config(pod["initContainers"][1])["daemonConfig"].get("group")
+    assert given == daemon.get("config", {}).get("group")

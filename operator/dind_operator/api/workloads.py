@@ -79,7 +79,7 @@ class WorkloadSecurity(ApiModel):
     """Security context of a workload. No field grants more privileges."""
 
     run_as_user: Annotated[WholeNumber, Field(ge=0, le=_MAX_ID)] | None = Field(
-        default=None, description="UID that the container runs as. Only root can open the socket of the daemon."
+        default=None, description="UID that the container runs as."
     )
     run_as_group: Annotated[WholeNumber, Field(ge=0, le=_MAX_ID)] | None = Field(
         default=None, description="GID that the container runs as."

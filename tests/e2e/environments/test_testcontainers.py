@@ -89,7 +89,6 @@ def test_random_ports_and_the_reaper(environments: Environments) -> None:
         "name": "work",
         "image": images.image_name("operator"),  # it has Python
         "command": ["sh", "-c", "trap 'exit 0' TERM; sleep 900 & wait"],
-        # The socket is root's.
         "securityContext": {"runAsUser": 0},
     }
     spec = {

@@ -13,14 +13,18 @@ func TestWhatIsNotChangedStaysAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.SetDefault("mtu", 1500)
+	config.SetDefault("Mtu", 1500)
 	config.SetDefault("bip", "172.17.0.1/16")
 	config.Set("dns", []string{"a&b"})
 	const want = `{"big":12345678901234567890,"bip":"172.17.0.1/16","dns":["a&b"],"mtu":1400,"nested":{"a":[1,2]},"text":"a <b> & c"}`
 	if got := string(Encode(config)); got != want {
 		t.Error(got)
 	}
-	if config.Text("text") != "a <b> & c" || config.Text("mtu") != "" || config.Text("none") != "" {
-		t.Error("a text is none")
+	for name, want := range map[string]string{"text": "a <b> & c", "TEXT": "a <b> & c", "mtu": "", "none": ""} {
+		var got string
+		if config.Read(name, &got); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 

@@ -185,7 +185,7 @@ func Require(asked config.Registry, daemon daemonjson.Config, docker Docker) err
 		return refused("Docker "+docker.Version+" knows only mirrors of docker.io", "Use an image with Docker 29 in daemon.image")
 	}
 	var features map[string]json.RawMessage
-	json.Unmarshal(daemon["features"], &features)
+	daemon.Read("features", &features)
 	switch string(features["containerd-snapshotter"]) {
 	case "true":
 		return nil
@@ -196,7 +196,8 @@ func Require(asked config.Registry, daemon daemonjson.Config, docker Docker) err
 		return refused("docker pull of Docker "+docker.Version+" uses them only with the containerd image store",
 			"Set features.containerd-snapshotter to true in daemon.config, or use Docker 29")
 	}
-	driver := daemon.Text("storage-driver")
+	var driver string
+	daemon.Read("storage-driver", &driver)
 	if flag, given := Flag(docker.Arguments, "storage-driver", "s"); given {
 		driver = flag
 	}
@@ -247,7 +248,7 @@ func ForOldBuilds(asked config.Registry, daemon daemonjson.Config, docker Docker
 		return
 	}
 	var listed, urls, plain []string
-	json.Unmarshal(daemon["registry-mirrors"], &listed)
+	daemon.Read("registry-mirrors", &listed)
 	for _, url := range listed {
 		if !slices.Contains(asked.Mirrors, config.Mirror{Registry: hub, URL: url}) {
 			urls = append(urls, url)
@@ -271,7 +272,7 @@ func ForOldBuilds(asked config.Registry, daemon daemonjson.Config, docker Docker
 		return
 	}
 	var insecure []string
-	json.Unmarshal(daemon["insecure-registries"], &insecure)
+	daemon.Read("insecure-registries", &insecure)
 	daemon.Set("insecure-registries", append(plain, insecure...))
 }
 

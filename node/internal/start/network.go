@@ -90,7 +90,7 @@ func asked(from config.Network) (network.Asked, error) {
 func decided(daemon daemonjson.Config, arguments []string) []string {
 	var words []string
 	for name := range daemon {
-		if word := own[name]; word != "" {
+		if word := own[strings.ToLower(name)]; word != "" {
 			words = append(words, word)
 		}
 	}

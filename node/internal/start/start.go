@@ -278,8 +278,7 @@ func (s *start) volume() (string, error) {
 		return "", err
 	}
 	_, flag := registry.Flag(s.arguments, "storage-driver", "s")
-	_, member := s.daemon["storage-driver"]
-	if s.config.Storage.Driver != "" || flag || member {
+	if s.config.Storage.Driver != "" || flag || s.daemon.Has("storage-driver") {
 		return "", nil
 	}
 	if program, err := os.Executable(); err == nil {

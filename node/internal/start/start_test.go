@@ -23,6 +23,7 @@ func TestWhatTheUserDecided(t *testing.T) {
 		want      []string
 	}{
 		{`{"mtu":1400,"debug":true}`, nil, []string{"mtu"}},
+		{`{"Mtu":1400}`, nil, []string{"mtu"}},
 		{`{"bridge":"none","default-network-opts":{"bridge":{"mtu":"1"}}}`, nil, []string{"bip", "opts"}},
 		// Not a member of daemon.json's own.
 		{`{"labels":["mtu=1"],"log-opts":{"dns":"x"}}`, nil, nil},

@@ -1,9 +1,13 @@
 package activity
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"dind.dev/node/internal/docker"
+	"dind.dev/node/internal/testbox"
 )
 
 func TestCalls(t *testing.T) {
@@ -95,4 +99,42 @@ func FuzzTables(f *testing.F) {
 		opens(text)
 		scan(strings.NewReader(text), make([]byte, 64), func(line []byte) bool { return isConnection(line) && isCall(line, "/s") })
 	})
+}
+
+// A call that is over when it is looked for leaves its mark, and is seen at the second look. A probe is under way at one look at most.
+func TestACallIsUseAndAProbeIsNone(t *testing.T) {
+	if !testbox.Inside(t, "mount -t tmpfs t /mnt") {
+		return
+	}
+	const path = "/mnt/docker.sock"
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	w := Watch{Socket: path}
+	mark := func() { docker.Mark(path) }
+	call := func() { touch(path) }
+	for _, each := range []struct {
+		name   string
+		before []func()
+		want   bool
+	}{
+		{"nothing", []func(){mark}, false},
+		{"a probe between two looks", []func(){call, mark}, false},
+		{"a probe is under way", []func(){call}, false},
+		{"and over", []func(){mark}, false},
+		{"a call", []func(){call}, false},
+		{"the second look", nil, true},
+		{"it was marked again", nil, false},
+		{"a call", []func(){call}, false},
+		{"and a probe before the second look, which puts its own mark back only if there was one", []func(){call}, true},
+	} {
+		for _, step := range each.before {
+			step()
+		}
+		if got := w.called(); got != each.want {
+			t.Errorf("%s: %t", each.name, got)
+		}
+	}
 }

@@ -35,7 +35,7 @@ def test_the_api_server_stores_what_the_spec_says_of_the_pod(operator: RunningOp
     pod = space.wait_pod()["spec"]
     network = WHOLE["network"]
     assert {key: pod[key] for key in network} == network
-    assert pod["securityContext"] == WHOLE["security"]
+    assert pod["securityContext"] == WHOLE["security"] | {"supplementalGroups": [2375]}
     daemon, work = pod["initContainers"][1], pod["containers"][0]
     for container in (daemon, work):
         assert {"name": "dind-workspace", "mountPath": "/builds"} in container["volumeMounts"]

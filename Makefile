@@ -86,8 +86,8 @@ TIER = $(PYTEST) -o cache_dir=.pytest_cache/$@ $(DURATIONS)
 unit: venv ## Run the unit tests: without root, network and built tools (DIND_TEST_THOROUGH=1: more examples of each property)
 	$(TIER) $(or $(TESTS),tests/unit) -q --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-# FUZZTIME=60s: each fuzz target for so long.
-node: setup ## Run the Go tests of dind-node, the program of the pod, and its fuzz targets for some seconds each
+# FUZZTIME=10000000x: so many inputs for each fuzz target.
+node: setup ## Run the Go tests of dind-node, the program of the pod, and its fuzz targets with 100,000 inputs each
 	@node/check
 
 system: setup ## Run the tests of the scripts, dind-node, the AppArmor profile and the chart (root, Go, Helm; no cluster)

@@ -78,7 +78,7 @@ func (p Places) Check(asked config.Registry) error {
 	if asked.Credentials == nil {
 		return nil
 	}
-	return checkCredentials(p.Credentials(), *asked.Credentials)
+	return checkCredentials(read(p.Credentials()), *asked.Credentials)
 }
 
 func missing(format string, values ...any) error {
@@ -120,8 +120,7 @@ func checkCertificates(file string, source config.Key, what, field string) error
 
 const login = "kubectl create secret docker-registry; the pod then goes on within five minutes."
 
-func checkCredentials(file string, source config.Key) error {
-	text := read(file)
+func checkCredentials(text []byte, source config.Key) error {
 	if len(text) == 0 {
 		return missing("The key %s of the %s in the environment's namespace is not there, or empty. spec.registry.pullSecret needs a Secret of type "+
 			"kubernetes.io/dockerconfigjson: make it with %s", source.Key, source.Object(), login)

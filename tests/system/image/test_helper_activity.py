@@ -37,7 +37,7 @@ def serve(listener):
 threading.Thread(target=serve, args=[tls], daemon=True).start()
 serve(unix)
 """
-# With a minute of three seconds the helper reports it as idle after this, and again each three seconds. It checks four times a second.
+# With a minute of three seconds the helper reports it as idle after this, and again each three seconds. It checks four times in one.
 MINUTE = {"DIND_MINUTE_SECONDS": "3"}
 AFTER = 3.0
 # What is reported comes within a second or two. Waiting for it ends early; only a hung helper, or a very busy machine,
